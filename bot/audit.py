@@ -1,0 +1,71 @@
+"""The change that an audit judges: whole files and folders of this machine, or the files of a bundle."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from bot.git import LocalError
+from bot.local import Excluded, LocalChange
+from bot.local_files import UnreadableError, is_code, read_file, shown_path, text_of
+from rules.change import Change, ChangedFile, NotAnalyzed
+
+NEVER_ENTERED = frozenset({".git", ".hg", ".svn", "node_modules", ".venv", "__pycache__"})
+Tick = Callable[[str], None]
+
+
+def audit_change(paths: Iterable[Path], root: Path, excluded: Excluded, tick: Tick = lambda path: None) -> LocalChange:
+    """Files and folders in full, with paths relative to `root` where they are below it.
+
+    A file that is named itself is read even where `excluded` would leave it alone; in a folder, only code is read.
+    `tick` is told each path. Raises LocalError for a path that is not there or a folder that cannot be read.
+    """
+    top = root.resolve()
+    found: dict[str, Path] = {}
+    reasons: Counter[str] = Counter()
+    for path in paths:
+        if path.is_dir():
+            for file in code_below(path):
+                reason = excluded(name(file, top))
+                if reason is None:
+                    found.setdefault(name(file, top), file)
+                else:
+                    reasons[reason] += 1
+        elif path.exists():
+            found.setdefault(name(path, top), path)
+        else:
+            raise LocalError(f"{path} is not there: name files or folders of this machine, or - for a bundle.")
+    files, not_analyzed = [], []
+    for shown, file in sorted(found.items()):
+        tick(shown)
+        try:
+            files.append(ChangedFile(shown, None, text_of(read_file(file, follow=True))))
+        except UnreadableError as error:
+            not_analyzed.append(NotAnalyzed(shown, str(error)))
+    return LocalChange(Change("audit", tuple(files), not_analyzed=tuple(not_analyzed)), reasons)
+
+
+def code_below(folder: Path) -> Iterator[Path]:
+    """The code files of a folder, links not followed. A folder inside that cannot be read raises LocalError, too."""
+    for here, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(one for one in folders if one not in NEVER_ENTERED)
+        for file in sorted(files):
+            path = Path(here) / file
+            if is_code(file) and not path.is_symlink():
+                yield path
+
+
+def refuse(error: OSError) -> None:
+    # Raised, because silence must mean clean: what could not be listed cannot be named file by file.
+    raise LocalError(f"The folder {error.filename} cannot be read ({error.strerror}): allow it, or name the files to audit.")
+
+
+def name(file: Path, top: Path) -> str:
+    """As the report calls it. Links above the file are resolved, so that one file has one name."""
+    whole = file.parent.resolve() / file.name
+    return shown_path((whole.relative_to(top) if whole.is_relative_to(top) else whole).as_posix())
+
+
+def bundle_change(files: Mapping[str, str]) -> LocalChange:
+    """The files of a bundle in full. They were chosen by whoever wrote it: none is left alone."""
+    return LocalChange(Change("audit", tuple(ChangedFile(path, None, text) for path, text in files.items())), {})

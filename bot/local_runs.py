@@ -1,0 +1,138 @@
+"""What `review` and `audit` do on this machine: read, judge, show, and answer with the exit code."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from bot import git
+from bot.audit import audit_change, bundle_change
+from bot.bundle import BundleError, read_bundle
+from bot.git import LocalError
+from bot.local import LocalChange, change_between, ends
+from bot.local_configuration import InForce, at_commit, concluded, on_disk
+from bot.printing import note, write
+from bot.report import FORMATS
+from rules.change import Change
+from rules.engine import examine
+from rules.options import Options
+from rules.report import Report
+
+PASS, BLOCKED = 0, 1
+BLOCKING = ("failure", "action_required")
+STANDARD_INPUT = "-"
+
+Say = Callable[[str], None]
+
+
+def review(repo: Path, base: str | None, head: str | None, form: str, output: Path | None) -> int:
+    """Reviews the change between two revisions, or up to the working tree. Raises LocalError."""
+    with progress() as say:
+        say("Reading the change")
+        repository = git.open_repository(repo)
+        between = ends(repository, base, head)
+        settled = at_commit(repository, between.configured_at)
+        local = change_between(repository, between, settled.excluded)
+        say(f"Judging {files(len(local.change.files))}")
+        # The working tree is the user's own code; a revision may be anybody's.
+        judge = in_this_process if head is None else in_sandbox
+        report, partial = judge(local.change, settled.options)
+    return show(concluded(report, settled, partial or local.partial), local, settled, form, output)
+
+
+def audit(paths: Sequence[str], root: Path, form: str, output: Path | None) -> int:
+    """Audits files and folders, or the bundle on standard input. Raises LocalError."""
+    if not root.is_dir():
+        raise LocalError(f"{root} is not a folder: name the root of the project with --root.")
+    if STANDARD_INPUT in paths and len(paths) > 1:
+        raise LocalError("- reads the whole audit from standard input: give either it or paths.")
+    with progress() as say:
+        settled = on_disk(root)
+        if paths == [STANDARD_INPUT]:
+            local = bundle_change(bundle_on_standard_input())
+        else:
+            local = audit_change(
+                [Path(path) for path in paths] or [root], root, settled.excluded, lambda path: say(f"Reading {path}")
+            )
+        say(f"Judging {files(len(local.change.files))}")
+        report, partial = in_this_process(local.change, settled.options)
+    return show(concluded(report, settled, partial), local, settled, form, output)
+
+
+def bundle_on_standard_input() -> dict[str, str]:
+    try:
+        return read_bundle(sys.stdin.buffer.read().decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise LocalError("The bundle on standard input is not UTF-8 text: write it with `meteraudit collect`.") from error
+    except BundleError as error:
+        raise LocalError(f"Standard input cannot be audited: {error}.") from error
+
+
+def in_this_process(change: Change, options: Options) -> tuple[Report, bool]:
+    return examine(change, options, version("meteraudit")), False
+
+
+def in_sandbox(change: Change, options: Options) -> tuple[Report, bool]:
+    """The report, and whether a file was left out because it made the analysis fail."""
+    from bot.sandbox import Sandbox, SandboxError, incomplete
+
+    with Sandbox(start="fork") as sandbox:
+        try:
+            report = sandbox.examine_safely(change, options, version("meteraudit"))
+        except SandboxError as error:
+            raise LocalError(f"{error} Review a smaller change, or audit single files.") from error
+    return report, incomplete(report)
+
+
+def show(report: Report, local: LocalChange, settled: InForce, form: str, output: Path | None) -> int:
+    """The report to where it was asked for, what else there is to know to standard error, and the exit code."""
+    for error in settled.errors:
+        note(str(error))
+    if form == "text" and output is None:
+        if left_alone := described(local.excluded):
+            note(left_alone)
+        if sys.stdout.isatty():
+            on_terminal(report)
+            return exit_code(report)
+    write(FORMATS[form](report), output)
+    return exit_code(report)
+
+
+def exit_code(report: Report) -> int:
+    return BLOCKED if report.gate.conclusion in BLOCKING else PASS
+
+
+def described(excluded: Mapping[str, int]) -> str | None:
+    """`Left alone: 3 files (2 test, 1 vendored)`."""
+    if not excluded:
+        return None
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(excluded.items()))
+    return f"Left alone: {files(sum(excluded.values()))} ({reasons})"
+
+
+def files(count: int) -> str:
+    return f"{count} file{'' if count == 1 else 's'}"
+
+
+def on_terminal(report: Report) -> None:
+    from rich.console import Console
+
+    from bot.report.terminal import print_report
+
+    print_report(report, Console())
+
+
+@contextmanager
+def progress() -> Iterator[Say]:
+    """Says on a terminal what is going on; says nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda text: bar.update(task, description=text)

@@ -1,0 +1,144 @@
+"""The change of a pull request, read from GitHub: files, texts before and after, hunks."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from bot.github.errors import NotFound, TooLarge
+from bot.github.payloads import FileEntry, PullRequest
+from bot.github.repository import RepositoryClient
+from bot.patch import added_lines, hunks_between, parse_patch
+from config.paths import generated_by_attributes
+from rules.change import Change, ChangedFile, NotAnalyzed
+from rules.report import Report
+
+FILE_BYTES = 512 * 1024
+TOTAL_BYTES = 20 * 1024 * 1024
+FILES = 1000
+TOGETHER = 5
+"""Reads at once for one installation, as GitHub asks for restraint."""
+
+
+class HeadMovedError(Exception):
+    """The pull request got a new head or base while it was read or judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A change with what a review must know to anchor comments."""
+
+    change: Change
+    unanchored: frozenset[str]
+    """Paths whose hunks GitHub did not tell: a comment on a line there may be refused."""
+    listed: int
+    total: int
+    """Files of the pull request, those left out included."""
+    cut: bool
+    """GitHub has more files than it lists."""
+    left_out: int
+    """Files that were not read because the change is too large."""
+
+    def missing(self, report: Report) -> int:
+        """How many files were not looked at, those included that GitHub did not list."""
+        unlisted = max(0, self.total - self.listed) if self.cut else 0
+        return len(report.not_analyzed) + unlisted
+
+
+Excluded = Callable[[str], str | None]
+
+
+async def read_change(repository: RepositoryClient, pull: PullRequest, excluded: Excluded) -> Reading:
+    """Raises HeadMovedError if the head moves meanwhile, told by the head before and after and by the texts themselves."""
+    files = await repository.files(pull.number, pull.changed_files)
+    base = await repository.merge_base(pull.base.sha, pull.head.sha)
+    generated = generated_by_attributes(await attributes(repository, base))
+    wanted = [entry for entry in files.entries if is_wanted(entry, excluded) and not generated(entry.filename)]
+    kept, left_out = wanted[:FILES], wanted[FILES:]
+    gate = asyncio.Semaphore(TOGETHER)
+    read = await asyncio.gather(*(read_file(repository, entry, base, gate) for entry in kept))
+    after = await repository.pull_request(pull.number)
+    if after.head.sha != pull.head.sha:
+        raise HeadMovedError
+    texts, not_analyzed = within_budget([one for one in read if isinstance(one, ChangedFile)])
+    missing = [one for one in read if isinstance(one, NotAnalyzed)]
+    missing += [NotAnalyzed(entry.filename, f"more than {FILES:,} files changed") for entry in left_out]
+    change = Change(
+        mode="review",
+        files=tuple(texts),
+        repository=await repository.name(),
+        pull_request=pull.number,
+        base=base,
+        head=pull.head.sha,
+        not_analyzed=(*missing, *not_analyzed),
+    )
+    unanchored = frozenset(entry.filename for entry in kept if entry.patch is None and entry.changes)
+    return Reading(
+        change,
+        unanchored,
+        listed=len(files.entries),
+        total=pull.changed_files or len(files.entries),
+        cut=files.cut,
+        left_out=len(left_out) + len(not_analyzed),
+    )
+
+
+async def attributes(repository: RepositoryClient, base: str) -> str:
+    """`.gitattributes` at the base, from where alone it may take files out of the review."""
+    found = await repository.file_at(".gitattributes", base)
+    return found.decode(errors="replace") if found is not None else ""
+
+
+def is_wanted(entry: FileEntry, excluded: Excluded) -> bool:
+    return entry.status != "unchanged" and entry.changes > 0 and excluded(entry.filename) is None
+
+
+async def read_file(
+    repository: RepositoryClient, entry: FileEntry, base: str, gate: asyncio.Semaphore
+) -> ChangedFile | NotAnalyzed:
+    """One file with both texts. What cannot be read is named, never dropped."""
+    before = None if entry.status == "added" else entry.previous_filename or entry.filename
+    try:
+        async with gate:
+            head = None if entry.status == "removed" or entry.sha is None else await repository.blob(entry.sha, FILE_BYTES)
+            old = await text_at(repository.file_at, before, base)
+    except TooLarge:
+        return NotAnalyzed(entry.filename, f"larger than {FILE_BYTES // 1024} kB")
+    except NotFound:
+        return NotAnalyzed(entry.filename, "no regular file: a submodule, or gone from the repository")
+    try:
+        head_text = head.decode() if head is not None else None
+        base_text = old.decode() if old is not None else None
+    except UnicodeDecodeError:
+        return NotAnalyzed(entry.filename, "not UTF-8 text")
+    if entry.patch is not None and head_text is not None:
+        verify(entry.patch, head_text)
+    hunks = parse_patch(entry.patch) if entry.patch is not None else hunks_between(base_text or "", head_text or "")
+    return ChangedFile(entry.filename, base_text, head_text, hunks, before if old is not None else None)
+
+
+async def text_at(read: Callable[[str, str], Awaitable[bytes | None]], path: str | None, ref: str) -> bytes | None:
+    return await read(path, ref) if path is not None else None
+
+
+def verify(patch: str, head: str) -> None:
+    """The patch names no revision: a line of it that is not in the blob means that the head moved in between."""
+    lines = head.split("\n")
+    for number, text in added_lines(patch).items():
+        if number > len(lines) or lines[number - 1] != text:
+            raise HeadMovedError
+
+
+def within_budget(files: list[ChangedFile]) -> tuple[list[ChangedFile], list[NotAnalyzed]]:
+    """Keeps files while they fit together; the smaller ones first, so that one huge file does not push out the rest."""
+    kept: set[str] = set()
+    spent = 0
+    for file in sorted(files, key=size):
+        spent += size(file)
+        if spent <= TOTAL_BYTES:
+            kept.add(file.path)
+    left = [NotAnalyzed(file.path, "the change is larger than 20 MB") for file in files if file.path not in kept]
+    return [file for file in files if file.path in kept], left
+
+
+def size(file: ChangedFile) -> int:
+    return len(file.head or "") + len(file.base or "")

@@ -1,0 +1,160 @@
+"""The report for people at a terminal, or for a pipe: the verdict first, then the findings by file."""
+
+import io
+from itertools import groupby
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from bot.report.edits import diff_lines
+from bot.report.masking import masked
+from bot.report.quoting import clipped, code_lines, one_line, visible, visible_name
+from bot.report.verdict import due, headline, number
+from rules.report import Report, Reported
+
+_COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
+_VERDICTS = {"failure": "bold red", "action_required": "bold yellow", "neutral": "bold yellow", "success": "bold green"}
+_MOST_LISTED = 20
+
+
+def as_text(report: Report) -> str:
+    """Without colours and without a width: lines are as long as they need to be, as in a pipe."""
+    console = Console(file=io.StringIO(), width=100, color_system=None, force_terminal=False, legacy_windows=False)
+    print_report(report, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Prints to the given console, which knows whether there are colours and how wide a line may be."""
+    report = masked(report)
+    _line(console, Text(one_line(headline(report)), _VERDICTS[report.gate.conclusion]))
+    _line(console, Text(one_line(report.gate.because)))
+    found = sorted(due(report), key=lambda f: (f.path, f.line, f.column))
+    if not found:
+        _looked_at(report, console)
+    for path, findings in groupby(found, key=lambda f: f.path):
+        console.print()
+        _line(console, Text(visible_name(path), "bold underline"))
+        for finding in findings:
+            _finding(finding, console)
+    _score(report, console)
+    _left_out(report, console)
+
+
+def _line(console: Console, text: Text, indent: int = 0) -> None:
+    """Wrapped with its indent on a terminal; in a pipe one line stays one line, for other programs."""
+    if console.is_terminal:
+        console.print(Padding(text, (0, 0, 0, indent)))
+    else:
+        console.print(Text(" " * indent).append_text(text), soft_wrap=True)
+
+
+def _code(console: Console, text: Text, indent: int) -> None:
+    """Code is never wrapped: on a terminal, what does not fit is cut."""
+    whole = Text(" " * indent).append_text(text)
+    if console.is_terminal:
+        console.print(whole, no_wrap=True, overflow="ellipsis")
+    else:
+        console.print(whole, soft_wrap=True)
+
+
+def _looked_at(report: Report, console: Console) -> None:
+    """Silence means clean, so it says what was looked at."""
+    subject = report.subject
+    between = (
+        f"the change from {subject.base} to {subject.head or 'the working tree'}" if report.mode == "review" else "the code"
+    )
+    _line(console, Text(one_line(f"Looked at {between} with {number(report.tool.rules, 'rule')}.")))
+    if report.summary.applies:
+        _line(console, Text(one_line(f"Billing code: {report.summary.architecture}")))
+    if report.summary.signals:
+        word = "Signals" if report.summary.applies else "Looked for"
+        _line(console, Text(one_line(f"{word}: {', '.join(report.summary.signals)}")))
+
+
+def _finding(finding: Reported, console: Console) -> None:
+    title = Text("  ")
+    title.append(finding.severity, _COLOURS[finding.severity])
+    title.append(f" {visible_name(finding.path)}:{finding.line}:{finding.column} ")
+    title.append(finding.rule, "bold")
+    sure = "" if finding.confidence == "certain" else f" ({finding.confidence})"
+    gone = " (deleted line)" if finding.side == "left" else ""
+    title.append(f" {one_line(finding.title, 300)}{sure}{gone}")
+    _line(console, title)
+    for line in _marked(finding):
+        _code(console, line, 4)
+    _line(console, Text(one_line(finding.description)), 4)
+    _line(console, Text(one_line(finding.remediation)), 4)
+    for step in finding.trace:
+        _line(console, Text(f"{visible_name(step.path)}:{step.line}: {one_line(step.note, 500)}", "dim"), 6)
+    if finding.fix:
+        _fix(finding, finding.fix.title, console)
+    if finding.help:
+        _line(console, Text(visible_name(finding.help), "dim"), 4)
+
+
+def _fix(finding: Reported, title: str, console: Console) -> None:
+    _line(console, Text(f"Fix: {one_line(title, 300)}", "green"), 4)
+    for line in diff_lines(finding):
+        _code(console, Text(line, {"+": "green", "-": "red"}.get(line[0], "dim")), 6)
+
+
+def _marked(finding: Reported) -> list[Text]:
+    """The code with line numbers; carets under the columns of a finding on one line."""
+    lines = finding.evidence.removesuffix("\n").split("\n")
+    whole = len(lines) == finding.end_line - finding.line + 1
+    shown = code_lines(finding.evidence, most_lines=12)
+    width = len(str(finding.end_line))
+    marked = []
+    for at, line in enumerate(shown):
+        label = str(finding.line + at) if whole and at < len(lines) else ""
+        marked.append(Text.assemble((f"{label:>{width}} | ", "dim"), line.expandtabs(4)))
+    if whole and len(lines) == 1 and finding.column <= finding.end_column <= len(lines[0]):
+        marked.append(Text.assemble((" " * width + " | ", "dim"), (_carets(lines[0], finding), _COLOURS[finding.severity])))
+    return marked
+
+
+def _carets(line: str, finding: Reported) -> str:
+    before = cell_len(visible(line[: finding.column - 1]).expandtabs(4))
+    until = cell_len(visible(line[: finding.end_column]).expandtabs(4))
+    return clipped(" " * before + "^" * max(1, until - before), 240)
+
+
+def _score(report: Report, console: Console) -> None:
+    if report.score is None:
+        return
+    console.print()
+    _line(console, Text(f"Score {report.score.composite}/10", "bold"))
+    for dimension in report.score.dimensions:
+        score = "not touched" if dimension.score is None else f"{dimension.score}/10"
+        notes = f"  {one_line(dimension.notes, 200)}" if dimension.notes else ""
+        _line(console, Text(f"{one_line(dimension.title, 60):<28} {score:>11}{notes}"), 2)
+
+
+def _left_out(report: Report, console: Console) -> None:
+    before = sum(finding.state == "existing" for finding in report.findings) if report.mode == "review" else 0
+    totals = [(len(report.fixed), "finding fixed", "findings fixed"), (before, "finding from before", "findings from before")]
+    said = [f"{count} {one if count == 1 else many}" for count, one, many in totals if count]
+    if said:
+        console.print()
+        _line(console, Text(", ".join(said)))
+    _list(console, "Not analysed", [f"{visible_name(n.path)}: {one_line(n.reason, 300)}" for n in report.not_analyzed])
+    ignored = [
+        f"{visible_name(s.path)}:{s.line}: {one_line(s.reason, 300) if s.reason else 'without a reason, so it has no effect'}"
+        for s in report.suppressed
+    ]
+    _list(console, "Suppressed", ignored)
+
+
+def _list(console: Console, title: str, rows: list[str]) -> None:
+    if not rows:
+        return
+    console.print()
+    _line(console, Text(f"{title}: {len(rows)}", "bold"))
+    for row in rows[:_MOST_LISTED]:
+        _line(console, Text(row), 2)
+    if len(rows) > _MOST_LISTED:
+        _line(console, Text(f"and {len(rows) - _MOST_LISTED} more"), 2)

@@ -1,0 +1,207 @@
+"""Judges code that nobody vouches for: in a worker process without secrets, with limits of memory, processor and time."""
+
+import asyncio
+import multiprocessing
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import TimeoutError as TookTooLongError
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing import forkserver
+from types import TracebackType
+from typing import Literal, Self
+
+from pebble import ProcessPool
+
+from rules.change import Change, ChangedFile, NotAnalyzed
+from rules.engine import examine as usual
+from rules.options import Options
+from rules.report import Report
+
+Examine = Callable[[Change, Options, str], Report]
+
+HARMLESS = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "TMPDIR", "VIRTUAL_ENV")
+"""What a worker keeps of the environment."""
+
+TOO_SLOW = "made the analysis run out of time"
+TOO_BIG = "made the analysis run out of memory"
+CRASHED = "made the analysis crash"
+NOT_REACHED = "not judged: another file of this change made the analysis fail, and no time is left to judge this one"
+TOO_MUCH = "not judged: all files of this change together take too long, and this is one of the slowest"
+
+FAILINGS = frozenset({TOO_SLOW, TOO_BIG, CRASHED, NOT_REACHED, TOO_MUCH})
+
+
+class SandboxError(Exception):
+    """The change could not be judged even without the files at fault; the text says so in one sentence."""
+
+
+class RunError(Exception):
+    """One run gave no report; the text is the reason, said of a file that was judged alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds are of the wall clock and, separately, of the processor."""
+
+    change_seconds: float = 120
+    file_seconds: float = 20
+    """For one file alone, when the culprit is looked for."""
+    search_seconds: float = 120
+    """For the whole search: a change may have a thousand hostile files."""
+    memory_bytes: int = 2 * 1024**3
+
+
+class Sandbox:
+    """Warm worker processes, held open. Thread-safe; it judges as many changes at once as it has workers, others wait.
+
+    `start` is `forkserver` for a server, which has threads and secrets: workers are forked from a process that never had
+    either. `fork` is for a command that does one thing: it is 250 ms faster, and a worker then has what the command had.
+    """
+
+    def __init__(
+        self,
+        examine: Examine = usual,
+        *,
+        workers: int = 1,
+        limits: Limits | None = None,
+        start: Literal["forkserver", "fork"] = "forkserver",
+    ) -> None:
+        self._examine = examine
+        self._limits = limits or Limits()
+        if start == "forkserver":
+            with only_harmless_environment():
+                forkserver.set_forkserver_preload(["bot.sandbox"])
+                forkserver.ensure_running()
+        self._pool = ProcessPool(
+            max_workers=workers,
+            max_tasks=200,
+            initializer=restrict,
+            initargs=(self._limits.memory_bytes,),
+            context=multiprocessing.get_context(start),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the workers, also those at work."""
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        self._pool.join()
+
+    async def examine_soon(self, change: Change, options: Options, version: str) -> Report:
+        """`examine_safely` for a caller that has other things to do meanwhile."""
+        return await asyncio.to_thread(self.examine_safely, change, options, version)
+
+    def examine_safely(self, change: Change, options: Options, version: str) -> Report:
+        """The report of a change. Files that stop the analysis are left out and named in `not_analyzed`.
+
+        The change is judged whole; only if that fails, each file alone to find the culprit, and then all the others
+        together again. Raises SandboxError if even that fails.
+        """
+        try:
+            return self._run(change, options, version, self._limits.change_seconds)
+        except RunError:
+            good, bad = self._sift(change, options, version)
+        rest = replace(change, files=good, not_analyzed=(*change.not_analyzed, *bad))
+        try:
+            return self._run(rest, options, version, self._limits.change_seconds)
+        except RunError as error:
+            raise SandboxError(f"The change as a whole {error}, and no single file of it is to blame.") from error
+
+    def _run(self, change: Change, options: Options, version: str, seconds: float) -> Report:
+        task = self._pool.schedule(limited, args=(self._examine, change, options, version, seconds), timeout=seconds)
+        # Asked for, not caught: whatever the engine raises on hostile code costs the file and not the review.
+        error = task.exception()
+        if error is None:
+            report: Report = task.result()
+            return report
+        slow = isinstance(error, TookTooLongError) or getattr(error, "exitcode", None) == -signal.SIGXCPU
+        if slow:
+            raise RunError(TOO_SLOW) from error
+        raise RunError(TOO_BIG if isinstance(error, MemoryError) else CRASHED) from error
+
+    def _sift(self, change: Change, options: Options, version: str) -> tuple[tuple[ChangedFile, ...], list[NotAnalyzed]]:
+        """The files that can be judged alone, and the others with the reason."""
+        until = time.monotonic() + self._limits.search_seconds
+        seconds: dict[str, float] = {}
+        bad: dict[str, str] = {}
+        for file in change.files:
+            start = time.monotonic()
+            if start >= until:
+                bad[file.path] = NOT_REACHED
+                continue
+            try:
+                self._run(replace(change, files=(file,)), options, version, min(self._limits.file_seconds, until - start))
+            except RunError as error:
+                bad[file.path] = str(error)
+            seconds[file.path] = time.monotonic() - start
+        if not bad:
+            bad = dict.fromkeys(slowest(seconds, self._limits.change_seconds / 2), TOO_MUCH)
+        good = tuple(file for file in change.files if file.path not in bad)
+        return good, [NotAnalyzed(path, reason) for path, reason in bad.items()]
+
+
+def incomplete(report: Report) -> bool:
+    """Whether a file was left out because of what it did to the analysis: whoever wrote it must not pass by that."""
+    return any(one.reason in FAILINGS for one in report.not_analyzed)
+
+
+def slowest(seconds: dict[str, float], allowed: float) -> Iterator[str]:
+    """The files beyond those that, the quickest first, take the allowed time together."""
+    spent = 0.0
+    for path in sorted(seconds, key=lambda path: (seconds[path], path)):
+        spent += seconds[path]
+        if spent > allowed:
+            yield path
+
+
+@contextmanager
+def only_harmless_environment() -> Iterator[None]:
+    """Hides the rest of the environment from a process that starts meanwhile: what it starts with stays readable in it.
+
+    For the start of the program, before there are threads that read the environment.
+    """
+    whole = dict(os.environ)
+    drop_secrets()
+    try:
+        yield
+    finally:
+        os.environ.update(whole)
+
+
+def drop_secrets() -> None:
+    for name in set(os.environ).difference(HARMLESS):
+        del os.environ[name]
+
+
+def restrict(memory_bytes: int) -> None:
+    """What every worker does first."""
+    drop_secrets()
+    lower(resource.RLIMIT_AS, memory_bytes)
+    # A crash would otherwise leave the reviewed code on the disk.
+    lower(resource.RLIMIT_CORE, 0)
+
+
+def lower(kind: int, wanted: int) -> None:
+    """Sets the soft limit, or the hard one where that is lower still."""
+    hard = resource.getrlimit(kind)[1]
+    resource.setrlimit(kind, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+
+
+def limited(examine: Examine, change: Change, options: Options, version: str, seconds: float) -> Report:
+    """One run, inside the worker. The processor's limit counts from the worker's start and so moves with each run."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    lower(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + seconds) + 2)
+    try:
+        return examine(change, options, version)
+    except MemoryError:
+        pass
+    # Raised anew, without the frames that hold the memory: telling what happened takes some, too.
+    raise MemoryError

@@ -1,0 +1,81 @@
+"""The web application: which path goes where, and what an error looks like from outside."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from bot.jobs.database import Database
+from bot.jobs.queue import PUSH_PAUSE
+from bot.web.receiver import LARGEST_BODY, receive
+from config.settings import Settings
+
+SMALL_BODY = 64 * 1024
+LARGEST_CLOCK_DIFFERENCE = timedelta(seconds=60)
+"""GitHub refuses App tokens whose times are off by more than this."""
+READY_SECONDS = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(
+    settings: Settings,
+    database: Callable[[], AbstractAsyncContextManager[Database]],
+    *,
+    push_pause: timedelta = PUSH_PAUSE,
+) -> Starlette:
+    """The application; `database` is opened when it starts and closed when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Database]]:
+        async with database() as opened:
+            yield {"database": opened}
+
+    app = Starlette(
+        routes=[
+            Route("/webhook", receive, methods=["POST"], max_body_size=LARGEST_BODY),
+            Route("/healthz", _healthz, max_body_size=SMALL_BODY),
+            Route("/readyz", _readyz, max_body_size=SMALL_BODY),
+        ],
+        lifespan=lifespan,
+        exception_handlers={HTTPException: _http_error, Exception: _server_error},
+    )
+    app.state.settings = settings
+    app.state.push_pause = push_pause
+    return app
+
+
+async def _healthz(request: Request) -> Response:
+    """The process answers; says nothing about anything else."""
+    return PlainTextResponse("ok\n")
+
+
+async def _readyz(request: Request) -> Response:
+    """Deliveries can be stored and the clock is right. The key was proved when the settings were read."""
+    database: Database = request.state.database
+    try:
+        async with asyncio.timeout(READY_SECONDS), database.pool.connection(timeout=READY_SECONDS) as connection:
+            row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
+    except (psycopg.Error, TimeoutError):
+        return PlainTextResponse("database\n", status_code=503)
+    if row is None or abs(datetime.now(UTC) - row[0]) > LARGEST_CLOCK_DIFFERENCE:
+        return PlainTextResponse("clock\n", status_code=503)
+    return PlainTextResponse("ok\n")
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return PlainTextResponse(f"{status}\n", status_code=status)
+
+
+async def _server_error(request: Request, error: Exception) -> Response:
+    # Starlette logs the error itself; from outside nothing of it is seen.
+    return PlainTextResponse("500\n", status_code=500)

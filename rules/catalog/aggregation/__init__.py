@@ -1,0 +1,1 @@
+"""Aggregation: usage summed over the wrong rows, time or numbers."""

@@ -1,0 +1,423 @@
+"""A billing period starts or ends at the machine's midnight, or at that of a date without a zone.
+
+The same event then falls into one month on a server in UTC and into another on a laptop, in a container with another `TZ` or
+after a change to summer time: it is billed twice, in the wrong period or not at all, and two parts of the program that
+compute the period in different ways disagree. Compute boundaries in UTC (`Date.UTC`, `datetime.now(timezone.utc)`,
+`time.UTC`) or in the customer's zone with a zone library, and in one place.
+"""
+
+import re
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.contexts import Context
+from rules.facts import (
+    Assign,
+    Binary,
+    Call,
+    Expression,
+    Kind,
+    Literal,
+    Logical,
+    Member,
+    Name,
+    Scope,
+    enclosing,
+    fold,
+    walk,
+)
+from rules.periods import Boundary, Zone, expressions
+from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
+from rules.subjects import bills, only_shows
+from rules.vocabulary import words
+
+ABOUT = About(
+    id="MTR-302",
+    title="Billing period computed from local or naive time",
+    severity=Severity.HIGH,
+    classification=Classification.DEFICIENCY,
+    classes=("A1",),
+    cwe=("CWE-1025",),
+    iso_25010="Functional suitability / functional correctness",
+)
+GETTERS = frozenset("getfullyear getmonth getdate getday gethours".split())
+UTC_DAYS = frozenset("split slice substring substr".split())
+PERIOD_WORDS = frozenset("period month monthly day daily today cycle reset billing renew week year quota start end".split())
+SHIFTING = frozenset(
+    "startofmonth endofmonth submonths addmonths setdate startofday endofday setmonth differenceinmonths".split()
+)
+READING = SHIFTING | {"getdaysinmonth", "getmonth", "getdate"}
+
+
+def check(code: Code) -> Iterator[Finding]:
+    if not code.billing:
+        return
+    said: set[Scope | None] = set()
+    for found in (*offsets(code), *shifted(code), *local_library_on_utc(code), *naive_to_aware(code), *boundaries(code)):
+        function = enclosing(found[0], Kind.FUNCTION)
+        if function is None or function not in said:
+            said.add(function)
+            yield found[1]
+
+
+def judged(code: Code, scope: Scope) -> bool:
+    return code.context(scope) not in (Context.TEST, Context.SCRIPT) and bills(code.facts, scope)
+
+
+Found = tuple[Scope, Finding]
+
+
+def offsets(code: Code) -> Iterator[Found]:
+    """`offset || 8`: zero, which is UTC, is taken for missing."""
+    for expression, scope in expressions(code.facts):
+        for part in walk(expression):
+            if not isinstance(part, Logical) or part.operator != "or" or not isinstance(part.right, Literal):
+                continue
+            if not is_zero_for_utc(part) or code.context(scope) is Context.TEST:
+                continue
+            yield (
+                scope,
+                Finding(
+                    span=part.span,
+                    description=(
+                        f"`{code.facts.text(part.span)}` takes an offset of 0 for a missing one: in UTC the days and months that are "
+                        f"counted start {part.right.value} hours off."
+                    ),
+                    remediation="Fall back only where nothing is set: `??` in JavaScript, `is None` in Python.",
+                    confidence=Confidence.CERTAIN,
+                    fix=nullish(code, part),
+                ),
+            )
+
+
+def is_zero_for_utc(part: Logical) -> bool:
+    name = part.left.name if isinstance(part.left, Member) else part.left.text if isinstance(part.left, Name) else ""
+    said = words(name)
+    fallback = part.right.value if isinstance(part.right, Literal) else None
+    zoned = {"timezone", "utc", "tz", "zone"} & set(said) and "offset" in said
+    return bool(zoned) and isinstance(fallback, int | float) and not isinstance(fallback, bool) and fallback != 0
+
+
+def nullish(code: Code, part: Logical) -> Fix | None:
+    if code.facts.language not in ("typescript", "javascript"):
+        return None
+    start, end = part.left.span.end, part.right.span.start
+    return Fix("Fall back only where nothing is set", (Edit(start, end, " ?? "),))
+
+
+def shifted(code: Code) -> Iterator[Found]:
+    """Local getters on a date that was moved by a zone's offset: the machine's own offset comes on top."""
+    for assign in code.facts.assigns:
+        if not isinstance(assign.targets[0], Name) or not adds_offset(assign.value):
+            continue
+        name = assign.targets[0].text
+        for call in code.calls_in(enclosing(assign.scope, Kind.FUNCTION)):
+            on_it = isinstance(call.receiver, Name) and call.receiver.text == name
+            if on_it and fold(call.method) in GETTERS and call.span.start > assign.span.end:
+                yield (
+                    call.scope,
+                    Finding(
+                        span=call.span,
+                        description=(
+                            f"`{name}` is already moved by the zone's offset, and `{call.method}` adds the machine's offset to it: "
+                            "outside UTC usage is booked on the wrong day."
+                        ),
+                        remediation=f"Read it with `{call.method.replace('get', 'getUTC', 1)}`, as all parts of a moved date.",
+                        confidence=Confidence.CERTAIN,
+                        trace=(Step(assign.span, "moved here"),),
+                        fix=Fix("Read it in UTC", (utc_getter(call),)),
+                    ),
+                )
+                break
+
+
+def utc_getter(call: Call) -> Edit:
+    """From `getDate` to `getUTCDate`: the name stands just before the parentheses."""
+    start = call.callee.span.end - len(call.method)
+    return Edit(start, call.callee.span.end, call.method.replace("get", "getUTC", 1))
+
+
+def adds_offset(value: Expression | None) -> bool:
+    """`new Date(date.getTime() + offset * 3600000)`, where the name says that it is a zone's."""
+    if not isinstance(value, Call) or not value.constructs or value.folded != "date" or len(value.arguments) != 1:
+        return False
+    sum_ = value.arguments[0].value
+    if not isinstance(sum_, Binary) or sum_.operator != "+":
+        return False
+    return any("offset" in words(getattr(part, "text", "") or getattr(part, "name", "")) for part in walk(sum_.right))
+
+
+def local_library_on_utc(code: Code) -> Iterator[Found]:
+    """`subMonths(new Date(Date.UTC(y, m, 1)), 1)`: the library steps in local time through a date made in UTC."""
+    hits = [call for call in code.facts.calls if reads_utc_locally(code, call)]
+    hits.sort(key=lambda call: fold(call.method) not in SHIFTING)
+    for call in hits:
+        if code.context(call.scope) is Context.TEST:
+            continue
+        others = [
+            one
+            for one in hits
+            if one is not call and enclosing(one.scope, Kind.FUNCTION) is enclosing(call.scope, Kind.FUNCTION)
+        ]
+        yield (
+            call.scope,
+            Finding(
+                span=call.span,
+                description=(
+                    f"`{call.method}` works in local time, and its date is made with `Date.UTC`: west of UTC that date is still in the "
+                    "month before, and the period is computed for the wrong month."
+                ),
+                remediation="Step in UTC as well: `new Date(Date.UTC(year, month - 1, 1))`, or `UTCDate` of `@date-fns/utc`.",
+                confidence=Confidence.LIKELY,
+                trace=tuple(Step(one.span, "the same") for one in others),
+            ),
+        )
+
+
+def reads_utc_locally(code: Code, call: Call) -> bool:
+    if not call.folded.startswith("datefns") or fold(call.method) not in READING or len(call.arguments) == 0:
+        return False
+    if any("in" in [entry.name for entry in getattr(argument.value, "entries", ())] for argument in call.arguments):
+        return False
+    return any(isinstance(part, Call) and part.folded == "date.utc" for part in walk(call.arguments[0].value))
+
+
+def naive_to_aware(code: Code) -> Iterator[Found]:
+    """`datetime.combine(day, time.min).astimezone(zone)` reads a date without a zone as the machine's."""
+    for call in code.facts.calls:
+        if fold(call.method) != "astimezone" or not isinstance(call.receiver, Call) or not call.arguments:
+            continue
+        made = call.receiver
+        named = any(fold(argument.name or "") == "tzinfo" for argument in made.arguments) or len(made.arguments) > 2
+        if not made.folded.endswith("datetime.combine") or named or code.context(call.scope) is Context.TEST:
+            continue
+        yield (
+            call.scope,
+            Finding(
+                span=call.span,
+                description=(
+                    "`combine` makes a time without a zone, and `astimezone` reads it as the machine's before it converts: the boundary "
+                    "is off by the difference between the two zones."
+                ),
+                remediation="Give the zone where the time is made: `datetime.combine(day, time.min, tzinfo=zone)`; with pytz "
+                "`zone.localize(datetime.combine(day, time.min))`.",
+                confidence=Confidence.CERTAIN,
+            ),
+        )
+
+
+def boundaries(code: Code) -> Iterator[Found]:
+    for one in code.boundaries:
+        if one.zone is not Zone.LOCAL or not judged(code, one.scope):
+            continue
+        mixed = utc_day(code, one)
+        if mixed is None and (in_front_end(code, one.scope) or only_shows(code.facts, one.scope)):
+            continue
+        if mixed is None and not counts(code, one):
+            continue
+        yield one.scope, local_boundary(code, one, mixed)
+
+
+def in_front_end(code: Code, scope: Scope) -> bool:
+    """Components and hooks show a period in the reader's own zone, which is what they should do."""
+    name = code.facts.path.rsplit("/", 1)[-1]
+    return code.context(scope) is Context.BROWSER or bool(re.match(r".*\.[jt]sx$|use[A-Z-].*", name))
+
+
+def counts(code: Code, one: Boundary) -> bool:
+    """Whether the boundary decides what is counted: it is named for a period and something of its function counts usage."""
+    named = {word for name in names_of(code, one) for word in words(name)} | set(words(code.function_name(one.scope)))
+    return bool(named & PERIOD_WORDS)
+
+
+def names_of(code: Code, one: Boundary) -> Iterator[str]:
+    """What the boundary is assigned to, and the variable it is set on."""
+    for assign in code.facts.assigns:
+        if assign.span.holds(one.span) and assign.span.line >= one.span.line - 4:
+            yield from target_names(assign)
+    receiver = one.expression.receiver if isinstance(one.expression, Call) else None
+    if isinstance(receiver, Name):
+        yield receiver.text
+
+
+def target_names(assign: Assign) -> Iterator[str]:
+    for target in assign.targets:
+        yield getattr(target, "text", "") or getattr(target, "name", "")
+
+
+def utc_day(code: Code, one: Boundary) -> Call | None:
+    """Where the same code takes days in UTC, `toISOString().split("T")[0]`: the two disagree for some hours of each day."""
+    for call in code.facts.calls:
+        if fold(call.method) in UTC_DAYS and isinstance(call.receiver, Call) and fold(call.receiver.method) == "toisostring":
+            if call.receiver.receiver is not None and day_part(call):
+                return call
+    return None
+
+
+def day_part(call: Call) -> bool:
+    given = [argument.value.value for argument in call.arguments if isinstance(argument.value, Literal)]
+    return given in (["T"], [0, 10], [0, 7])
+
+
+def local_boundary(code: Code, one: Boundary, mixed: Call | None) -> Finding:
+    text = code.facts.text(one.span).split("\n")[0]
+    also = f", and `{code.facts.text(mixed.span)}` takes the day in UTC: for some hours a day they disagree" if mixed else ""
+    return Finding(
+        span=one.span,
+        description=(
+            f"`{text}` is a boundary in the machine's own zone{also}. Usage near midnight is counted in another period than the "
+            "one it is billed in, depending on where this runs."
+        ),
+        remediation=remedy(code.facts.language),
+        confidence=Confidence.CERTAIN if mixed is not None else Confidence.LIKELY,
+        trace=(Step(mixed.span, "a day in UTC"),) if mixed is not None else (),
+    )
+
+
+def remedy(language: str) -> str:
+    return {
+        "python": "Start from `datetime.now(timezone.utc)`, or from the customer's zone.",
+        "go": "Make it with `time.UTC`, from `time.Now().UTC()`.",
+    }.get(language, "Make it in UTC: `new Date(Date.UTC(year, month, 1))`, `setUTCHours(0, 0, 0, 0)`.")
+
+
+EXAMPLES = (
+    Example(
+        "python",
+        """
+from datetime import datetime, time
+
+def usage_of_month(session, customer_id):
+    period_start = datetime.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)  # <- finding
+    rows = session.query(UsageEvent).filter(UsageEvent.customer_id == customer_id, UsageEvent.occurred_at >= period_start)
+    return sum(row.quantity for row in rows)
+
+def invoice_period_end(day, zone):
+    return datetime.combine(day, time.max).astimezone(zone)  # <- finding
+
+def usage_day(moment, settings):
+    offset = settings.timezone_offset or 8  # <- finding
+    return (moment + timedelta(hours=offset)).date()
+""",
+    ),
+    Example(
+        "python",
+        """
+from datetime import datetime, time, timezone
+from zoneinfo import ZoneInfo
+
+def usage_of_month(session, customer_id):
+    period_start = datetime.now(timezone.utc).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    rows = session.query(UsageEvent).filter(UsageEvent.customer_id == customer_id, UsageEvent.occurred_at >= period_start)
+    return sum(row.quantity for row in rows)
+
+def invoice_period_end(day, zone: str):
+    return datetime.combine(day, time.max, tzinfo=ZoneInfo(zone))
+
+def month_of_usage(year, month):
+    return datetime(year, month, 1)
+
+def shown_since():
+    return datetime.now() - timedelta(days=7)
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import { subMonths } from "date-fns";
+
+export async function monthlyUsage(db: Db, customerId: string) {
+  const now = new Date();
+  const periodStart = new Date(now.getFullYear(), now.getMonth(), 1);  // <- finding
+  return db.usageEvent.aggregate({ where: { customerId, at: { gte: periodStart } }, _sum: { quantity: true } });
+}
+
+export function previousCycle(year: number, month: number) {
+  return subMonths(new Date(Date.UTC(year, month, 1)), 1);  // <- finding
+}
+
+export function usageDay(at: Date, config: Config) {
+  const hours = config.timezoneOffset || 8;  // <- finding
+  return new Date(at.getTime() + hours * 3600000).toISOString();
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import { tz } from "@date-fns/tz";
+import { startOfMonth } from "date-fns";
+
+export async function monthlyUsage(db: Db, customerId: string) {
+  const now = new Date();
+  const periodStart = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), 1));
+  return db.usageEvent.aggregate({ where: { customerId, at: { gte: periodStart } }, _sum: { quantity: true } });
+}
+
+export function billingMonth(at: Date, zone: string) {
+  return startOfMonth(at, { in: tz(zone) });
+}
+
+export function usageChartFrom(now: Date) {
+  return new Date(now.getFullYear(), now.getMonth(), 1);
+}
+
+export function usageResetAt() {
+  const reset = new Date();
+  reset.setUTCHours(24, 0, 0, 0);
+  return reset;
+}
+""",
+    ),
+    Example(
+        "javascript",
+        """
+function usageMonth(date, timezoneOffset) {
+  const moved = new Date(date.getTime() + timezoneOffset * 3600000);
+  const year = moved.getFullYear();  // <- finding
+  return `billing:usage:${year}`;
+}
+""",
+    ),
+    Example(
+        "javascript",
+        """
+function usageMonth(date, timezoneOffset) {
+  const moved = new Date(date.getTime() + timezoneOffset * 3600000);
+  return `billing:usage:${moved.getUTCFullYear()}`;
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+import "time"
+
+func usageThisMonth(db *DB, customer string) (int64, error) {
+	now := time.Now()
+	monthStart := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, now.Location())  // <- finding
+	return db.SumUsage(customer, monthStart)
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+import "time"
+
+func usageThisMonth(db *DB, customer string) (int64, error) {
+	now := time.Now().UTC()
+	monthStart := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
+	return db.SumUsage(customer, monthStart)
+}
+
+func periodStart(anchor time.Time, zone *time.Location) time.Time {
+	return time.Date(anchor.Year(), anchor.Month(), 1, 0, 0, 0, 0, zone)
+}
+""",
+    ),
+)

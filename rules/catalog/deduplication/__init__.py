@@ -1,0 +1,1 @@
+"""Deduplication: usage that counts twice, or not at all because it was taken for a repeat."""

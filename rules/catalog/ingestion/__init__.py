@@ -1,0 +1,1 @@
+"""Ingestion: usage that never arrives, or arrives wrong."""

@@ -1,0 +1,241 @@
+"""Usage is counted, charged or limited by code that runs in the user's browser or app.
+
+Whoever uses the product owns that code: clearing the storage, editing a number or blocking one request makes the usage free,
+and a limit that is tested there holds nobody back. Count and test on the server, in the endpoint that does the metered work,
+and let the client only show the result. A copy that the client keeps for display is fine.
+"""
+
+import re
+from collections.abc import Iterator
+
+from rules.client_storage import counting_writes, decides_limit
+from rules.code import Code
+from rules.contexts import Context
+from rules.counters import Change, Counter
+from rules.emissions import Emission, is_http, leading_text
+from rules.facts import Call, Literal, fold
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.vocabulary import words
+
+ABOUT = About(
+    id="MTR-112",
+    title="Usage is metered in the client",
+    severity=Severity.HIGH,
+    classification=Classification.VULNERABILITY,
+    classes=("E10", "L9"),
+    cwe=("CWE-602", "CWE-642"),
+    iso_25010="Security / integrity",
+)
+CHARGES = frozenset("deduct consume use spend decrement decrease charge debit subtract burn increment update".split())
+REPORTS = frozenset("report record track increment".split())
+BALANCES = frozenset("credit credits quota quotas balance".split())
+SENDING = re.compile(r"\b(post|put|patch)\b", re.I)
+STORES = ("supabase.", "updatedoc", "setdoc", "doc().update", "db.collection")
+PORTAL = ("portal", "embedded", "publishable")
+
+
+def check(code: Code) -> Iterator[Finding]:
+    if code.facts.language not in ("typescript", "javascript"):
+        return
+    yield from stored(code)
+    for emission in code.emissions:
+        if emission.direct and code.context(emission.scope) is Context.BROWSER and not is_portal(emission):
+            yield emitted(emission)
+    for counter in code.counters:
+        if code.context(counter.scope) is Context.BROWSER and writes_database(counter):
+            yield written(counter)
+    for call in code.facts.calls:
+        if is_http(call) and code.context(call.scope) is Context.BROWSER and (address := charging_address(code, call)):
+            yield requested(call, address)
+
+
+def stored(code: Code) -> Iterator[Finding]:
+    """A count in the browser's storage, and the limit that is decided from it: once each per file.
+
+    A count without a limit is left alone: games keep credits of their own, and rankings count what is used most.
+    """
+    writes = [write for write in counting_writes(code) if code.context(write.scope) is not Context.TEST]
+    if not writes:
+        return
+    limit = decides_limit(code)
+    if limit is None:
+        return
+    yield Finding(
+        span=writes[0].span,
+        description=f"{writes[0].title} counts usage in the user's own storage: clearing or editing it makes the usage free.",
+        remediation="Count on the server, per account, in the endpoint that does the work; here only show its answer.",
+        confidence=Confidence.LIKELY,
+    )
+    yield Finding(
+        span=limit.span,
+        description=f"`{code.facts.text(limit.span)}` decides a usage limit in the client, which its user can change or skip.",
+        remediation="Test the limit on the server before the metered work, and refuse there; here only show the outcome.",
+        confidence=Confidence.LIKELY,
+        trace=(Step(writes[0].span, "the count it relies on is kept here"),),
+    )
+
+
+def is_portal(emission: Emission) -> bool:
+    """Tokens made for browsers, which may read or report for one customer only."""
+    return any(word in emission.call.folded for word in PORTAL)
+
+
+def writes_database(counter: Counter) -> bool:
+    """A browser's own write to a hosted database; the setter of a state container is none."""
+    if counter.call is None or counter.change not in (Change.ADD, Change.SUBTRACT):
+        return False
+    return any(word in counter.call.folded for word in STORES)
+
+
+def charging_address(code: Code, call: Call) -> str | None:
+    """The address of a request that says that it books usage: `/api/deduct-credits`, `/api/usage/increment`."""
+    address = next((text for argument in call.arguments[:1] if (text := leading_text(argument.value))), "")
+    said = frozenset(words(address.split("?")[0]))
+    charges = said & CHARGES and (said & BALANCES)
+    reports = said & REPORTS and said & {"usage"} and code.billing
+    if not (charges or reports) or not sends(code, call):
+        return None
+    return address
+
+
+def sends(code: Code, call: Call) -> bool:
+    """Whether the request writes: `axios.post(…)`, `fetch(…, { method: "POST" })`."""
+    if fold(call.method) in ("post", "put", "patch"):
+        return True
+    options = [entry for argument in call.arguments for entry in getattr(argument.value, "entries", ())]
+    return any(
+        fold(entry.name or "") == "method" and isinstance(entry.value, Literal) and bool(SENDING.match(str(entry.value.value)))
+        for entry in options
+    )
+
+
+def emitted(emission: Emission) -> Finding:
+    return Finding(
+        span=emission.call.span,
+        cause=emission.call.span,
+        description=f"This {emission.title} is sent by code in the browser: it exposes the key, and the user decides what to send.",
+        remediation="Send it from the server, in the endpoint that does the metered work.",
+        confidence=Confidence.CERTAIN,
+    )
+
+
+def written(counter: Counter) -> Finding:
+    return Finding(
+        span=counter.span,
+        description=f"The browser itself writes `{counter.name}`: its user can leave that out or write another number.",
+        remediation=f"Change `{counter.name}` on the server, in the endpoint that does the work, and forbid clients to write it.",
+        confidence=Confidence.LIKELY,
+    )
+
+
+def requested(call: Call, address: str) -> Finding:
+    return Finding(
+        span=call.span,
+        description=f"The browser decides whether `{address}` books usage: its user can leave that request out or change it.",
+        remediation="Book the usage on the server, in the endpoint that does the metered work, not in a request of its own.",
+        confidence=Confidence.LIKELY,
+    )
+
+
+EXAMPLES = (
+    Example(
+        "typescript",
+        """
+const STORAGE_KEY = "studio_usage";
+const DAILY_LIMIT = 5;
+
+export function record(): void {
+  const usage = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? "{}");
+  usage.count = (usage.count || 0) + 1;
+  localStorage.setItem(STORAGE_KEY, JSON.stringify(usage));  // <- finding
+}
+
+export function allowed(): boolean {
+  const usage = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? "{}");
+  return usage.count < DAILY_LIMIT;  // <- finding
+}
+""",
+    ),
+    Example(
+        "tsx",
+        """
+"use client";
+import { useState } from "react";
+
+export function Generator({ supabase, user }: Props) {
+  const [image, setImage] = useState<string>();
+
+  async function generate() {
+    setImage(await render());
+    await fetch("/api/deduct-credits", {  // <- finding
+      method: "POST",
+      body: JSON.stringify({ userId: user.id }),
+    });
+  }
+
+  async function upscale() {
+    setImage(await enlarge());
+    await supabase.from("profiles").update({ credits: user.credits - 1 }).eq("id", user.id);  // <- finding
+  }
+
+  return <button onClick={generate}>{image ?? "Generate"}</button>;
+}
+""",
+    ),
+    Example(
+        "javascript",
+        """
+let used = Number(sessionStorage.getItem("free_generations")) || 0;
+const MAX_FREE = 3;
+
+export function canGenerate() {
+  return used < MAX_FREE;  // <- finding
+}
+
+export function generated() {
+  used += 1;
+  sessionStorage.setItem("free_generations", String(used));  // <- finding
+}
+""",
+    ),
+    Example(
+        "tsx",
+        """
+"use client";
+import { useEffect, useState } from "react";
+
+export function UsageBanner() {
+  const [usage, setUsage] = useState<{ used: number; limit: number }>();
+  const [hidden, setHidden] = useState(localStorage.getItem("usage-banner-dismissed") === "true");
+
+  useEffect(() => {
+    fetch("/api/usage").then((answer) => answer.json()).then((shown) => {
+      localStorage.setItem("usage", JSON.stringify(shown));
+      setUsage(shown);
+    });
+  }, []);
+
+  function dismiss() {
+    localStorage.setItem("usage-banner-dismissed", "true");
+    setHidden(true);
+  }
+
+  if (hidden || !usage) return null;
+  return <p onClick={dismiss}>{usage.used >= usage.limit ? "Limit reached, upgrade your plan" : usage.used}</p>;
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+let credits = Number(localStorage.getItem("credits"));
+
+export function buy(cost: number): boolean {
+  if (credits < cost) return false;
+  credits -= cost;
+  localStorage.setItem("credits", String(credits));
+  return true;
+}
+""",
+    ),
+)

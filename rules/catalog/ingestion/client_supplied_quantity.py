@@ -1,0 +1,220 @@
+"""The amount of usage that is booked comes from the request of the customer who pays for it.
+
+Whoever calls the endpoint chooses the number: zero or less makes the usage free, a negative one may even give credit back, and a
+large one harms whoever is billed. Work the quantity out on the server from what was really done. Where a number has to come from
+outside, let only your own services send it, with a key of theirs, and bound it.
+"""
+
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.contexts import Context
+from rules.counters import Change, Counter
+from rules.emissions import Emission
+from rules.facts import Expression, Scope, Span, fold
+from rules.requests import Read, carried, reads, trusted
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.vocabulary import words
+
+ABOUT = About(
+    id="MTR-113",
+    title="Quantity of usage comes from the client",
+    severity=Severity.CRITICAL,
+    classification=Classification.VULNERABILITY,
+    classes=("E11",),
+    cwe=("CWE-20", "CWE-1284"),
+    iso_25010="Security / integrity",
+)
+QUANTITIES = frozenset(
+    "quantity qty amount value units tokens count usage credits credit used cost total minutes seconds duration characters "
+    "pages requests calls consumed spent points increment delta".split()
+)
+NOT_QUANTITIES = frozenset("id type name max limit currency key subscription price plan package code pack".split())
+QUIET = frozenset({Context.TEST, Context.BROWSER, Context.WEBHOOK, Context.WORKER, Context.SCHEDULE, Context.SCRIPT})
+
+
+def check(code: Code) -> Iterator[Finding]:
+    reported: set[Span] = set()
+    for emission in code.emissions:
+        if is_open(code, emission.scope):
+            read = first(code, given_quantities(code, emission), emission.scope, emission.call.span.start)
+            if read is not None and read.span not in reported:
+                reported.add(read.span)
+                yield finding(read, emission.title, emission.call.span)
+    for counter in code.counters:
+        if counter.amount is not None and counter.change in (Change.ADD, Change.SUBTRACT) and is_open(code, counter.scope):
+            read = first(code, [counter.amount], counter.scope, counter.span.start)
+            if read is not None and read.span not in reported and not buys(code, counter):
+                reported.add(read.span)
+                yield finding(read, f"the change of `{counter.name}`", counter.span)
+
+
+def is_open(code: Code, scope: Scope) -> bool:
+    """Whether a customer may call this endpoint, as far as the file tells."""
+    return code.context(scope) not in QUIET and not trusted(code, scope)
+
+
+def given_quantities(code: Code, emission: Emission) -> Iterator[Expression]:
+    """What a report is given as its amount, by the provider's name or by a name that says amount."""
+    call = emission.call
+    known = emission.record.quantity.names if emission.record and emission.record.quantity else ()
+    for argument in call.arguments:
+        named = [(argument.name, argument.value)] if argument.name is not None else []
+        for name, value in (*named, *carried(code, argument.value, call.scope, call.span.start)):
+            if fold(name) in known or is_quantity(name):
+                yield value
+        if emission.record is None and argument.name is None:
+            yield argument.value
+
+
+def first(code: Code, values: Iterator[Expression] | list[Expression], scope: Scope, at: int) -> Read | None:
+    return next((read for value in values for read in reads(code, value, scope, at) if is_quantity(read.field)), None)
+
+
+def is_quantity(name: str) -> bool:
+    said = frozenset(words(name))
+    return bool(said & QUANTITIES) and not said & NOT_QUANTITIES
+
+
+def buys(code: Code, counter: Counter) -> bool:
+    """Credits that are added are bought or granted, which is not metering."""
+    return counter.change is Change.ADD and bool({"credits", "credit", "balance", "quota"} & set(words(counter.name)))
+
+
+def finding(read: Read, what: str, at: Span) -> Finding:
+    return Finding(
+        span=read.span,
+        cause=at,
+        description=f"`{read.field}` is read from the request and decides how much {what} books: the caller can send 0 or less.",
+        remediation=f"Work `{read.field}` out on the server from what was done, or accept it from your own services only.",
+        confidence=Confidence.LIKELY,
+        trace=(Step(at, "booked here"),) if at.line != read.span.line else (),
+    )
+
+
+EXAMPLES = (
+    Example(
+        "typescript",
+        """
+import { NextResponse } from "next/server";
+import { reportUsage } from "@/lib/usage";
+
+export async function POST(request: Request) {
+  const session = await auth();
+  const { feature, quantity = 1 } = await request.json();  // <- finding
+  await reportUsage({ customer: session.user.customerId, feature, quantity });
+  return NextResponse.json({ ok: true });
+}
+""",
+        path="app/api/report-usage/route.ts",
+    ),
+    Example(
+        "javascript",
+        """
+const stripe = require("stripe")(process.env.STRIPE_KEY);
+
+app.post("/meter", requireLogin, async (req, res) => {
+  await stripe.billing.meterEvents.create({
+    event_name: "minutes",
+    identifier: req.id,
+    payload: { stripe_customer_id: req.user.customer, value: String(req.body.minutes) },  // <- finding
+  });
+  res.sendStatus(204);
+});
+""",
+    ),
+    Example(
+        "python",
+        """
+class AskRequest(BaseModel):
+    question: str
+    tokens_used: int
+
+@app.post("/ask")
+def ask(body: AskRequest, user: User = Depends(current_user)):
+    answer = model.answer(body.question)
+    quotas[user.id]["used"] += body.tokens_used  # <- finding
+    return {"answer": answer}
+""",
+    ),
+    Example(
+        "go",
+        """
+package api
+
+func report(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Tokens int64 `json:"tokens"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if err := meter.RecordUsage(r.Context(), userID(r), body.Tokens); err != nil {  // <- finding
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	}
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import { reportUsage } from "@/lib/usage";
+const body = z.object({ minutes: z.number().positive().max(60) });
+
+export async function POST(request: Request) {
+  const { minutes } = body.parse(await request.json());
+  await reportUsage({ customer: await customerOf(request), quantity: minutes });
+  return Response.json({ ok: true });
+}
+
+export async function PUT(request: Request) {
+  const { prompt } = await request.json();
+  const answer = await complete(prompt);
+  await reportUsage({ customer: await customerOf(request), quantity: answer.usage.total_tokens });
+  return Response.json(answer);
+}
+
+export async function PATCH(request: Request) {
+  if (request.headers.get("x-api-key") !== process.env.METER_KEY) return new Response(null, { status: 401 });
+  const { customer, quantity } = await request.json();
+  await reportUsage({ customer, quantity });
+  return Response.json({ ok: true });
+}
+""",
+        path="app/api/usage/route.ts",
+    ),
+    Example(
+        "python",
+        """
+class Ask(BaseModel):
+    question: str
+    minutes: int = Field(gt=0, le=60)
+
+@app.post("/ask")
+def ask(body: Ask, user: User = Depends(current_user)):
+    record_usage(user.id, quantity=body.minutes)
+    record_usage(user.id, quantity=len(body.question))
+""",
+    ),
+    Example(
+        "go",
+        """
+package api
+
+func convert(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Document string `json:"document"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	pages := render(body.Document)
+	if err := meter.RecordUsage(r.Context(), userID(r), len(pages)); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	}
+}
+""",
+    ),
+)

@@ -1,0 +1,255 @@
+"""The failure of a usage report ends in a handler that is empty or only logs.
+
+The provider was down, refused the event or timed out, and the code goes on as if it had been taken: that usage is never
+billed, and nobody learns of it. Let the failure reach something that tries again: rethrow it where a queue retries, or write
+the event to a table or queue from which it is sent later. Taking the provider's "already known" answer for success is fine.
+"""
+
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.contexts import Context
+from rules.emissions import Emission
+from rules.facts import Function, Handler, Scope, Start, Use, within
+from rules.losses import losses
+from rules.outcomes import LOST, Outcome
+from rules.overwrites import overwritten
+from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
+from rules.writes import UsageWrite, failing_writes
+
+ABOUT = About(
+    id="MTR-102",
+    title="Failure of a usage report is swallowed",
+    severity=Severity.HIGH,
+    classification=Classification.DEFICIENCY,
+    classes=("E3", "O1"),
+    cwe=("CWE-390",),
+    iso_25010="Reliability / fault tolerance",
+    variants={"go-emit-err-ignored": Variant("Error of a usage report is dropped", Severity.HIGH, ("E3",))},
+)
+QUIET = frozenset({Context.TEST, Context.BROWSER})
+
+
+def check(code: Code) -> Iterator[Finding]:
+    for write in failing_writes(code) if code.facts.language == "go" else ():
+        if code.context(write.scope) not in QUIET and (lost := lost_in_go(code, write)) is not None:
+            yield lost
+    for loss in losses(code):
+        if code.context(loss.handler) not in QUIET:
+            yield swallowed(code, loss.write, loss.handler, loss.ended)
+
+
+def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome) -> Finding:
+    assert write.call is not None
+    alone = only_call(code, write, handler)
+    how = HOW[ended]
+    return Finding(
+        span=handler.span,
+        cause=write.span,
+        description=f"When {write.title} fails, {how}: the usage of that call is lost and never billed.",
+        remediation="Let the failure reach a retry: rethrow it, or store the event and send it again later.",
+        confidence=Confidence.CERTAIN if alone and write.certain and ended in LOST else Confidence.LIKELY,
+        trace=(Step(write.span, "this call writes the usage"),),
+        fix=rethrow(code, handler) if ended is Outcome.EMPTY and alone else None,
+    )
+
+
+HOW = {
+    Outcome.EMPTY: "nothing at all happens",
+    Outcome.LOGGED: "only a log line is written",
+    Outcome.NOTHING: "the code goes on as if there had been no usage",
+}
+
+
+def only_call(code: Code, write: UsageWrite, handler: Scope) -> bool:
+    """Whether nothing but the report and what is passed to it can fail into the handler."""
+    head = handler.head
+    end = write.sent or write.call
+    if not isinstance(head, Handler) or not isinstance(head.guards, Scope) or end is None:
+        return True
+    return all(
+        call is write.call or call is end or end.span.holds(call.span)
+        for call in code.facts.calls
+        if within(call.scope, head.guards)
+    )
+
+
+def rethrow(code: Code, handler: Scope) -> Fix | None:
+    """Only for an empty block whose text can be replaced whole."""
+    source = code.facts.source[handler.span.start : handler.span.end]
+    if code.facts.language == "python" and source.rstrip().endswith(b"pass"):
+        at = handler.span.start + source.rindex(b"pass")
+        return Fix("Rethrow", (Edit(at, at + 4, "raise"),))
+    head = handler.head
+    if source.startswith(b"catch") and isinstance(head, Handler) and head.binds and source.rstrip().endswith(b"}"):
+        opened = source.index(b"{")
+        if not source[opened + 1 : source.rindex(b"}")].strip():
+            start, end = handler.span.start + opened, handler.span.start + source.rindex(b"}") + 1
+            return Fix("Rethrow", (Edit(start, end, f"{{ throw {head.binds}; }}"),))
+    return None
+
+
+def lost_in_go(code: Code, write: UsageWrite) -> Finding | None:
+    """A Go error that nobody takes, or that the next assignment overwrites before anything reads it."""
+    if code.facts.language != "go" or write.call is None:
+        return None
+    emission = next((one for one in code.emissions if one.call is write.call), None)
+    if emission is not None and drops_go_error(emission):
+        return dropped(write, "is dropped")
+    if (emission is not None or write.certain) and overwritten(code, write.sent or write.call):
+        return dropped(write, "is overwritten before anything reads it")
+    return None
+
+
+def drops_go_error(emission: Emission) -> bool:
+    """A Go call whose error result nobody takes. The project's own recorders count where their result type is in view."""
+    if emission.sent.start is not Start.PLAIN or emission.sent.use is not Use.DISCARDED:
+        return False
+    if emission.record is not None:
+        return emission.record.returns == "response"
+    head = emission.wraps.head if emission.wraps is not None else None
+    return isinstance(head, Function) and "error" in head.returns
+
+
+def dropped(write: UsageWrite, how: str) -> Finding:
+    return Finding(
+        span=write.span,
+        description=f"The error of {write.title} {how}: when it fails, that usage is lost and nobody learns of it.",
+        remediation="Take the error and return it, or store the event and send it again later.",
+        confidence=Confidence.CERTAIN if write.certain else Confidence.LIKELY,
+        variant="go-emit-err-ignored",
+    )
+
+
+EXAMPLES = (
+    Example(
+        "python",
+        """
+import logging
+import stripe
+
+def report(customer, tokens, request_id):
+    try:
+        stripe.billing.MeterEvent.create(
+            event_name="tokens", identifier=request_id, payload={"stripe_customer_id": customer, "value": tokens}
+        )
+    except stripe.StripeError:  # <- finding
+        logging.exception("could not report usage")
+
+def report_quietly(customer, tokens, request_id):
+    try:
+        stripe.billing.MeterEvent.create(
+            event_name="tokens", identifier=request_id, payload={"stripe_customer_id": customer, "value": tokens}
+        )
+    except Exception:  # <- finding
+        pass
+""",
+    ),
+    Example(
+        "python",
+        """
+import stripe
+
+def report(customer, tokens, request_id, outbox):
+    event = {"event_name": "tokens", "identifier": request_id, "payload": {"stripe_customer_id": customer, "value": tokens}}
+    try:
+        stripe.billing.MeterEvent.create(**event)
+    except stripe.StripeError:
+        outbox.retry_queue.push(event)
+
+def report_or_fail(customer, tokens, request_id):
+    try:
+        stripe.billing.MeterEvent.create(
+            event_name="tokens", identifier=request_id, payload={"stripe_customer_id": customer, "value": tokens}
+        )
+    except stripe.InvalidRequestError as error:
+        if error.code != "duplicate_meter_event":
+            raise
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import Stripe from "stripe";
+const stripe = new Stripe(process.env.STRIPE_KEY!);
+
+export async function report(customer: string, tokens: number, identifier: string) {
+  try {
+    await stripe.billing.meterEvents.create({
+      event_name: "tokens", identifier, payload: { stripe_customer_id: customer, value: String(tokens) },
+    });
+  } catch (error) {  // <- finding
+    console.error("usage not reported", error);
+  }
+}
+
+export async function reportQuietly(customer: string, tokens: number, identifier: string) {
+  try {
+    await stripe.billing.meterEvents.create({
+      event_name: "tokens", identifier, payload: { stripe_customer_id: customer, value: String(tokens) },
+    });
+  } catch (error) {}  // <- finding
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import Stripe from "stripe";
+const stripe = new Stripe(process.env.STRIPE_KEY!);
+
+export async function report(customer: string, tokens: number, identifier: string, queue: Queue) {
+  const event = { event_name: "tokens", identifier, payload: { stripe_customer_id: customer, value: String(tokens) } };
+  try {
+    await stripe.billing.meterEvents.create(event);
+  } catch (error) {
+    await queue.add("usage-retry", event);
+  }
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package usage
+
+import (
+	"context"
+	"log"
+
+	"github.com/stripe/stripe-go/v82"
+)
+
+func report(ctx context.Context, sc *stripe.Client, params *stripe.BillingMeterEventCreateParams) {
+	_, err := sc.V1BillingMeterEvents.Create(ctx, params)
+	if err != nil {  // <- finding
+		log.Printf("usage not reported: %v", err)
+	}
+}
+
+func reportQuietly(ctx context.Context, sc *stripe.Client, params *stripe.BillingMeterEventCreateParams) {
+	_, _ = sc.V1BillingMeterEvents.Create(ctx, params)  // <- finding
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package usage
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/stripe/stripe-go/v82"
+)
+
+func report(ctx context.Context, sc *stripe.Client, params *stripe.BillingMeterEventCreateParams) error {
+	if _, err := sc.V1BillingMeterEvents.Create(ctx, params); err != nil {
+		return fmt.Errorf("report usage: %w", err)
+	}
+	return nil
+}
+""",
+    ),
+)

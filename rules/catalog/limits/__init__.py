@@ -1,0 +1,1 @@
+"""Limits: usage that gets past what was agreed."""

@@ -1,0 +1,309 @@
+"""A limit is tested on a reading of the usage, and the usage is taken in a later statement.
+
+Requests that run at the same time all read the old value, all pass the test and all consume: the limit can be passed by as
+much as there are requests at once. Test and take in one step: a conditional update (`SET used = used + n WHERE used + n <=
+limit`) whose affected rows are looked at, an atomic increment that is compared after, or a row lock around both.
+"""
+
+from collections.abc import Iterator
+
+from rules import gates
+from rules.code import Code
+from rules.contexts import Context
+from rules.facts import Branch, Call, Compare, Kind, Literal, Scope, Span, enclosing, fold, walk, within
+from rules.flow import follows, tested_alone
+from rules.limits import Limit, lets_through, said_by
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
+from rules.takings import Taking, conditional, takings
+from rules.values import Kinds
+from rules.vocabulary import names_left, words
+
+ABOUT = About(
+    id="MTR-401",
+    title="Limit is tested in one statement and consumed in another",
+    severity=Severity.HIGH,
+    classification=Classification.VULNERABILITY,
+    classes=("L1",),
+    cwe=("CWE-367",),
+    iso_25010="Security / integrity",
+    variants={
+        "incr-expire-not-atomic": Variant("INCR followed by EXPIRE in two calls", Severity.MEDIUM, ("L1",)),
+    },
+)
+TAKING = ("incr", "increment", "consume", "take", "reserve", "decr", "charge", "deduct")
+
+
+def check(code: Code) -> Iterator[Finding]:
+    reported: set[Scope | None] = set()
+    for limit in code.limits:
+        if limit.function in reported or unjudged(code, limit.scope):
+            continue
+        if from_taking(code, limit) or tested_alone(code, limit.scope, limit.span.start):
+            continue
+        taken = taken_after(code, limit)
+        if taken is not None:
+            reported.add(limit.function)
+            yield finding(code, limit.span, said_by(limit.used), taken)
+    yield from behind_gates(code, reported)
+    yield from expiring(code)
+
+
+def unjudged(code: Code, scope: Scope) -> bool:
+    return code.context(scope) in (Context.TEST, Context.BROWSER)
+
+
+def from_taking(code: Code, limit: Limit) -> bool:
+    """`used = incr(key); if used > limit`: the test is on the result of taking."""
+    for origin in code.origins(limit.used, limit.scope, limit.span.start):
+        called = origin.expression if origin.kind is Kinds.CALL else None
+        if isinstance(called, Call) and any(word in called.folded for word in TAKING):
+            return True
+    return False
+
+
+def taken_after(code: Code, limit: Limit) -> Taking | None:
+    """What takes from the limit after the test, and is reached only with room; None where the store tests again."""
+    found = [
+        taking
+        for taking in takings(code)
+        if follows(code, limit.span, limit.scope, taking.span, taking.scope)
+        and lets_through(code.facts, limit, taking.scope)
+        and of_one_kind(limit, taking)
+    ]
+    if any(conditional(code.facts, taking.call) or tests_again(code, taking, limit) for taking in found):
+        return None
+    return min(found, key=lambda taking: taking.span.start, default=None)
+
+
+def of_one_kind(limit: Limit, taking: Taking) -> bool:
+    """A balance is not taken from by counting something else up, nor a usage by lowering another number."""
+    if taking.counter is None:
+        return True
+    return limit.left or not names_left(taking.counter.name) or names_left(said_by(limit.used))
+
+
+def tests_again(code: Code, taking: Taking, first: Limit) -> bool:
+    """A cheap test outside and the real one under a lock, next to the write: a double-checked gate."""
+    return tested_alone(code, taking.scope, taking.span.start) and any(
+        one is not first and follows(code, one.span, one.scope, taking.span, taking.scope)
+        for one in code.limits
+        if tested_alone(code, one.scope, one.span.start)
+    )
+
+
+def behind_gates(code: Code, reported: set[Scope | None]) -> Iterator[Finding]:
+    """`if (!(await checkCredits(user))) return …; await deductCredits(user)`: the helpers know nothing of one another."""
+    for gate in gates.gates(code):
+        function = enclosing(gate.scope, Kind.FUNCTION)
+        if function in reported or unjudged(code, gate.scope) or tested_alone(code, gate.scope, gate.span.start):
+            continue
+        if takes_itself(code, gate.call):
+            continue
+        found = [
+            taking
+            for taking in takings(code)
+            if follows(code, gate.span, gate.scope, taking.span, taking.scope) and gates.lets_through(code, gate, taking.scope)
+        ]
+        if not found or any(conditional(code.facts, taking.call) for taking in found):
+            continue
+        reported.add(function)
+        yield finding(code, gate.span, gate.call.method, min(found, key=lambda taking: taking.span.start), Confidence.LIKELY)
+
+
+def takes_itself(code: Code, call: Call) -> bool:
+    """Whether the file's own helper already takes, so that what comes after is a settlement."""
+    return any(
+        within(taking.scope, scope) for scope in code.values.functions.get(call.method, ()) for taking in takings(code)
+    ) or any(word in call.folded.rsplit(".", 1)[-1] for word in TAKING)
+
+
+def finding(code: Code, span: Span, reading: str, taken: Taking, confidence: Confidence | None = None) -> Finding:
+    sure = taken.counter is not None and taken.call is not None
+    return Finding(
+        span=span,
+        description=(
+            f"`{shortened(code.facts.text(span))}` looks at an earlier reading, and {taken.what} only later: requests at once "
+            "all pass the test and use more than is allowed."
+        ),
+        remediation=(
+            f"Test and take in one statement: a conditional update that holds `{reading}` to its limit, whose affected rows are "
+            "checked, or a row lock around both."
+        ),
+        confidence=confidence or (Confidence.CERTAIN if sure else Confidence.LIKELY),
+        trace=(Step(taken.span, "taken here, without looking again"),),
+    )
+
+
+def shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 80 else line[:77] + "..."
+
+
+def expiring(code: Code) -> Iterator[Finding]:
+    """`count = redis.incr(key); if count == 1: redis.expire(key, ttl)`: a crash in between leaves a key that never ends."""
+    for added in code.facts.calls:
+        if fold(added.method) not in ("incr", "incrby") or "." not in added.name or unjudged(code, added.scope):
+            continue
+        for call in code.facts.calls:
+            if fold(call.method) in ("expire", "pexpire") and expires(code, added, call) and limits_something(code, added):
+                yield unset_expiry(added, call)
+                break
+
+
+def expires(code: Code, added: Call, call: Call) -> bool:
+    """Whether a call sets the expiry of the key that another adds to, only where that one made the key, and not in one script."""
+    if fold(receiver(added)) != fold(receiver(call)) or not added.arguments or not call.arguments or in_pipeline(code, added):
+        return False
+    same = code.facts.text(key_of(added)) == code.facts.text(key_of(call))
+    return same and follows(code, added.span, added.scope, call.span, call.scope) and first_only(code, added, call)
+
+
+def first_only(code: Code, added: Call, call: Call) -> bool:
+    """Set again with each increment, the expiry heals itself; set after the first alone, nothing does."""
+    names = {getattr(target, "text", "") for target in added.targets}
+    branch = enclosing(call.scope, Kind.BRANCH)
+    test = branch.head.test if branch is not None and isinstance(branch.head, Branch) else None
+    return any(
+        isinstance(part, Compare)
+        and isinstance(part.right, Literal)
+        and part.right.value == 1
+        and any(part_of is added or getattr(part_of, "text", None) in names for part_of in walk(part.left))
+        for part in walk(test)
+    )
+
+
+def limits_something(code: Code, added: Call) -> bool:
+    """Whether the count is held against something: a plain statistic may live on."""
+    function = enclosing(added.scope, Kind.FUNCTION)
+    return function is not None and bool(
+        {"limit", "quota", "max", "allowed", "remaining"} & set(words(code.facts.text(function.span)))
+    )
+
+
+def key_of(call: Call) -> Span:
+    plain = [argument for argument in call.arguments if fold(getattr(argument.value, "text", "")) not in ("ctx", "context")]
+    return (plain or list(call.arguments))[0].span
+
+
+def receiver(call: Call) -> str:
+    return call.name.rpartition(".")[0]
+
+
+def in_pipeline(code: Code, call: Call) -> bool:
+    """`pipe.incr(…)`, `tx.Incr(…)`, and what runs in a callback of one."""
+    names = [receiver(call), *(origin.name for origin in pipelines(code, call))]
+    return any(word in fold(name) for name in names for word in ("pipe", "multi", "tx", "batch", "transaction"))
+
+
+def pipelines(code: Code, call: Call) -> Iterator[Call]:
+    if call.receiver is not None:
+        for origin in code.origins(call.receiver, call.scope, call.span.start):
+            if isinstance(origin.expression, Call):
+                yield origin.expression
+
+
+def unset_expiry(added: Call, call: Call) -> Finding:
+    return Finding(
+        span=added.span,
+        description=(
+            f"`{added.name}` and `{call.name}` are two commands: if the process ends between them, the key has no expiry and "
+            "its count is never reset, which locks the customer out for good."
+        ),
+        remediation="Send both in one `MULTI` or Lua script, or create the key with its expiry first (`SET key 0 EX ttl NX`).",
+        confidence=Confidence.LIKELY,
+        variant="incr-expire-not-atomic",
+        trace=(Step(call.span, "the expiry is set here"),),
+    )
+
+
+EXAMPLES = (
+    Example(
+        "python",
+        """
+def generate(session, account_id, cost):
+    account = session.get(Account, account_id)
+    if account.credits_used + cost > account.credit_limit:  # <- finding
+        raise PaymentRequired()
+    result = run_model()
+    session.execute(update(Account).where(Account.id == account_id).values(credits_used=Account.credits_used + cost))
+    return result
+""",
+    ),
+    Example(
+        "python",
+        """
+def generate(session, account_id, cost):
+    with session.begin():
+        account = session.query(Account).with_for_update().get(account_id)
+        if account.credits_used + cost > account.credit_limit:
+            raise PaymentRequired()
+        session.execute(update(Account).where(Account.id == account_id).values(credits_used=Account.credits_used + cost))
+
+def limited(redis, account):
+    used = redis.incr(f"usage:{account.id}")
+    if used > account.quota_limit:
+        raise PaymentRequired()
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function generate(prisma: PrismaClient, userId: string) {
+  const user = await prisma.user.findUnique({ where: { id: userId } });
+  if (user.usedCredits >= user.creditLimit) {  // <- finding
+    throw new PaymentRequiredError();
+  }
+  const image = await render();
+  await prisma.user.update({ where: { id: userId }, data: { usedCredits: { increment: 1 } } });
+  return image;
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function generate(prisma: PrismaClient, userId: string, cost: number) {
+  const user = await prisma.user.findUnique({ where: { id: userId } });
+  if (user.credits < 1) {
+    throw new PaymentRequiredError();
+  }
+  const taken = await prisma.user.updateMany({
+    where: { id: userId, credits: { gte: cost } },
+    data: { credits: { decrement: cost } },
+  });
+  if (taken.count === 0) throw new PaymentRequiredError();
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package quota
+
+func consume(db *gorm.DB, user *User, amount int) error {
+	if user.UsedQuota+amount > user.QuotaLimit {  // <- finding
+		return ErrQuotaExceeded
+	}
+	return db.Model(user).Update("used_quota", gorm.Expr("used_quota + ?", amount)).Error
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package quota
+
+func consume(db *gorm.DB, user *User, amount int) error {
+	result := db.Exec("UPDATE users SET used_quota = used_quota + ? WHERE id = ? AND used_quota + ? <= quota_limit",
+		amount, user.ID, amount)
+	if result.Error != nil {
+		return result.Error
+	}
+	if result.RowsAffected == 0 {
+		return ErrQuotaExceeded
+	}
+	return nil
+}
+""",
+    ),
+)

@@ -1,0 +1,1 @@
+"""Observability: failures of metering that nobody hears of."""

@@ -1,0 +1,1 @@
+"""Transparency: usage that its customer cannot see, or that others can."""

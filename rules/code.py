@@ -1,0 +1,96 @@
+"""One file with all that is known about it: what every rule is given."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from rules.contexts import Context, context_of
+from rules.counters import Counter, counters_of
+from rules.emissions import Emission, emissions_of
+from rules.facts import Call, Expression, Facts, Function, Kind, Scope, enclosing, fold, within
+from rules.limits import Limit, limits_of
+from rules.periods import Boundary, boundaries_of
+from rules.values import Origin, Values, origins, values_of
+from rules.vocabulary import evidence
+
+
+@dataclass(frozen=True, slots=True)
+class OwnNames:
+    """The project's own functions by role, folded; from the configuration."""
+
+    emit: frozenset[str] = frozenset()
+    aggregate: frozenset[str] = frozenset()
+    limit: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, eq=False)
+class Code:
+    """A file's facts and their meaning. What is expensive is worked out when a rule first asks for it."""
+
+    facts: Facts
+    names: OwnNames = OwnNames()
+
+    @cached_property
+    def values(self) -> Values:
+        return values_of(self.facts)
+
+    @cached_property
+    def emissions(self) -> tuple[Emission, ...]:
+        return emissions_of(self.facts, self.values, lambda name: is_one_of(name, self.names.emit))
+
+    @cached_property
+    def counters(self) -> tuple[Counter, ...]:
+        return counters_of(self.facts, self.values) if self.billing else ()
+
+    @cached_property
+    def limits(self) -> tuple[Limit, ...]:
+        return limits_of(self.facts, self.values) if self.billing else ()
+
+    @cached_property
+    def boundaries(self) -> tuple[Boundary, ...]:
+        return boundaries_of(self.facts, self.values) if self.billing else ()
+
+    @cached_property
+    def billing(self) -> bool:
+        """Whether the file speaks of billing: one strong word, or two weak ones, or an emission of a known provider."""
+        strong, weak = evidence(self.facts.path + "\n" + self.facts.source.decode(errors="replace"))
+        return strong > 0 or weak > 1 or any(emission.direct for emission in self.emissions)
+
+    @cached_property
+    def _contexts(self) -> dict[Scope, Context]:
+        return {}
+
+    def context(self, scope: Scope) -> Context:
+        """In what situation the function around a scope runs."""
+        function = enclosing(scope, Kind.FUNCTION, Kind.MODULE) or scope
+        if function not in self._contexts:
+            self._contexts[function] = context_of(self.facts, function)
+        return self._contexts[function]
+
+    def origins(self, expression: Expression, scope: Scope, at: int | None = None) -> tuple[Origin, ...]:
+        return origins(self.values, expression, scope, at)
+
+    def calls_in(self, scope: Scope | None) -> Iterator[Call]:
+        """The calls inside a scope, nested functions included, in evaluation order."""
+        if scope is None:
+            yield from self.facts.calls
+            return
+        for call in self.facts.calls:
+            if within(call.scope, scope):
+                yield call
+
+    def function_name(self, scope: Scope) -> str:
+        """The name of the function around a scope, for messages and fingerprints; empty at the top of a file."""
+        while scope is not None and scope.parent is not None:
+            if isinstance(scope.head, Function) and scope.head.name:
+                return scope.head.name
+            scope = scope.parent
+        return ""
+
+
+def is_one_of(name: str, names: frozenset[str]) -> bool:
+    """Whether a dotted name is, or ends in, one of the configured ones."""
+    if not names:
+        return False
+    folded = fold(name)
+    return any(folded == own or folded.endswith("." + own) for own in names)

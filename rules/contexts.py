@@ -1,0 +1,173 @@
+"""In what situation a function runs. The same statement is right in one and wrong in another."""
+
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+
+from rules.facts import Call, Class, Expression, Facts, Function, Kind, Member, Name, Scope, chain, dotted, fold, within
+
+
+class Context(StrEnum):
+    """Where a function is called from, as far as its file tells."""
+
+    REQUEST = "request handler"
+    WEBHOOK = "webhook"
+    WORKER = "queue worker"
+    SCHEDULE = "schedule"
+    BROWSER = "browser"
+    SCRIPT = "script"
+    TEST = "test"
+    LIBRARY = "library"
+
+
+REDELIVERED = frozenset({Context.WEBHOOK, Context.WORKER, Context.SCHEDULE})
+"""Contexts that run again by themselves after a failure."""
+
+HTTP = frozenset("get post put patch delete all use route options head handle handlefunc mutation query api_route".split())
+ROUTERS = frozenset("app router api server r mux e g group blueprint bp fastify hono route routes http".split())
+NEXT_METHODS = frozenset("GET POST PUT PATCH DELETE".split())
+REQUEST_TYPES = re.compile(
+    r"http\.ResponseWriter|gin\.Context|echo\.Context|fiber\.Ctx|NextRequest|NextApiRequest|\bRequest\b|APIGatewayProxy|"
+    r"FastifyRequest|HttpRequest"
+)
+WORK_TYPES = re.compile(r"\bJob\b|SQSEvent|SqsEvent|ConsumerMessage|kafka\.Message|ConsumeMessage|amqp\.Delivery|\bDelivery\b")
+TASKS = frozenset("task shared_task actor job processor process periodic_task message_pattern event_pattern".split())
+SCHEDULES = frozenset("cron interval periodic_task scheduled scheduled_job crontab every".split())
+WORKERS = frozenset(
+    "worker process consume consumer basic_consume createfunction run subscribe eachmessage eachbatch on_message "
+    "addworker registerworker defineworker".split()
+)
+WORK_NAMES = re.compile(
+    r"^(process|handle|consume|on)_?(message|messages|job|jobs|delivery|record|records|batch|queue|event_message)s?$", re.I
+)
+TEST_PATH = re.compile(
+    r"(^|/)(tests?|__tests__|testdata|fixtures?|e2e|specs?|mocks?|__mocks__|examples?|samples?)/|"
+    r"(^|/)(test_[^/]*|[^/]*_test|conftest)\.\w+$|\.(test|spec|stories|mock)\.\w+$|(^|/)tests?\.\w+$"
+)
+SCRIPT_PATH = re.compile(r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|backfill)[^/]*|seeds?|migrations?)/")
+SCHEDULE_PATH = re.compile(r"(^|/)(crons?|schedules?|scheduled)(/|\.|-|_)", re.I)
+BROWSER_NAMES = frozenset("window document localStorage sessionStorage navigator".split())
+HOOKS = frozenset("usestate useeffect usememo usecallback useref usecontext usereducer".split())
+
+
+def context_of(facts: Facts, scope: Scope) -> Context:
+    """The context of the function around a scope. A function inside another has the outer one's, where its own is unknown."""
+    if TEST_PATH.search(facts.path):
+        return Context.TEST
+    if is_browser(facts):
+        return Context.BROWSER
+    for outer in chain(scope):
+        if outer.kind is Kind.FUNCTION and isinstance(outer.head, Function):
+            found = own_context(facts, outer, outer.head)
+            if found is not None:
+                return webhook_or(found, facts, outer, outer.head)
+    if SCRIPT_PATH.search(facts.path):
+        return Context.SCRIPT
+    if SCHEDULE_PATH.search(facts.path):
+        return Context.SCHEDULE
+    return Context.LIBRARY
+
+
+def own_request(facts: Facts, scope: Scope) -> bool:
+    """Whether this very function, and not one around it, is what answers a request."""
+    return isinstance(scope.head, Function) and own_context(facts, scope, scope.head) is Context.REQUEST
+
+
+def webhook_or(found: Context, facts: Facts, scope: Scope, head: Function) -> Context:
+    """A request handler that is a webhook: by its path, its name, its route, or because it checks a signature."""
+    said = f"{facts.path} {head.name} {head.registered_as} {' '.join(decorator_strings(head))}".lower()
+    signed = any(
+        call.folded.endswith(("constructevent", "verifywebhook", "unwrap")) and within(call.scope, scope)
+        for call in facts.calls
+    )
+    return Context.WEBHOOK if found is Context.REQUEST and ("webhook" in said or signed) else found
+
+
+def own_context(facts: Facts, scope: Scope, head: Function) -> Context | None:
+    marks = [fold(mark).rsplit(".", 1)[-1] for mark in decorator_names(head)]
+    if any(mark in {fold(name) for name in SCHEDULES} for mark in marks):
+        return Context.SCHEDULE
+    if any(mark in {fold(name) for name in TASKS} for mark in marks):
+        return Context.WORKER
+    if any(mark in HTTP or mark in ("apiview", "action", "route", "websocket") for mark in marks):
+        return Context.REQUEST
+    if passed := own_context_by_call(head):
+        return passed
+    return own_context_by_shape(facts, scope, head)
+
+
+def own_context_by_call(head: Function) -> Context | None:
+    """From the call that the function is handed to: `app.post("/x", f)`, `new Worker("q", f)`, `cron.schedule("…", f)`."""
+    if not head.passed_to:
+        return None
+    *before, last = fold(head.passed_to).split(".")
+    root = before[-1] if before else ""
+    if "cron" in fold(head.passed_to) or last in ("schedule", "setinterval", "addfunc", "schedulejob"):
+        return Context.SCHEDULE
+    if last in HTTP and (root in ROUTERS or root.endswith(("router", "app", "routes", "procedure", "server", "()"))):
+        return Context.REQUEST
+    if last in WORKERS and (last not in ("run", "process", "subscribe", "consume") or before):
+        return Context.WORKER if last != "run" or "consumer" in root else None
+    return None
+
+
+def own_context_by_shape(facts: Facts, scope: Scope, head: Function) -> Context | None:
+    """From name, parameters, class and file."""
+    types = " ".join(parameter.type for parameter in head.parameters)
+    names = [fold(parameter.name) for parameter in head.parameters]
+    if WORK_TYPES.search(types) or WORK_NAMES.match(head.name):
+        return Context.WORKER
+    if head.exported and head.name in NEXT_METHODS and re.search(r"(^|/)(route|\+server)\.\w+$", facts.path):
+        return Context.SCHEDULE if SCHEDULE_PATH.search(facts.path) else Context.REQUEST
+    if head.exported and re.search(r"(^|/)pages/api/", facts.path):
+        return Context.REQUEST
+    if REQUEST_TYPES.search(types) or names[:2] in (["req", "res"], ["request", "response"], ["request", "reply"], ["w", "r"]):
+        return Context.REQUEST
+    if names[:1] == ["request"] and facts.language == "python":
+        return Context.REQUEST
+    if worker_class(scope) and head.name in ("process", "perform", "handle", "run"):
+        return Context.WORKER
+    if "use server" in facts.directives and head.exported:
+        return Context.REQUEST
+    return None
+
+
+def worker_class(scope: Scope) -> bool:
+    holder = next((outer.head for outer in chain(scope) if isinstance(outer.head, Class)), None)
+    said = " ".join((holder.name, *holder.bases, *map(name_of, holder.decorators))) if holder else ""
+    return bool(re.search(r"Worker|Job\b|Processor|Consumer|Task\b", said))
+
+
+def decorator_names(head: Function) -> Iterator[str]:
+    return map(name_of, head.decorators)
+
+
+def name_of(decorator: Expression) -> str:
+    return decorator.name if isinstance(decorator, Call) else dotted(decorator)
+
+
+def decorator_strings(head: Function) -> Iterator[str]:
+    for decorator in head.decorators:
+        if isinstance(decorator, Call):
+            for argument in decorator.arguments:
+                yield str(getattr(argument.value, "value", ""))
+
+
+def is_browser(facts: Facts) -> bool:
+    """`use client`, React hooks in a component file, or code that reaches for `window` and its kind."""
+    if facts.language not in ("typescript", "javascript"):
+        return False
+    if "use client" in facts.directives:
+        return True
+    if "use server" in facts.directives:
+        return False
+    if any(call.folded in HOOKS or call.folded.removeprefix("react.") in HOOKS for call in facts.calls):
+        return True
+    return any(uses_browser(call) for call in facts.calls)
+
+
+def uses_browser(call: Call) -> bool:
+    root: Expression = call.callee
+    while isinstance(root, Member):
+        root = root.object
+    return isinstance(root, Name) and root.text in BROWSER_NAMES

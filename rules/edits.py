@@ -1,0 +1,40 @@
+"""Edits of source text by byte range. Each keeps every byte it is not about."""
+
+from rules.arguments import Given
+from rules.facts import Call, Facts, Object, Span
+from rules.rule import Edit
+
+
+def added_field(facts: Facts, call: Call, event: Given, name: str, value: str) -> Edit | None:
+    """Gives an event one more field: an entry of its literal, or a keyword argument of the call."""
+    if event.literal is not None:
+        return added_entry(facts, event.literal, name, value)
+    keywords = [argument for argument in call.arguments if argument.name is not None]
+    if not keywords or facts.language != "python":
+        return None
+    return added_after(facts, keywords[-1].span, call.span.end, f"{name}={value}")
+
+
+def added_entry(facts: Facts, literal: Object, name: str, value: str) -> Edit | None:
+    """One more entry at the end of an object literal, in the layout the others have. None where there is none to follow."""
+    if not literal.entries:
+        return None
+    return added_after(facts, literal.entries[-1].span, literal.span.end, entry(facts.language, name, value))
+
+
+def added_after(facts: Facts, last: Span, end: int, written: str) -> Edit:
+    """Adds one item after the `last` of a list that ends at byte `end`, on a line of its own where the last has one."""
+    source = facts.source
+    indent = source[source.rfind(b"\n", 0, last.start) + 1 : last.start]
+    own_line = not indent.strip()
+    after = source[last.end : end]
+    comma = after.lstrip().startswith(b",")
+    at = last.end + (after.index(b",") + 1 if comma else 0)
+    lead = ("" if comma else ",") + ("\n" + indent.decode() if own_line else " ")
+    return Edit(at, at, lead + written + ("," if comma and own_line else ""))
+
+
+def entry(language: str, name: str, value: str) -> str:
+    if language == "python":
+        return f'"{name}": {value}'
+    return name if name == value else f"{name}: {value}"

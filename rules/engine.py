@@ -1,0 +1,138 @@
+"""From a change to its report: one pure function, the middle of the program."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from rules import catalog
+from rules.change import Change, ChangedFile, NotAnalyzed
+from rules.code import OwnNames
+from rules.facts import fold
+from rules.ignores import Ignore, ignores, silences
+from rules.judge import Judged, Said, judge
+from rules.options import Options
+from rules.report import Report, Reported, State, Subject, Suppressed, Tool
+from rules.reporting import Lines, reported
+from rules.rule import Rule
+from rules.scope import touched
+from rules.score import score
+from rules.sections import checks, meters, sections, summary
+from rules.verdict import gate, gravity, with_shown
+
+SCHEMA = "meteraudit/report/1"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileResult:
+    """What one file contributed."""
+
+    judged: Judged
+    findings: tuple[Reported, ...]
+    fixed: tuple[str, ...]
+    suppressed: tuple[Suppressed, ...]
+    touched: frozenset[str]
+    not_analyzed: tuple[NotAnalyzed, ...]
+
+
+def examine(change: Change, options: Options, version: str) -> Report:
+    """The report of a change. Pure: the same input gives the same report."""
+    rules = tuple(rule for rule in catalog.rules() if options.rules.get(rule.about.id) != "off")
+    names = own_names(options)
+    results = [examine_file(file, change, options, rules, names) for file in change.files]
+    found = [finding for result in results for finding in result.findings]
+    findings = with_shown(found, options) if change.mode == "review" else all_in_summary(found)
+    new = tuple(finding for finding in findings if finding.state != "existing")
+    parts = frozenset().union(*(result.touched for result in results))
+    codes = tuple(result.judged.code for result in results if result.judged.code is not None)
+    graded = score(new, parts)
+    return Report(
+        schema=SCHEMA,
+        tool=Tool("meteraudit", version, len(catalog.rules())),
+        mode=change.mode,
+        subject=Subject(change.repository, change.pull_request, change.base, change.head),
+        summary=summary(codes, new, parts),
+        findings=findings,
+        fixed=tuple(one for result in results for one in result.fixed),
+        sections=sections(codes, new, parts),
+        meters=meters(codes),
+        score=graded,
+        checks=checks(codes, new),
+        actions=tuple(one.fingerprint for one in new if one.severity in ("critical", "high") and one.confidence != "possible"),
+        suppressed=tuple(one for result in results for one in result.suppressed),
+        not_analyzed=(*change.not_analyzed, *(one for result in results for one in result.not_analyzed)),
+        gate=gate(findings, graded, options, change.mode),
+    )
+
+
+def own_names(options: Options) -> OwnNames:
+    return OwnNames(
+        *(frozenset(map(fold, names)) for names in (options.names.emit, options.names.aggregate, options.names.limit))
+    )
+
+
+def all_in_summary(findings: list[Reported]) -> tuple[Reported, ...]:
+    return tuple(replace(finding, shown="summary") for finding in sorted(findings, key=gravity))
+
+
+def examine_file(file: ChangedFile, change: Change, options: Options, rules: tuple[Rule, ...], names: OwnNames) -> FileResult:
+    """Judges a file at the head and, in a review, at the base, and compares."""
+    identity = file.base_path or file.path
+    head = judge(file.path, file.head, rules, names, identity) if file.head is not None else Judged(None)
+    base = judge(identity, file.base, rules, names, identity) if file.base is not None else Judged(None)
+    before = Counter(said.fingerprint for said in base.said)
+    marks = ignores(file.head or "")
+    kept, silenced = parted(head.said, marks)
+    lines = Lines(file.head or "")
+    findings = tuple(reported(said, file, lines, state(said, before, change), options) for said in kept)
+    after = {said.fingerprint for said in head.said}
+    lines_touched = None if change.mode == "audit" else file.added
+    return FileResult(
+        head,
+        findings,
+        tuple(one for one in before if one not in after) if head.reason is None else (),
+        tuple(suppressions(file.path, silenced, marks)),
+        sections_touched(head, base, file, lines_touched),
+        tuple(unread(file.path, head)),
+    )
+
+
+def sections_touched(head: Judged, base: Judged, file: ChangedFile, lines: frozenset[int] | None) -> frozenset[str]:
+    """By the lines that the change adds, and by those that it takes away."""
+    found = touched(head.code, lines) if head.code is not None else frozenset()
+    return found | touched(base.code, file.deleted) if base.code is not None and lines is not None else found
+
+
+def state(said: Said, before: Counter[str], change: Change) -> State:
+    return "existing" if change.mode == "review" and before[said.fingerprint] else "new"
+
+
+def parted(said: tuple[Said, ...], marks: tuple[Ignore, ...]) -> tuple[list[Said], list[tuple[Said, Ignore]]]:
+    """What stays, and what an ignore comment with a reason silences."""
+    kept: list[Said] = []
+    silenced: list[tuple[Said, Ignore]] = []
+    for one in said:
+        span = one.finding.span
+        mark = next((m for m in marks if silences(m, one.rule.about.id, one.rule.name, span.line, span.end_line)), None)
+        if mark is None:
+            kept.append(one)
+        else:
+            silenced.append((one, mark))
+    return kept, silenced
+
+
+def suppressions(path: str, silenced: list[tuple[Said, Ignore]], marks: tuple[Ignore, ...]) -> Iterator[Suppressed]:
+    for said, mark in silenced:
+        yield Suppressed(said.fingerprint, mark.reason, path, mark.line)
+    for mark in marks:
+        if not mark.reason:
+            yield Suppressed(None, None, path, mark.line)
+
+
+def unread(path: str, judged: Judged) -> Iterator[NotAnalyzed]:
+    if judged.reason is not None:
+        yield NotAnalyzed(path, judged.reason)
+    for rule in judged.failed:
+        yield NotAnalyzed(path, f"{rule} could not finish on it")
+    if judged.code is not None and judged.code.facts.broken:
+        lines = sorted({span.line for span in judged.code.facts.broken})
+        yield NotAnalyzed(path, f"does not parse at line {', '.join(map(str, lines[:5]))}; the rest was judged")

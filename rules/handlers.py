@@ -1,0 +1,65 @@
+"""Who takes the failure of a call: the try around it, the test of its error, the end of its promise."""
+
+from collections.abc import Mapping
+
+from rules.code import Code
+from rules.emissions import outer_calls
+from rules.facts import (
+    Call,
+    Facts,
+    Handler,
+    Kind,
+    Lambda,
+    Scope,
+    Start,
+    Use,
+    enclosing,
+    within,
+)
+
+HOPS = 3
+"""Through how many callbacks a failure is followed outwards: a retry helper inside a transaction inside a batch."""
+
+
+def handlers_of(code: Code, call: Call, sent: Call) -> tuple[Scope, ...]:
+    """The handlers that take a call's failure, innermost first. `sent` is the end of its promise chain."""
+    carriers = carriers_of(code.facts)
+    found: list[Scope] = []
+    for _ in range(HOPS):
+        taken = [scope for scope in code.facts.scopes if isinstance(scope.head, Handler) and takes(scope.head, call, sent)]
+        found.extend(sorted(taken, key=lambda scope: scope.span.end - scope.span.start))
+        function = enclosing(call.scope, Kind.FUNCTION)
+        carrier = carriers.get(function) if function is not None else None
+        if found or carrier is None:
+            break
+        call = sent = carrier
+    return tuple(found)
+
+
+def takes(head: Handler, call: Call, sent: Call) -> bool:
+    if isinstance(head.guards, Scope):
+        inside = enclosing(call.scope, Kind.FUNCTION) is enclosing(head.guards, Kind.FUNCTION)
+        return inside and within(call.scope, head.guards)
+    return head.guards is not None and any(one is call or one is sent or one.span.holds(call.span) for one in head.guards)
+
+
+def carriers_of(facts: Facts) -> Mapping[Scope, Call]:
+    """For each function that is an argument of an awaited call: that call. What fails inside fails there."""
+    outer = outer_calls(facts)
+    found: dict[Scope, Call] = {}
+    for call in facts.calls:
+        for argument in call.arguments:
+            if isinstance(argument.value, Lambda) and (waited := awaited(call, outer)) is not None:
+                found[argument.value.scope] = waited
+    return found
+
+
+def awaited(call: Call, outer: Mapping[int, Call]) -> Call | None:
+    """The call itself or the one around it that is awaited: `await Promise.all(rows.map(async (row) => …))`."""
+    for _ in range(HOPS):
+        if call.start is Start.AWAITED:
+            return call
+        if id(call) not in outer or call.use not in (Use.ARGUMENT, Use.CHAINED):
+            return None
+        call = outer[id(call)]
+    return None

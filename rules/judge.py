@@ -1,0 +1,90 @@
+"""Judges one text of one file: facts, meaning, then every rule."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from rules.code import Code, OwnNames
+from rules.facts import Span
+from rules.fingerprints import fingerprints
+from rules.languages import UNREAD, front_end
+from rules.languages.lowering import TooComplexError
+from rules.rule import Finding, Rule
+from rules.vocabulary import BILLING_EVIDENCE, WEAK_EVIDENCE
+
+SIZE = 512 * 1024
+LINE = 20 * 1024
+MEAN_LINE = 500
+"""Bounds before parsing, measured: error recovery on garbage runs at seconds per megabyte."""
+
+RELEVANT = re.compile("|".join(sorted((BILLING_EVIDENCE | WEAK_EVIDENCE) - {"lago", "orb"}, key=len, reverse=True)), re.I)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Said:
+    """One finding with the rule that made it and its fingerprint."""
+
+    rule: Rule
+    finding: Finding
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """One text judged. `code` is None where it was not read: `reason` says why, unless it cannot concern billing."""
+
+    code: Code | None
+    said: tuple[Said, ...] = ()
+    reason: str | None = None
+    failed: tuple[str, ...] = ()
+    """Ids of rules that could not finish on it."""
+
+
+def judge(path: str, text: str, rules: tuple[Rule, ...], names: OwnNames, identity: str) -> Judged:
+    """`identity` is the path that goes into the fingerprints."""
+    lower = front_end(path)
+    if lower is None:
+        language = UNREAD.get(PurePosixPath(path).suffix.lower())
+        return Judged(None, reason=f"{language} is not read yet" if language and RELEVANT.search(text) else None)
+    if (reason := out_of_bounds(text)) is not None:
+        return Judged(None, reason=reason)
+    if not RELEVANT.search(text):
+        return Judged(None)
+    try:
+        code = Code(lower(path, text.encode()), names)
+    except TooComplexError as error:
+        return Judged(None, reason=str(error))
+    said: list[Said] = []
+    failed: list[str] = []
+    for rule in rules:
+        try:
+            findings = list(rule.check(code))
+        except Exception:  # noqa: BLE001  one rule that fails on one file costs just that, and the report names it
+            failed.append(rule.about.id)
+            continue
+        prints = fingerprints(code, rule.about.id, identity, findings)
+        said.extend(Said(rule, *pair) for pair in zip(findings, prints, strict=True))
+    return Judged(code, tuple(one_per_cause(said)), failed=tuple(failed))
+
+
+def out_of_bounds(text: str) -> str | None:
+    """Why a text is not parsed, if it is not."""
+    if len(text) > SIZE:
+        return f"larger than {SIZE // 1024} kB"
+    lines = text.split("\n")
+    if max(map(len, lines)) > LINE:
+        return f"has a line of more than {LINE // 1024} kB"
+    if len(lines) > 0 and len(text) > 5_000 and len(text) / len(lines) > MEAN_LINE:
+        return "minified"
+    return None
+
+
+def one_per_cause(said: list[Said]) -> Iterator[Said]:
+    """Drops a finding where a rule that it gives way to speaks of the same call."""
+    at: dict[Span, set[str]] = {}
+    for one in said:
+        at.setdefault(one.finding.cause or one.finding.span, set()).add(one.rule.name)
+    for one in said:
+        if not at[one.finding.cause or one.finding.span].intersection(one.rule.about.gives_way_to):
+            yield one

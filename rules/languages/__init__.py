@@ -1,0 +1,47 @@
+"""The front ends: one module a language, each with SUFFIXES and `lower(path, source) -> Facts`."""
+
+import pkgutil
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from pathlib import PurePosixPath
+
+from rules.facts import Facts
+
+Lower = Callable[[str, bytes], Facts]
+
+UNREAD = {
+    ".rb": "Ruby",
+    ".php": "PHP",
+    ".java": "Java",
+    ".cs": "C#",
+    ".kt": "Kotlin",
+    ".kts": "Kotlin",
+    ".rs": "Rust",
+    ".scala": "Scala",
+    ".swift": "Swift",
+    ".ex": "Elixir",
+    ".exs": "Elixir",
+    ".sql": "SQL",
+    ".prisma": "Prisma",
+    ".vue": "Vue",
+    ".svelte": "Svelte",
+}
+"""Code that no front end reads yet: a report names such files, since silence must mean clean."""
+
+
+@cache
+def _by_suffix() -> dict[str, Lower]:
+    modules = [import_module(f"{__name__}.{one.name}") for one in pkgutil.iter_modules(__path__)]
+    return {suffix: module.lower for module in modules for suffix in getattr(module, "SUFFIXES", ())}
+
+
+def front_end(path: str) -> Lower | None:
+    """The front end for a file, by its ending."""
+    return _by_suffix().get(PurePosixPath(path).suffix.lower())
+
+
+def path_for(language: str) -> str:
+    """A path of that language, for code that has none: an example, a pasted snippet."""
+    endings = {"python": "py", "typescript": "ts", "tsx": "tsx", "javascript": "js", "jsx": "jsx", "go": "go"}
+    return f"example.{endings[language]}"

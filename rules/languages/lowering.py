@@ -1,0 +1,220 @@
+"""What every front end needs while it lowers one file: bounds, places, and the lists that become Facts."""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tree_sitter import Language, Node, Parser
+
+from rules.facts import (
+    Argument,
+    Assign,
+    Call,
+    Comment,
+    Expression,
+    Facts,
+    Head,
+    Jump,
+    Kind,
+    Literal,
+    Raise,
+    Return,
+    Scope,
+    Span,
+    Start,
+    Test,
+    Use,
+    dotted,
+    fold,
+)
+
+DEPTH = 250
+"""Syntax nested deeper than this is not judged: lowering is recursive, and no hand-written code comes near it."""
+CHILDREN = 20_000
+"""A node with more children than this is data, not code."""
+
+
+class TooComplexError(Exception):
+    """The file is nested too deeply or is one huge literal; the message says which, for the report."""
+
+
+class How(NamedTuple):
+    """What is known from outside about an expression that is about to be lowered."""
+
+    use: Use = Use.OTHER
+    start: Start = Start.PLAIN
+    targets: tuple[Expression, ...] = ()
+    passed_to: str = ""
+    registered_as: str = ""
+    bound_to: str = ""
+    exported: bool = False
+
+
+class Origin(NamedTuple):
+    """Which call a variable comes from, and whether it tells of that call's failure."""
+
+    call: Call | None
+    fails: bool
+
+
+PLAIN = How()
+ARGUMENT = How(use=Use.ARGUMENT)
+TESTED = How(use=Use.TESTED)
+CHAINED = How(use=Use.CHAINED)
+RETURNED = How(use=Use.RETURNED)
+DISCARDED = How(use=Use.DISCARDED)
+
+
+@dataclass(slots=True)
+class Lowering:
+    """One file while it is being lowered."""
+
+    path: str
+    language: str
+    source: bytes
+    root: Scope
+    scopes: list[Scope]
+    calls: list[Call]
+    assigns: list[Assign]
+    returns: list[Return]
+    raises: list[Raise]
+    jumps: list[Jump]
+    tests: list[Test]
+    comments: list[Comment]
+    imports: dict[str, str]
+    packages: set[str]
+    directives: set[str]
+    broken: list[Span]
+    depth: int = 0
+    failing: dict[str, tuple[Call, ...]] = dataclasses.field(default_factory=dict)
+    """Where errors are values: a variable, and the calls whose error it may hold."""
+    tested: set[Call] = dataclasses.field(default_factory=set)
+    """Calls whose error a test has taken."""
+    origins: dict[tuple[Scope, str], Origin] = dataclasses.field(default_factory=dict)
+    """Where a variable, by the scope that declares it, comes from; one that no call gave has no call."""
+    exported: set[str] = dataclasses.field(default_factory=set)
+    """Names exported apart from their declaration."""
+    later: list[tuple[Node, Scope, list[tuple[Expression, Node]]]] = dataclasses.field(default_factory=list)
+    """Bodies of callbacks that take the error of a call, until that call is made."""
+
+    def text(self, node: Node) -> str:
+        return self.source[node.start_byte : node.end_byte].decode(errors="replace")
+
+    def scope(self, kind: Kind, node: Node, parent: Scope, head: Head | None = None) -> Scope:
+        made = Scope(kind, span(node), parent, head)
+        self.scopes.append(made)
+        return made
+
+    def call(
+        self,
+        node: Node,
+        callee: Expression,
+        arguments: tuple[Argument, ...],
+        scope: Scope,
+        how: How,
+        constructs: bool = False,
+    ) -> Call:
+        name = self.name(callee)
+        made = Call(span(node), name, fold(name), callee, arguments, scope, how.use, how.start, how.targets, constructs)
+        self.calls.append(made)
+        return made
+
+    def name(self, callee: Expression) -> str:
+        """The dotted name with its first segment resolved through the imports."""
+        first, dot, rest = dotted(callee).partition(".")
+        return self.imports.get(first, first) + dot + rest
+
+    def assign(
+        self, node: Node, targets: tuple[Expression, ...], value: Expression | None, operator: str, scope: Scope
+    ) -> None:
+        self.assigns.append(Assign(span(node), targets, value, operator, scope))
+
+    def comment(self, node: Node) -> None:
+        self.comments.append(Comment(span(node), self.text(node).strip("#/* \t\r\n")))
+
+    def deeper(self) -> None:
+        self.depth += 1
+        if self.depth > DEPTH:
+            raise TooComplexError("nested too deeply to be judged")
+
+    def facts(self) -> Facts:
+        return Facts(
+            path=self.path,
+            language=self.language,
+            source=self.source,
+            root=self.root,
+            scopes=tuple(self.scopes),
+            calls=tuple(self.calls),
+            assigns=tuple(self.assigns),
+            returns=tuple(self.returns),
+            raises=tuple(self.raises),
+            jumps=tuple(self.jumps),
+            tests=tuple(self.tests),
+            comments=tuple(self.comments),
+            imports=self.imports,
+            packages=frozenset(self.packages),
+            directives=frozenset(self.directives),
+            broken=tuple(self.broken),
+        )
+
+
+def begin(path: str, language: str, source: bytes, grammar: Language) -> tuple[Lowering, Node]:
+    """Parses, and opens the lists. The tree's root node comes with it."""
+    tree = Parser(grammar).parse(source)
+    root = Scope(Kind.MODULE, Span(1, tree.root_node.end_point.row + 1, 0, len(source)))
+    lowering = Lowering(path, language, source, root, [root], [], [], [], [], [], [], [], {}, set(), set(), [])
+    if tree.root_node.has_error:
+        lowering.broken.extend(span(node) for node in errors(tree.root_node))
+    return lowering, tree.root_node
+
+
+def span(node: Node) -> Span:
+    return Span(node.start_point.row + 1, node.end_point.row + 1, node.start_byte, node.end_byte)
+
+
+def children(node: Node) -> list[Node]:
+    """The named children; refuses a node that has too many."""
+    if node.child_count > CHILDREN:
+        raise TooComplexError(f"one construct has more than {CHILDREN:,} parts")
+    return node.named_children
+
+
+def field(node: Node, name: str) -> Node:
+    """A child that the grammar promises; in a broken file it may be missing, and the node itself stands in."""
+    return node.child_by_field_name(name) or node
+
+
+def errors(root: Node) -> Iterator[Node]:
+    """Where the parser gave up, outermost first."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node.is_error or node.is_missing:
+            yield node
+        elif node.has_error:
+            waiting.extend(node.children)
+
+
+def number(text: str) -> int | float | str:
+    """The value of a number literal, or its text where it is too odd to read."""
+    plain = text.replace("_", "").rstrip("nNlLfFdDuU") if not text.lower().startswith("0x") else text
+    for read in (int, float):
+        try:
+            return read(plain)
+        except ValueError:
+            continue
+    return text
+
+
+def bound(how: How, names: tuple[Expression, ...]) -> How:
+    """For the value of an assignment: what it is assigned to, and the name a function in it goes by."""
+    last = dotted(names[-1]).rsplit(".", 1)[-1] if names else ""
+    return how._replace(use=Use.ASSIGNED, targets=names, bound_to=last)
+
+
+def first_string(arguments: tuple[Argument, ...]) -> str:
+    """The first positional argument, where it is a string: a route, a queue, an event name."""
+    if arguments and isinstance(arguments[0].value, Literal) and isinstance(arguments[0].value.value, str):
+        return arguments[0].value.value
+    return ""

@@ -1,0 +1,150 @@
+"""What a rule is made of: a module with a docstring, `ABOUT`, `check(code)` and `EXAMPLES`."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from rules.code import Code
+from rules.facts import Span
+
+
+class Severity(StrEnum):
+    """What it costs: see the severity legend of every report."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+    @property
+    def rank(self) -> int:
+        """0 is the gravest."""
+        return list(Severity).index(self)
+
+    @property
+    def softer(self) -> "Severity":
+        """One step down, as for a meter that feeds only a soft limit."""
+        return list(Severity)[min(self.rank + 1, 3)]
+
+
+class Confidence(StrEnum):
+    """How sure a finding is. CERTAIN: no code elsewhere could make it right. POSSIBLE is never a comment."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+
+    @property
+    def rank(self) -> int:
+        """0 is the surest."""
+        return list(Confidence).index(self)
+
+
+class Classification(StrEnum):
+    VULNERABILITY = "vulnerability"
+    DEFICIENCY = "deficiency"
+    SUGGESTION = "suggestion"
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A named form of a rule with a title, and where they differ a severity and classes, of its own."""
+
+    title: str
+    severity: Severity | None = None
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a rule says of itself. Its name is its file's, its section its folder's, its languages its examples'."""
+
+    id: str
+    title: str
+    severity: Severity
+    classification: Classification
+    classes: tuple[str, ...]
+    """Of the public taxonomy of defects, most telling first."""
+    cwe: tuple[str, ...] = ()
+    iso_25010: str = ""
+    variants: Mapping[str, Variant] = field(default_factory=dict)
+    gives_way_to: tuple[str, ...] = ()
+    """Names of rules that say the same cause better: one finding per cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replaces the bytes from `start` to `end` of the finding's file."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Edits that belong together. A safe one changes nothing beyond the finding and may be applied with one click."""
+
+    title: str
+    edits: tuple[Edit, ...]
+    safe: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Another place that explains the finding."""
+
+    span: Span
+    note: str
+    path: str | None = None
+    """None: the finding's own file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong at one place. `span` is the statement a reader should look at first."""
+
+    span: Span
+    description: str
+    """What is wrong here and what it costs, with the names that stand in this code."""
+    remediation: str
+    confidence: Confidence
+    severity: Severity | None = None
+    """Where it differs from the rule's."""
+    variant: str | None = None
+    trace: tuple[Step, ...] = ()
+    fix: Fix | None = None
+    cause: Span | None = None
+    """The call or write that is at fault, where that is not `span`; of several findings with one cause, one is kept."""
+    at_base: bool = False
+    """The span is in the base text: the finding is anchored on a deleted line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Code for a rule's page and its test. Lines that must be found end in the comment `<- finding`; none is good code."""
+
+    language: str
+    """As in a Markdown fence: python, typescript, tsx, javascript, go, sql."""
+    code: str
+    path: str = ""
+    """Where the example lies, if that matters to the rule."""
+    context: Mapping[str, str] = field(default_factory=dict)
+    """Other files by path."""
+
+
+Check = Callable[[Code], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule module, read."""
+
+    about: About
+    name: str
+    """Kebab-case: `missing-idempotency-key`."""
+    section: str
+    page: str
+    """The module's docstring."""
+    check: Check
+    examples: tuple[Example, ...]

@@ -1,0 +1,175 @@
+"""The words of metering code. A verb alone says little and a noun alone says little: the pair decides."""
+
+import re
+from functools import lru_cache
+
+PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+
+EMIT_VERBS = frozenset(
+    "record report track send emit ingest publish meter bill log push submit post capture enqueue queue create insert "
+    "add save store write produce".split()
+)
+"""`get`, `fetch`, `calculate` and the like are reading; `add`, `log`, `create` count only with a strong noun."""
+STRONG_EMIT_VERBS = frozenset("record report track emit ingest meter bill submit send publish push capture".split())
+USAGE_NOUNS = frozenset("usage usages meter metering metered billable consumption overage".split())
+BILLING_NOUNS = frozenset(
+    "usage usages meter meters metering metered billing billable credit credits quota quotas token tokens overage "
+    "consumption balance spend charge charges invoice invoices".split()
+)
+CONSUME_VERBS = frozenset("consume deduct decrement decrease debit spend charge burn subtract withdraw reserve".split())
+COUNT_UP_VERBS = frozenset("increment increase incr inc bump".split())
+"""They consume only what counts upwards: `incrementUsage` does, `increaseCredits` is a top-up."""
+COUNTED_UP = frozenset("usage usages used consumption consumed count counter".split())
+RELEASE_VERBS = frozenset("refund release restore return rollback revert settle credit unreserve compensate".split())
+COUNTER_NOUNS = frozenset(
+    "usage used credits credit quota tokens balance spend consumed remaining requests count counter calls generations "
+    "units seats minutes limit".split()
+)
+LIMIT_NOUNS = frozenset(
+    "limit limits quota quotas allowance entitlement entitlements cap max maximum allowed budget included".split()
+)
+LIMIT_VERBS = frozenset("check enforce assert verify validate ensure require can has is within exceeds throw".split())
+LIMIT_WORDS = frozenset("limit limits quota quotas credits credit balance entitlement exceeded allowance".split())
+NOT_OF_A_PLAN = frozenset(
+    "rate retry retries attempt attempts page pages size depth batch buffer timeout concurrent concurrency connections width "
+    "height index offset cursor line lines char chars character characters context window length upload file files image "
+    "failures errors heap memory cpu disk".split()
+)
+"""Words that make a limit one of machinery or of a request's form, which nobody is billed for."""
+LEFT_WORDS = frozenset("credits credit balance remaining quota".split())
+NOT_LEFT = frozenset(
+    "used usage spent spend consumed cost costs price required needed need limit limits max maximum min minimum total to "
+    "amount per delta add grant grants id ids card note notes memo transaction transactions purchase package plan pack "
+    "reset type history log logs threshold initial default free pre has is used type name key unlimited error".split()
+)
+
+BILLING_EVIDENCE = frozenset(
+    "billing billable invoice invoices subscription subscriptions credits metering metered overage stripe entitlement "
+    "entitlements proration idempotency charge charges balance quota quotas lago orb metronome openmeter paddle "
+    "chargebee polar autumn amberflo prepaid".split()
+)
+"""Words of which one marks a file as billing code; `usage`, `limit`, `token` and `rate` do not, they are everywhere."""
+WEAK_EVIDENCE = frozenset(
+    "usage used consumed customer meter period plan quantity tokens credit cost pricing tier remaining".split()
+)
+
+OTHER_METERS = frozenset(
+    "opentelemetry @opentelemetry prometheus prometheusclient prom-client promclient micrometer statsd datadog".split()
+)
+
+
+@lru_cache(maxsize=50_000)
+def words(name: str) -> tuple[str, ...]:
+    """`recordUsageEvent`, `record_usage_event` and `RecordUsageEvent` -> ("record", "usage", "event")."""
+    return tuple(part.lower() for part in PART.findall(name))
+
+
+INCREMENT_VERBS = frozenset("increment increase update bump count charge".split())
+ABOUT_USAGE = frozenset(
+    "alert alerts email emails mail notification notifications warning warnings limit limits threshold summary reminder "
+    "report reports chart display stats settings policy plan view page dashboard error".split()
+)
+"""What is made of usage for people to see; sending that is no emission."""
+
+
+def emits(name: str) -> bool:
+    """Whether a function of this name says that it records usage: `reportUsage`, `send_meter_event`, `billTeam`."""
+    said = words(name)
+    if not said or said[0] not in EMIT_VERBS | INCREMENT_VERBS:
+        return False
+    rest = frozenset(said[1:])
+    if rest & ABOUT_USAGE:
+        return False
+    if said[0] in INCREMENT_VERBS:
+        return bool(rest & {"usage", "usages", "metered", "metering", "consumption"}) and rest != {"usages"}
+    if rest & {"billing"} and rest & {"event", "events", "operation", "record"}:
+        return True
+    if said[0] in STRONG_EMIT_VERBS:
+        return bool(rest & USAGE_NOUNS) or (said[0] == "meter" and len(said) > 1) or bills(said)
+    return bool(rest & {"usage", "metering", "metered", "overage"})
+
+
+def bills(said: tuple[str, ...]) -> bool:
+    """`billTeam`, `bill_request`: whom or what, not `billing` as a noun or a form."""
+    return len(said) == 2 and said[0] == "bill" and said[1] in (
+        "team", "user", "customer", "org", "organization", "account", "tenant", "workspace", "request", "call", "job", "tokens"
+    )  # fmt: skip
+
+
+def consumes(name: str) -> bool:
+    """`deductCredits`, `consume_quota`, `PreConsumeQuota`, `UpdateKeyCreditsDecrement`."""
+    said = words(name)
+    start = said[1:] if said and said[0] in ("pre", "post") else said
+    if not start or not frozenset(start[1:]) & BILLING_NOUNS:
+        return False
+    return start[0] in CONSUME_VERBS or start[-1] in ("decrement", "deduct", "consume")
+
+
+def releases(name: str) -> bool:
+    said = words(name)
+    return bool(said) and said[0] in RELEASE_VERBS
+
+
+def checks_limit(name: str) -> bool:
+    """`checkQuota`, `throwIfLimitExceeded`, `has_enough_credits`; never a bare `limit` or `isRateLimited`."""
+    said = words(name)
+    if len(said) < 2 or said[0] not in LIMIT_VERBS or "rate" in said:
+        return False
+    return bool(frozenset(said[1:]) & LIMIT_WORDS)
+
+
+def names_counter(name: str) -> bool:
+    """A field or variable that holds how much was used or is left: `used`, `creditsRemaining`, `monthly_usage`."""
+    said = frozenset(words(name))
+    return (
+        bool(said & {"used", "usage", "credits", "quota", "consumed", "balance", "spend", "spent"})
+        or bool(said & {"remaining", "count", "total", "counter"} and said & (BILLING_NOUNS | {"limit"}))
+        or bool(said & {"count", "counter"} and said & {"daily", "weekly", "monthly", "hourly"})
+    )
+
+
+def names_used(name: str) -> bool:
+    """Of these, how much was used: `usedCredits`, `monthly_usage`, `tokenCount`; never what is left or allowed."""
+    said = frozenset(words(name))
+    if said & {"remaining", "left", "available"} or names_limit(name):
+        return False
+    return (
+        bool(said & {"used", "usage", "consumed", "spend", "spent"})
+        or bool(said & {"count", "total", "counter"} and said & (BILLING_NOUNS | {"limit"}))
+        or bool(said & {"count", "counter"} and said & {"daily", "weekly", "monthly", "hourly"})
+    )
+
+
+def names_left(name: str) -> bool:
+    """How much is left: `credits`, `userQuota`, `remaining`, `tokens_left`; never a cost, a grant or a limit."""
+    said = frozenset(words(name))
+    if said & NOT_LEFT:
+        return False
+    return bool(said & LEFT_WORDS) or ("left" in said and bool(said & (BILLING_NOUNS | COUNTER_NOUNS)))
+
+
+def names_limit(name: str) -> bool:
+    """A field or variable that holds how much is allowed."""
+    said = words(name)
+    return bool(frozenset(said) & LIMIT_NOUNS) and not frozenset(said) & {
+        "rate",
+        "used",
+        "usage",
+        "consumed",
+        "spent",
+        "remaining",
+        "count",
+        "counter",
+    }
+
+
+def of_a_plan(name: str) -> bool:
+    """Whether a limit of this name may be one that a customer bought, and not one of machinery or of paging."""
+    return not frozenset(words(name)) & NOT_OF_A_PLAN
+
+
+@lru_cache(maxsize=4_096)
+def evidence(text: str) -> tuple[int, int]:
+    """How many different strong and weak billing words a text has."""
+    said = frozenset(words(text))
+    return len(said & BILLING_EVIDENCE), len(said & WEAK_EVIDENCE)

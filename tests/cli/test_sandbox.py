@@ -1,0 +1,123 @@
+"""The sandbox, with workers that really die."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import hostile_examine
+import pytest
+from hostile_examine import CRASH, EAT, RAISE, SLEEP, SLOW, SPIN, TOLD, file
+from local_repositories import UNKEYED
+
+from bot.sandbox import NOT_REACHED, TOO_MUCH, Limits, Sandbox, SandboxError, incomplete
+from rules.change import Change, NotAnalyzed
+from rules.engine import examine
+from rules.options import Options
+from rules.report import Report
+
+BILLING = file("usage.py", UNKEYED)
+LIMITS = Limits(change_seconds=3, file_seconds=0.5, search_seconds=10, memory_bytes=512 * 1024**2)
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    monkeypatch.setenv("METERAUDIT_WEBHOOK_SECRET", "hush")
+    with Sandbox(hostile_examine.examine, limits=LIMITS) as opened:
+        yield opened
+
+
+def judged(sandbox: Sandbox, *files: object) -> Report:
+    return sandbox.examine_safely(Change("audit", files), Options(), "1")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (CRASH, "made the analysis crash"),
+        (RAISE, "made the analysis crash"),
+        (SLEEP, "made the analysis run out of time"),
+        (SPIN, "made the analysis run out of time"),
+        (EAT, "made the analysis run out of memory"),
+    ],
+)
+def test_a_hostile_file_is_named_and_costs_no_other(sandbox: Sandbox, text: str, reason: str) -> None:
+    report = judged(sandbox, file("good.py", "x = 1"), file("bad.py", text), BILLING)
+
+    assert [(one.path, one.line) for one in report.findings] == [("usage.py", 4)]
+    assert (NotAnalyzed("bad.py", reason),) == report.not_analyzed
+    assert incomplete(report)
+
+
+def test_what_was_already_left_out_stays_named(sandbox: Sandbox) -> None:
+    before = NotAnalyzed("image.png", "binary")
+
+    report = sandbox.examine_safely(Change("audit", (file("bad.py", CRASH),), not_analyzed=(before,)), Options(), "1")
+
+    assert (before, NotAnalyzed("bad.py", "made the analysis crash")) == report.not_analyzed
+
+
+def test_a_harmless_change_gets_the_report_that_it_gets_without_a_sandbox() -> None:
+    change = Change("audit", (BILLING,))
+    with Sandbox() as sandbox:
+        report = sandbox.examine_safely(change, Options(), "1")
+
+    assert examine(change, Options(), "1") == report
+    assert not incomplete(report)
+
+
+def test_the_next_change_is_judged_after_a_crash(sandbox: Sandbox) -> None:
+    judged(sandbox, file("bad.py", CRASH))
+
+    assert len(judged(sandbox, BILLING).findings) == 1
+
+
+def test_a_worker_has_no_secret_of_the_environment(sandbox: Sandbox) -> None:
+    report = judged(sandbox, file("a.py", TOLD))
+
+    assert report.not_analyzed[0].path == "heard"
+    assert "METERAUDIT" not in report.not_analyzed[0].reason
+    assert "hush" not in report.not_analyzed[0].reason
+
+
+def test_a_forked_worker_has_no_secret_among_its_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METERAUDIT_WEBHOOK_SECRET", "hush")
+    with Sandbox(hostile_examine.examine, limits=LIMITS, start="fork") as sandbox:
+        report = judged(sandbox, file("a.py", TOLD))
+
+    assert "METERAUDIT" not in report.not_analyzed[0].reason
+
+
+def test_hostile_files_together_cannot_take_longer_than_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = Limits(change_seconds=1, file_seconds=0.5, search_seconds=1.2, memory_bytes=LIMITS.memory_bytes)
+    start = time.monotonic()
+    with Sandbox(hostile_examine.examine, limits=limits) as sandbox:
+        report = judged(sandbox, *(file(f"{number:02}.py", SLEEP) for number in range(20)))
+
+    assert time.monotonic() - start < 6
+    assert len(report.not_analyzed) == 20
+    assert NotAnalyzed("19.py", NOT_REACHED) == report.not_analyzed[-1]
+
+
+def test_files_that_are_only_together_too_slow_are_judged_as_far_as_time_allows() -> None:
+    limits = Limits(change_seconds=2, file_seconds=1, search_seconds=10, memory_bytes=LIMITS.memory_bytes)
+    with Sandbox(hostile_examine.examine, limits=limits) as sandbox:
+        report = judged(sandbox, BILLING, *(file(f"{number}.py", SLOW) for number in range(6)))
+
+    assert len(report.findings) == 1
+    assert {TOO_MUCH} == {one.reason for one in report.not_analyzed}
+
+
+def test_a_change_that_fails_with_no_file_to_blame_is_an_error() -> None:
+    with (
+        Sandbox(hostile_examine.only_together, limits=LIMITS) as sandbox,
+        pytest.raises(SandboxError, match="The change as a whole made the analysis crash, and no single file"),
+    ):
+        judged(sandbox, BILLING, file("good.py", "x = 1"))
+
+
+async def test_other_work_goes_on_while_a_change_is_judged(sandbox: Sandbox) -> None:
+    waiting = asyncio.create_task(sandbox.examine_soon(Change("audit", (file("a.py", SLOW), BILLING)), Options(), "1"))
+    await asyncio.sleep(0.1)
+
+    assert not waiting.done()
+    assert len((await waiting).findings) == 1

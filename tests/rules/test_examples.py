@@ -1,0 +1,79 @@
+"""A rule's examples are its tests."""
+
+import re
+
+import pytest
+
+from rules.catalog import rules
+from rules.code import OwnNames
+from rules.judge import judge
+from rules.rule import Example, Rule
+from tests.rules.examples import applied, code_of, found_by, marked
+
+
+def cases(bad: bool) -> list[object]:
+    return [
+        pytest.param(rule, example, id=f"{rule.name}-{example.language}-{rule.examples.index(example)}")
+        for rule in rules()
+        for example in rule.examples
+        if bool(marked(example).lines) is bad
+    ]
+
+
+@pytest.mark.parametrize(("rule", "example"), cases(bad=True))
+def test_bad_code_is_found_on_exactly_the_marked_lines(rule: Rule, example: Example) -> None:
+    written = marked(example)
+
+    found = found_by(rule, code_of(written.path, written.text))
+
+    assert written.lines == sorted(finding.span.line for finding in found)
+
+
+@pytest.mark.parametrize(("rule", "example"), cases(bad=False))
+def test_good_code_is_quiet(rule: Rule, example: Example) -> None:
+    written = marked(example)
+
+    assert [] == found_by(rule, code_of(written.path, written.text))
+
+
+@pytest.mark.parametrize(("rule", "example"), [*cases(bad=True), *cases(bad=False)])
+def test_an_example_parses(rule: Rule, example: Example) -> None:
+    written = marked(example)
+
+    assert () == code_of(written.path, written.text).facts.broken
+
+
+@pytest.mark.parametrize(("rule", "example"), cases(bad=True))
+def test_a_fix_turns_bad_code_into_code_that_parses_and_is_quiet(rule: Rule, example: Example) -> None:
+    written = marked(example)
+    for finding in found_by(rule, code_of(written.path, written.text)):
+        if finding.fix is None:
+            continue
+
+        fixed = code_of(written.path, applied(written.text, finding.fix.edits))
+
+        assert () == fixed.facts.broken
+        assert len(written.lines) - 1 == len(found_by(rule, fixed))
+
+
+@pytest.mark.parametrize(("rule", "example"), cases(bad=False))
+def test_good_code_is_good_for_every_rule(rule: Rule, example: Example) -> None:
+    written = marked(example)
+
+    said = judge(written.path, written.text, rules(), OwnNames(), written.path).said
+
+    assert [] == [(one.rule.name, one.finding.span.line) for one in said if one.finding.confidence != "possible"]
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.name)
+def test_a_rule_has_a_page_an_id_and_both_kinds_of_examples(rule: Rule) -> None:
+    assert re.fullmatch(r"MTR-[1-6]\d\d", rule.about.id)
+    assert rule.page
+    assert any(marked(example).lines for example in rule.examples)
+    assert any(not marked(example).lines for example in rule.examples)
+
+
+def test_no_two_rules_share_an_id() -> None:
+    ids = [rule.about.id for rule in rules()]
+
+    assert sorted(set(ids)) == ids
