@@ -3,7 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 
-.PHONY: install demo serve test lint format
+BENCH_DIR ?=
+
+.PHONY: install demo serve test lint format rules-page picture bench
 
 install: .venv/installed
 
@@ -29,3 +31,12 @@ lint: install
 format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+rules-page: install
+	$(BIN)/python -m bot.rule_pages
+
+picture: install
+	PYTHONPATH=. $(BIN)/python deploy/picture.py
+
+bench: install
+	$(BIN)/python -m tests.bench $(BENCH_DIR)

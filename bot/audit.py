@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from bot.context import context_paths, needs_context
 from bot.git import LocalError
 from bot.local import Excluded, LocalChange
 from bot.local_files import UnreadableError, is_code, read_file, shown_path, text_of
@@ -42,7 +43,24 @@ def audit_change(paths: Iterable[Path], root: Path, excluded: Excluded, tick: Ti
             files.append(ChangedFile(shown, None, text_of(read_file(file, follow=True))))
         except UnreadableError as error:
             not_analyzed.append(NotAnalyzed(shown, str(error)))
-    return LocalChange(Change("audit", tuple(files), not_analyzed=tuple(not_analyzed)), reasons)
+    change = Change("audit", tuple(files), context=context_below(top, files), not_analyzed=tuple(not_analyzed))
+    return LocalChange(change, reasons)
+
+
+def context_below(top: Path, files: list[ChangedFile]) -> dict[str, str]:
+    """Files under the root that the audited ones import, and the schema."""
+    heads = {file.path: file.head for file in files if file.head is not None}
+    if not needs_context(heads):
+        return {}
+    there = {name(path, top): path for path in code_below(top)}
+    found = {}
+    for path in context_paths(there, heads):
+        try:
+            found[path] = text_of(read_file(there[path], follow=False))
+        except UnreadableError:
+            # Context is a help, not the subject: what cannot be read is simply not known.
+            continue
+    return found
 
 
 def code_below(folder: Path) -> Iterator[Path]:

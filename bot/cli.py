@@ -1,6 +1,5 @@
 """The command line: every command with its options, and the one place where errors become a sentence and an exit code."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 from typer.exceptions import TyperException
 
-from bot.printing import note, write
+from bot.printing import PipeClosedError, note, write
 
 # Whatever a command needs beyond its options is imported when it runs: the command line starts at once.
 
@@ -42,10 +41,7 @@ def run(words: list[str]) -> int:
     """One command line, answered with its exit code; whatever goes wrong is one sentence on standard error."""
     try:
         code = app(words, prog_name="meteraudit", standalone_mode=False)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python would complain once more when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except PipeClosedError:
         return PIPE_CLOSED
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
@@ -63,9 +59,13 @@ def failed(text: str) -> int:
 
 def sentence(error: Exception) -> str:
     """What a person reads: our own errors say it themselves, others are named with their place in the program."""
-    if type(error).__module__.partition(".")[0] in ("bot", "config"):
+    while isinstance(error, ExceptionGroup):
+        # Web and worker run in one group; what ended it is the first.
+        error = error.exceptions[0]
+    origin = type(error).__module__.partition(".")[0]
+    if origin in ("bot", "config"):
         return str(error)
-    if type(error).__module__.partition(".")[0] == "psycopg":
+    if origin == "psycopg":
         return f"The database of METERAUDIT_DATABASE_URL cannot be used: {str(error).strip()}"
     place = error.__traceback__
     while place is not None and place.tb_next is not None:

@@ -202,6 +202,18 @@ def contents(repo: Repository, blobs: Iterable[str]) -> dict[str, bytes]:
     return found
 
 
+def tree(repo: Repository, revision: str) -> dict[str, str]:
+    """Every regular file of a commit or tree: path to blob."""
+    found = {}
+    for line in run(repo.top, "ls-tree", "-r", "-z", "--full-tree", revision).decode("utf-8", "surrogateescape").split("\0"):
+        mode, _, rest = line.partition(" ")
+        if mode in REGULAR:
+            _, _, named = rest.partition(" ")
+            blob, _, path = named.partition("\t")
+            found[path] = blob
+    return found
+
+
 def file_at(repo: Repository, tree: str, path: str) -> bytes | None:
     """The bytes of one regular file of a commit, or None."""
     listed = run(repo.top, "ls-tree", "-z", "--full-tree", tree, "--", path).decode("utf-8", "surrogateescape")

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from bot.context import context_paths, needs_context
 from bot.github.errors import NotFound, TooLarge
 from bot.github.payloads import FileEntry, PullRequest
 from bot.github.repository import RepositoryClient
@@ -15,6 +16,8 @@ from rules.report import Report
 FILE_BYTES = 512 * 1024
 TOTAL_BYTES = 20 * 1024 * 1024
 FILES = 1000
+CONTEXT_FILES = 50
+"""Unchanged files that are read as well; each is a request."""
 TOGETHER = 5
 """Reads at once for one installation, as GitHub asks for restraint."""
 
@@ -60,6 +63,7 @@ async def read_change(repository: RepositoryClient, pull: PullRequest, excluded:
     if after.head.sha != pull.head.sha:
         raise HeadMovedError
     texts, not_analyzed = within_budget([one for one in read if isinstance(one, ChangedFile)])
+    context = await read_context(repository, pull.head.sha, texts, gate)
     missing = [one for one in read if isinstance(one, NotAnalyzed)]
     missing += [NotAnalyzed(entry.filename, f"more than {FILES:,} files changed") for entry in left_out]
     change = Change(
@@ -69,6 +73,7 @@ async def read_change(repository: RepositoryClient, pull: PullRequest, excluded:
         pull_request=pull.number,
         base=base,
         head=pull.head.sha,
+        context=context,
         not_analyzed=(*missing, *not_analyzed),
     )
     unanchored = frozenset(entry.filename for entry in kept if entry.patch is None and entry.changes)
@@ -80,6 +85,28 @@ async def read_change(repository: RepositoryClient, pull: PullRequest, excluded:
         cut=files.cut,
         left_out=len(left_out) + len(not_analyzed),
     )
+
+
+async def read_context(
+    repository: RepositoryClient, head: str, files: list[ChangedFile], gate: asyncio.Semaphore
+) -> dict[str, str]:
+    """Unchanged files that the rules need: what the changed ones import, and the schema. None where nothing is metered."""
+    heads = {file.path: file.head for file in files if file.head is not None}
+    if not needs_context(heads):
+        return {}
+    blobs = {entry.path: entry.sha for entry in (await repository.tree(head)).tree if entry.type == "blob"}
+    wanted = context_paths(blobs, heads)[:CONTEXT_FILES]
+    texts = await asyncio.gather(*(context_text(repository, blobs[path], gate) for path in wanted))
+    return {path: text for path, text in zip(wanted, texts, strict=True) if text is not None}
+
+
+async def context_text(repository: RepositoryClient, sha: str, gate: asyncio.Semaphore) -> str | None:
+    """None where it cannot be had: context is a help, not the subject."""
+    try:
+        async with gate:
+            return (await repository.blob(sha, FILE_BYTES)).decode(errors="replace")
+    except (TooLarge, NotFound):
+        return None
 
 
 async def attributes(repository: RepositoryClient, base: str) -> str:

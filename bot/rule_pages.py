@@ -1,9 +1,16 @@
-"""The catalogue for readers at a terminal: a table of all rules, and the page of one."""
+"""The catalogue for readers: a table of all rules and the page of one at a terminal, and the tables in the repository's pages."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
-from rules.rule import Example, Rule
+from rules import catalog
+from rules.rule import Example, Rule, Severity
+from rules.sections import TITLES
+
+BEGIN, END = "<!-- rules: begin, written by make rules-page -->", "<!-- rules: end -->"
+"""Between these lines of the README stands what `with_counts` writes."""
 
 
 def as_table(rules: Iterable[Rule]) -> str:
@@ -78,3 +85,65 @@ def fenced(example: Example) -> str:
         fence += "`"
     where = f"In `{example.path}`:\n\n" if example.path else ""
     return f"{where}{fence}{example.language}\n{example.code.strip(chr(10))}\n{fence}"
+
+
+def as_markdown(rules: Iterable[Rule]) -> str:
+    """`rules/README.md`: all rules in one table, each linked to its module."""
+    ordered = list(rules)
+    heading = ("id", "name", "severity", "classification", "classes", "title", "languages of its examples")
+    rows = [
+        (
+            rule.about.id,
+            f"[{rule.name}](catalog/{rule.section}/{rule.name.replace('-', '_')}.py)",
+            str(rule.about.severity),
+            str(rule.about.classification),
+            " ".join(rule.about.classes),
+            rule.about.title,
+            " ".join(sorted({example.language for example in rule.examples})),
+        )
+        for rule in ordered
+    ]
+    return (
+        f"# Rules\n\nAll {len(ordered)} rules, written by `make rules-page` from [the catalogue](catalog). The first digit of an "
+        "id is the section.\n`meteraudit explain MTR-201` prints a rule's page: what is wrong, what it costs, what to do, bad "
+        "and good code.\n\n" + table(heading, rows)
+    )
+
+
+def counts(rules: Iterable[Rule]) -> str:
+    """How many rules each section of the report has, by severity."""
+    ordered = list(rules)
+    found = Counter((rule.section, rule.about.severity) for rule in ordered)
+    rows = [(TITLES[one], *numbers([found[one, severity] for severity in Severity])) for one in catalog.SECTIONS]
+    rows.append(("All", *numbers([sum(found[one, severity] for one in catalog.SECTIONS) for severity in Severity])))
+    return table(("section", *map(str, Severity), "all"), rows)
+
+
+def numbers(row: list[int]) -> list[str]:
+    return [str(number) for number in (*row, sum(row))]
+
+
+def with_counts(readme: str, rules: Iterable[Rule]) -> str:
+    """The README with its table brought up to date. Raises ValueError where it has no place for one."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"The README lacks the lines {BEGIN!r} and {END!r}.")
+    return f"{before}{BEGIN}\n\n{counts(rules)}\n{END}{after}"
+
+
+def table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    written = [[cell.replace("|", "\\|") for cell in row] for row in (heading, *rows)]
+    written.insert(1, ["---"] * len(written[0]))
+    return "".join(f"| {' | '.join(row)} |\n" for row in written)
+
+
+def write_pages(root: Path) -> None:
+    """Brings the pages of the repository at `root` up to date."""
+    readme = root / "README.md"
+    readme.write_text(with_counts(readme.read_text(encoding="utf-8"), catalog.rules()), encoding="utf-8")
+    (root / "rules" / "README.md").write_text(as_markdown(catalog.rules()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_pages(Path(__file__).parent.parent)

@@ -16,8 +16,10 @@ from typing import Literal, Self
 
 from pebble import ProcessPool
 
+from rules import catalog
 from rules.change import Change, ChangedFile, NotAnalyzed
 from rules.engine import examine as usual
+from rules.languages import front_end
 from rules.options import Options
 from rules.report import Report
 
@@ -113,7 +115,9 @@ class Sandbox:
         try:
             return self._run(rest, options, version, self._limits.change_seconds)
         except RunError as error:
-            raise SandboxError(f"The change as a whole {error}, and no single file of it is to blame.") from error
+            # The kind of exception tells whoever runs this where to look; its text may hold code.
+            kind = type(error.__cause__).__name__
+            raise SandboxError(f"The change as a whole {error} ({kind}), and no single file of it is to blame.") from error
 
     def _run(self, change: Change, options: Options, version: str, seconds: float) -> Report:
         task = self._pool.schedule(limited, args=(self._examine, change, options, version, seconds), timeout=seconds)
@@ -187,6 +191,9 @@ def restrict(memory_bytes: int) -> None:
     lower(resource.RLIMIT_AS, memory_bytes)
     # A crash would otherwise leave the reviewed code on the disk.
     lower(resource.RLIMIT_CORE, 0)
+    # Loaded now, so that no change pays for it with its own time.
+    catalog.rules()
+    front_end("")
 
 
 def lower(kind: int, wanted: int) -> None:

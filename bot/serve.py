@@ -11,12 +11,12 @@ import structlog
 import uvicorn
 
 from bot.jobs.database import Database, open_database
-from bot.jobs.worker import USUAL, Review, Timings, run_worker
+from bot.jobs.worker import USUAL, Timings, Work, run_worker
 from bot.web.app import create_app
 from config.settings import Settings
 
 Role = Literal["web", "worker", "both"]
-OpenReview = Callable[[Settings, Database], AbstractAsyncContextManager[Review]]
+OpenWork = Callable[[Settings, Database], AbstractAsyncContextManager[Work]]
 WEB_DRAIN_SECONDS = 10
 
 log = structlog.get_logger(__name__)
@@ -29,16 +29,16 @@ class ServeError(Exception):
 async def serve(
     settings: Settings,
     role: Role,
-    open_review: OpenReview,
+    open_work: OpenWork,
     *,
     timings: Timings = USUAL,
     started: Callable[[str], None] | None = None,
 ) -> None:
     """Run until SIGTERM or SIGINT, then finish what is running.
 
-    `open_review` is entered only where there is a worker. `started` is told the address that the web listens on.
+    `open_work` is entered only where there is a worker. `started` is told the address that the web listens on.
     Raises ServeError, EmbeddedDatabaseError and psycopg.Error when it cannot start, and an ExceptionGroup when
-    `open_review`, web or worker fail.
+    `open_work`, web or worker fail.
     """
     stop = asyncio.Event()
     listener = _listen(settings) if role != "worker" else None
@@ -47,7 +47,7 @@ async def serve(
         if listener is not None:
             group.create_task(_web(settings, database, listener, stop, started))
         if role != "web":
-            group.create_task(_worker(settings, database, open_review, timings, stop))
+            group.create_task(_worker(settings, database, open_work, timings, stop))
         log.info("serving", role=role)
     log.info("stopped", role=role)
 
@@ -106,11 +106,9 @@ async def _web(
     stop.set()
 
 
-async def _worker(
-    settings: Settings, database: Database, open_review: OpenReview, timings: Timings, stop: asyncio.Event
-) -> None:
-    async with open_review(settings, database) as review:
-        running = asyncio.create_task(run_worker(database, review, timings=timings))
+async def _worker(settings: Settings, database: Database, open_work: OpenWork, timings: Timings, stop: asyncio.Event) -> None:
+    async with open_work(settings, database) as work:
+        running = asyncio.create_task(run_worker(database, work, timings=timings))
         stopping = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -6,6 +6,7 @@ from typing import Literal
 from bot.configuration import InForce
 from bot.reading import Reading
 from bot.report.quoting import code_span
+from bot.sandbox import incomplete
 from rules.report import Report
 
 Conclusion = Literal["action_required", "cancelled", "failure", "neutral", "success", "skipped", "timed_out"]
@@ -28,11 +29,11 @@ def verdict_of(report: Report, configuration: InForce, reading: Reading) -> Verd
         preface = f"The configuration on the base branch has errors, so the defaults are in force:\n\n{listed}\n\n"
         title = f"Configuration error in {first.path} line {first.line}"
         return Verdict("action_required", title, preface)
-    partial = reading.cut or reading.left_out
+    partial = reading.cut or reading.left_out or incomplete(report)
     if partial and report.gate.conclusion == "success":
         title = f"Partial: {reading.missing(report)} of {reading.total} files not analysed"
         preface = (
-            "Too large to be looked at whole, so this is no pass. Split the pull request, or set `on_partial: neutral`.\n\n"
+            "This could not be looked at whole, so it is no pass. Split the pull request, or set `on_partial: neutral`.\n\n"
         )
         return Verdict(configuration.configuration.on_partial, title, preface)
     return Verdict(report.gate.conclusion)

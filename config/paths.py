@@ -46,11 +46,6 @@ DEFAULTS: Mapping[str, tuple[str, ...]] = {
 }
 
 _ATTRIBUTE_LINE = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|(\S+))[ \t]+(.*)')
-_HEADER_LINES = 40
-_GENERATED_HEADER = re.compile(
-    r"^[ \t]*(?://|#|--|;|%|/\*+|\*|<!--)[ \t]*Code generated\b[^\n]{0,400}?\bDO NOT EDIT", re.MULTILINE
-)
-_MINIFIED_MEAN = 500
 
 
 def matcher(include: Sequence[str], exclude: Sequence[str]) -> Callable[[str], str | None]:
@@ -116,18 +111,6 @@ def generated_by_attributes(gitattributes_text: str) -> Callable[[str], bool]:
         return next((value for matches, value in reversed(rules) if matches(path)), False)
 
     return generated
-
-
-def looks_minified(text: str) -> bool:
-    """True where the mean line has over 500 characters, line ends not counted."""
-    lines = text.splitlines()
-    return bool(lines) and sum(map(len, lines)) > _MINIFIED_MEAN * len(lines)
-
-
-def says_generated(text: str) -> bool:
-    """True where a comment in the first 40 lines says `Code generated … DO NOT EDIT` (https://go.dev/s/generatedcode)."""
-    header = "\n".join(text[: _HEADER_LINES * 500].split("\n", _HEADER_LINES)[:_HEADER_LINES])
-    return _GENERATED_HEADER.search(header) is not None
 
 
 def _spec(patterns: Iterable[str]) -> "PathSpec[RegexPattern]":

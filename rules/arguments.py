@@ -109,12 +109,13 @@ def entries(values: Values, whole: Object, scope: Scope, at: int) -> Given:
     for entry in whole.entries:
         if entry.name is not None:
             named[fold(entry.name)] = entry.value
+            own_names = fold(entry.name) == "payload" and is_meter_event(whole)
             inner = object_of(values, entry.value, scope, at) if fold(entry.name) in CONTAINERS else None
             if inner is not None and inner is not whole:
                 below = entries(values, inner, scope, at)
                 named = {**below.named, **named}
-                hidden = hidden or not below.complete
-            elif fold(entry.name) in CONTAINERS and isinstance(entry.value, Name | Call | Member):
+                hidden = hidden or not (below.complete or own_names)
+            elif not own_names and fold(entry.name) in CONTAINERS and isinstance(entry.value, Name | Call | Member):
                 hidden = True
         elif isinstance(entry.value, Spread):
             inner = object_of(values, entry.value.value, scope, at)
@@ -129,6 +130,11 @@ def entries(values: Values, whole: Object, scope: Scope, at: int) -> Given:
             hidden = True
     only_spreads = all(isinstance(entry.value, Spread) or entry.name is not None for entry in whole.entries)
     return Given(named, (complete or only_spreads) and not hidden, whole)
+
+
+def is_meter_event(whole: Object) -> bool:
+    """Beside an event's name, `payload` holds customer and value under names of the meter's choosing, never the key."""
+    return any(entry.name is not None and fold(entry.name) == "eventname" for entry in whole.entries)
 
 
 def changed(values: Values, value: Expression, call: Call) -> dict[str, Expression]:

@@ -1,8 +1,9 @@
 """One file with all that is known about it: what every rule is given."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 from rules.contexts import Context, context_of
 from rules.counters import Counter, counters_of
@@ -10,6 +11,9 @@ from rules.emissions import Emission, emissions_of
 from rules.facts import Call, Expression, Facts, Function, Kind, Scope, enclosing, fold, within
 from rules.limits import Limit, limits_of
 from rules.periods import Boundary, boundaries_of
+from rules.ranges import Bound, bounds_of
+from rules.schema.tables import Schema
+from rules.sql import Statement, statements_of
 from rules.values import Origin, Values, origins, values_of
 from rules.vocabulary import evidence
 
@@ -23,12 +27,48 @@ class OwnNames:
     limit: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """A function of the project that records usage, wherever it lies."""
+
+    name: str
+    path: str
+    line: int
+    asynchronous: bool
+    swallows: bool
+    """It never fails towards its caller."""
+
+
+class Elsewhere(Protocol):
+    """What other files tell; `rules.project.Project` is it."""
+
+    @property
+    def schema(self) -> Schema: ...
+
+    @property
+    def recorders(self) -> Mapping[str, Recorder]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """A file that stands alone: pasted code, an example."""
+
+    schema: Schema = Schema()
+    recorders: Mapping[str, Recorder] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, eq=False)
 class Code:
     """A file's facts and their meaning. What is expensive is worked out when a rule first asks for it."""
 
     facts: Facts
     names: OwnNames = OwnNames()
+    base: "Code | None" = None
+    """The same file before the change, in a review; None for a new file and in an audit."""
+    deleted: frozenset[int] = frozenset()
+    """Lines of the base that the change takes away."""
+    elsewhere: Elsewhere = Nothing()
+    """The rest of the project, as far as it was handed over."""
 
     @cached_property
     def values(self) -> Values:
@@ -49,6 +89,14 @@ class Code:
     @cached_property
     def boundaries(self) -> tuple[Boundary, ...]:
         return boundaries_of(self.facts, self.values) if self.billing else ()
+
+    @cached_property
+    def statements(self) -> tuple[Statement, ...]:
+        return statements_of(self.facts) if self.billing else ()
+
+    @cached_property
+    def bounds(self) -> tuple[Bound, ...]:
+        return bounds_of(self.facts, self.statements) if self.billing else ()
 
     @cached_property
     def billing(self) -> bool:

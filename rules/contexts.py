@@ -41,12 +41,13 @@ WORK_NAMES = re.compile(
     r"^(process|handle|consume|on)_?(message|messages|job|jobs|delivery|record|records|batch|queue|event_message)s?$", re.I
 )
 TEST_PATH = re.compile(
-    r"(^|/)(tests?|__tests__|testdata|fixtures?|e2e|specs?|mocks?|__mocks__|examples?|samples?)/|"
-    r"(^|/)(test_[^/]*|[^/]*_test|conftest)\.\w+$|\.(test|spec|stories|mock)\.\w+$|(^|/)tests?\.\w+$"
+    r"(^|/)(tests?|__tests__|locustfiles?|loadtests?|testdata|fixtures?|e2e|specs?|mocks?|__mocks__|examples?|samples?)/|"
+    r"(^|/)(test_[^/]*|[^/]*_test|conftest|demos?|seeds?|seed_data)\.\w+$|\.(test|spec|stories|mock)\.\w+$|(^|/)tests?\.\w+$"
 )
 SCRIPT_PATH = re.compile(r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|backfill)[^/]*|seeds?|migrations?)/")
 SCHEDULE_PATH = re.compile(r"(^|/)(crons?|schedules?|scheduled)(/|\.|-|_)", re.I)
 BROWSER_NAMES = frozenset("window document localStorage sessionStorage navigator".split())
+STATE_LIBRARIES = frozenset("zustand pinia jotai recoil react-redux @reduxjs/toolkit mobx-react valtio".split())
 HOOKS = frozenset("usestate useeffect usememo usecallback useref usecontext usereducer".split())
 
 
@@ -80,7 +81,8 @@ def webhook_or(found: Context, facts: Facts, scope: Scope, head: Function) -> Co
         call.folded.endswith(("constructevent", "verifywebhook", "unwrap")) and within(call.scope, scope)
         for call in facts.calls
     )
-    return Context.WEBHOOK if found is Context.REQUEST and ("webhook" in said or signed) else found
+    notified = re.search(r"(^|_)(ipn|notify)$|Notify$|webhook", head.name) is not None
+    return Context.WEBHOOK if found is Context.REQUEST and ("webhook" in said or signed or notified) else found
 
 
 def own_context(facts: Facts, scope: Scope, head: Function) -> Context | None:
@@ -161,7 +163,9 @@ def is_browser(facts: Facts) -> bool:
         return True
     if "use server" in facts.directives:
         return False
-    if any(call.folded in HOOKS or call.folded.removeprefix("react.") in HOOKS for call in facts.calls):
+    if facts.packages & STATE_LIBRARIES or any(
+        call.folded in HOOKS or call.folded.removeprefix("react.") in HOOKS for call in facts.calls
+    ):
         return True
     return any(uses_browser(call) for call in facts.calls)
 

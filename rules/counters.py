@@ -8,12 +8,11 @@ from itertools import pairwise
 
 from rules.facts import (
     Assign,
-    Binary,
     Call,
     Expression,
     Facts,
-    Index,
     Kind,
+    Lambda,
     Literal,
     Member,
     Name,
@@ -21,14 +20,13 @@ from rules.facts import (
     Scope,
     Span,
     Template,
-    Use,
     enclosing,
     fold,
-    parts,
     walk,
 )
-from rules.values import Values, definitions_at, resolved
-from rules.vocabulary import names_counter, words
+from rules.readings import arithmetic, field_name, names_count, old_reading, stepped
+from rules.values import Values, resolved
+from rules.vocabulary import names_counter
 
 WRITES = frozenset(
     "update updatemany updateone updates updatecolumn updatecolumns set save upsert findoneandupdate findbyidandupdate values "
@@ -47,6 +45,10 @@ REDIS_ADDS = {
 ATOMIC_KEYS = frozenset("increment decrement inc dec $inc multiply".split())
 SQL_COLUMN_WRITE = re.compile(r"\b(?:set|,)\s+[\"`]?(?:\w+\.)?[\"`]?(\w+)[\"`]?\s*=\s*([^,;\n]+)", re.I)
 SQL_UPDATE = re.compile(r"^\s*(?:with\b.*\)\s*)?(?:update|insert)\b", re.I | re.S)
+
+
+SETTER = re.compile(r"^Set([A-Z]\w+)$")
+"""Ent's and other generated builders: `update.SetCredits(n)`."""
 
 
 class Change(StrEnum):
@@ -93,22 +95,19 @@ def assigned(values: Values, assign: Assign) -> Iterator[Counter]:
     """`user.used += n`, `user.credits = user.credits - n`, `data["usage"] = 0`."""
     for target in assign.targets:
         name = field_name(target)
-        if not name or not names_counter(name) or assign.value is None:
+        if not name or not names_count(name) or assign.value is None:
             continue
         if assign.operator in ("+=", "-="):
             change = Change.ADD if assign.operator == "+=" else Change.SUBTRACT
             yield Counter(assign.span, name, change, False, assign.scope, None, assign.value, target, assign.value)
         elif assign.operator == "=":
-            yield classified(values, assign.span, name, assign.value, assign.scope, None)
+            yield from named(classified(values, assign.span, name, assign.value, assign.scope, None))
 
 
-def field_name(target: Expression) -> str:
-    """The name of a field or item; plain variables are no counter that anyone else sees."""
-    if isinstance(target, Member):
-        return target.name
-    if isinstance(target, Index) and isinstance(target.key, Literal):
-        return str(target.key.value)
-    return ""
+def named(counter: Counter) -> Iterator[Counter]:
+    """What is only named like a number counts where it is added to what it was; else its name must say more."""
+    if counter.read is not None or counter.atomic or names_counter(counter.name):
+        yield counter
 
 
 def written(values: Values, call: Call) -> Iterator[Counter]:
@@ -119,11 +118,11 @@ def written(values: Values, call: Call) -> Iterator[Counter]:
     if statement := sql_of(call):
         yield from sql(call, statement)
         return
-    if last not in WRITES and not last.startswith("update"):
+    if last not in WRITES and not last.startswith("update") and not SETTER.match(call.method):
         return
     for name, value in written_fields(values, call):
-        if names_counter(name):
-            yield classified(values, call.span, name, value, call.scope, call)
+        if names_count(name):
+            yield from named(classified(values, call.span, name, value, call.scope, call))
 
 
 def redis(call: Call, last: str) -> Iterator[Counter]:
@@ -169,7 +168,8 @@ def statement_text(expression: Expression) -> str:
 
 
 def sql(call: Call, statement: str) -> Iterator[Counter]:
-    for column, value in SQL_COLUMN_WRITE.findall(statement):
+    for column, written_to in SQL_COLUMN_WRITE.findall(statement):
+        value = re.split(r"\bwhere\b|\breturning\b", written_to, maxsplit=1, flags=re.I)[0]
         if not names_counter(column):
             continue
         if re.match(rf"[\"`(]*(?:\w+\.)?[\"`]?{re.escape(column)}[\"`]?\s*([+-])", value, re.I) or "coalesce" in value.lower():
@@ -192,6 +192,16 @@ def written_fields(values: Values, call: Call) -> Iterator[tuple[str, Expression
     for key, value in pairwise(plain):
         if isinstance(key, Literal) and isinstance(key.value, str) and key.value.isidentifier():
             yield key.value, value
+    if fold(call.method) in ("set", "setex", "put") and len(plain) > 1 and not isinstance(plain[-1], Object | Lambda):
+        yield key_name(plain[0]), plain[1] if fold(call.method) != "setex" else plain[-1]
+    if (setter := SETTER.match(call.method)) and len(plain) == 1:
+        yield setter.group(1), plain[0]
+
+
+def key_name(key: Expression) -> str:
+    """What a key of a store speaks of: the last text in it that names a count, else its first."""
+    said = [text.strip(":") for text in texts(key)]
+    return next((text for text in reversed(said) if names_counter(text)), said[0] if said else "")
 
 
 SELECTS = frozenset("where filter select include orderby columns returning".split())
@@ -223,10 +233,13 @@ def classified(values: Values, span: Span, name: str, value: Expression, scope: 
         change = Change.SUBTRACT if entry.name in ("decrement", "dec") else Change.ADD
         return Counter(span, name, change, True, scope, call, entry.value, value=value)
     whole = resolved(values, value, scope, span.start)
+    if (step := stepped(values, value, name, scope, span.start)) is not None:
+        change = Change.SUBTRACT if step[0] == "-" else Change.ADD
+        return Counter(span, name, change, False, scope, call, step[1], step[2], value)
     if isinstance(whole, Literal):
         change = Change.RESET if whole.value == 0 and not isinstance(whole.value, bool) else Change.SET
         return Counter(span, name, change, False, scope, call, None, value=value)
-    if (operation := arithmetic(whole)) is not None:
+    if (operation := arithmetic(values, whole, scope, span.start)) is not None:
         change = Change.SUBTRACT if operation.operator == "-" else Change.ADD
         if is_column(operation.left, call):
             return Counter(span, name, change, True, scope, call, operation.right, value=value)
@@ -237,15 +250,6 @@ def classified(values: Values, span: Span, name: str, value: Expression, scope: 
         change = Change.SUBTRACT if "-" in "".join(texts(whole)) else Change.ADD
         return Counter(span, name, change, True, scope, call, None, value=value)
     return Counter(span, name, Change.SET, False, scope, call, None, value=value)
-
-
-def arithmetic(value: Expression) -> Binary | None:
-    """The addition or subtraction, also inside `Math.max(0, …)`, `max(…)`, `int(…)` and `|| 0`."""
-    if isinstance(value, Binary) and value.operator in ("+", "-"):
-        return value
-    if isinstance(value, Call) and fold(value.method) in ("max", "min", "int", "round", "floor", "number", "string", "str"):
-        return next((found for argument in value.arguments if (found := arithmetic(argument.value)) is not None), None)
-    return None
 
 
 def is_column(left: Expression, call: Call | None) -> bool:
@@ -266,32 +270,3 @@ def in_store(value: Expression) -> bool:
     return isinstance(value, Call) and fold(value.method) in (
         "expr", "sql", "raw", "increment", "decrement", "literal", "case", "greatest", "func", "f", "arrayunion"
     )  # fmt: skip
-
-
-def old_reading(values: Values, operation: Binary, name: str, scope: Scope, at: int) -> Expression | None:
-    """The operand that is an earlier reading of the same field: `user.used`, `used` taken from a row, `(row.used || 0)`."""
-    for side in (operation.left, operation.right):
-        for part in walk(side):
-            if isinstance(part, Member | Index) and same_field(field_name(part), name):
-                return part
-            if isinstance(part, Name) and reads_field(values, part, name, scope, at):
-                return part
-    return None
-
-
-def same_field(one: str, other: str) -> bool:
-    return bool(one) and (fold(one) == fold(other) or words(one)[-1:] == words(other)[-1:])
-
-
-def reads_field(values: Values, name: Name, field: str, scope: Scope, at: int) -> bool:
-    for found in definitions_at(values, name.text, scope, at):
-        if found.how == "part" and found.part and same_field(found.part, field):
-            return True
-        if found.how == "assign" and found.value is not None:
-            if any(isinstance(part, Member | Index) and same_field(field_name(part), field) for part in walk(found.value)):
-                return True
-            if isinstance(found.value, Call) and names_counter(name.text) and found.value.use is Use.ASSIGNED:
-                return not parts(found.value.callee) or fold(found.value.method).startswith(
-                    ("get", "fetch", "find", "hget", "load")
-                )
-    return False

@@ -245,6 +245,8 @@ def receiver_records(call: Call) -> bool:
     verb, *rest = words(call.method) or ("",)
     holder = call.name.split(".")[-2] if "." in call.name else ""
     said = frozenset(words(holder.removesuffix("()")))
+    if "ingest" in said and said & AGENTS and verb == "send":
+        return True
     if verb not in STRONG_EMIT_VERBS or not frozenset(rest) <= RECORDED or not said & (USAGE_NOUNS | {"billing"}):
         return False
     return bool(said & AGENTS) or (verb in ("record", "track", "ingest") and said != {"meter"})
@@ -254,6 +256,12 @@ def is_named_recorder(facts: Facts, call: Call, values: Values) -> bool:
     """A call whose name says that it records usage, in a file that does not measure something else of that name."""
     if not emits(call.method) and not consumes(call.method) and not receiver_records(call):
         return False
-    if call.constructs or any(package.split(".")[0].lower() in OTHER_METERS for package in facts.packages):
+    if is_log(call) or call.constructs or any(package.split(".")[0].lower() in OTHER_METERS for package in facts.packages):
         return False
     return not any(call.folded.startswith(name) for name in ("console.", "logger.", "logging.", "log."))
+
+
+def is_log(call: Call) -> bool:
+    """`tokenRefreshLogger.logTokenUsage(…)` writes a log; `usageLogger.logUsage(…)` may well be the meter."""
+    holder = frozenset(words(call.name.split(".")[-2])) if "." in call.name else frozenset()
+    return bool(holder & {"logger", "logging", "log"}) and not holder & USAGE_NOUNS

@@ -9,8 +9,9 @@ from rules.change import Change, ChangedFile, NotAnalyzed
 from rules.code import OwnNames
 from rules.facts import fold
 from rules.ignores import Ignore, ignores, silences
-from rules.judge import Judged, Said, judge
+from rules.judge import Around, Judged, Said, judge
 from rules.options import Options
+from rules.project import Project
 from rules.report import Report, Reported, State, Subject, Suppressed, Tool
 from rules.reporting import Lines, reported
 from rules.rule import Rule
@@ -38,7 +39,8 @@ def examine(change: Change, options: Options, version: str) -> Report:
     """The report of a change. Pure: the same input gives the same report."""
     rules = tuple(rule for rule in catalog.rules() if options.rules.get(rule.about.id) != "off")
     names = own_names(options)
-    results = [examine_file(file, change, options, rules, names) for file in change.files]
+    ends = projects(change, names)
+    results = [examine_file(file, change, options, rules, names, ends) for file in change.files]
     found = [finding for result in results for finding in result.findings]
     findings = with_shown(found, options) if change.mode == "review" else all_in_summary(found)
     new = tuple(finding for finding in findings if finding.state != "existing")
@@ -74,16 +76,33 @@ def all_in_summary(findings: list[Reported]) -> tuple[Reported, ...]:
     return tuple(replace(finding, shown="summary") for finding in sorted(findings, key=gravity))
 
 
-def examine_file(file: ChangedFile, change: Change, options: Options, rules: tuple[Rule, ...], names: OwnNames) -> FileResult:
+def projects(change: Change, names: OwnNames) -> tuple[Project, Project]:
+    """The project at the base and at the head: what did not change is context of both."""
+    base = {file.base_path or file.path: file.base for file in change.files if file.base is not None}
+    head = {file.path: file.head for file in change.files if file.head is not None}
+    return Project({**change.context, **change.base_context, **base}, names), Project({**change.context, **head}, names)
+
+
+def examine_file(
+    file: ChangedFile,
+    change: Change,
+    options: Options,
+    rules: tuple[Rule, ...],
+    names: OwnNames,
+    ends: tuple[Project, Project],
+) -> FileResult:
     """Judges a file at the head and, in a review, at the base, and compares."""
     identity = file.base_path or file.path
-    head = judge(file.path, file.head, rules, names, identity) if file.head is not None else Judged(None)
-    base = judge(identity, file.base, rules, names, identity) if file.base is not None else Judged(None)
+    base = (
+        judge(identity, file.base, rules, names, identity, Around(elsewhere=ends[0])) if file.base is not None else Judged(None)
+    )
+    around = Around(base.code, file.deleted, ends[1])
+    head = judge(file.path, file.head, rules, names, identity, around) if file.head is not None else Judged(None)
     before = Counter(said.fingerprint for said in base.said)
     marks = ignores(file.head or "")
     kept, silenced = parted(head.said, marks)
-    lines = Lines(file.head or "")
-    findings = tuple(reported(said, file, lines, state(said, before, change), options) for said in kept)
+    texts = (Lines(file.head or ""), Lines(file.base or ""))
+    findings = tuple(reported(said, file, texts, state(said, before, change), options) for said in kept)
     after = {said.fingerprint for said in head.said}
     lines_touched = None if change.mode == "audit" else file.added
     return FileResult(
@@ -112,12 +131,19 @@ def parted(said: tuple[Said, ...], marks: tuple[Ignore, ...]) -> tuple[list[Said
     silenced: list[tuple[Said, Ignore]] = []
     for one in said:
         span = one.finding.span
-        mark = next((m for m in marks if silences(m, one.rule.about.id, one.rule.name, span.line, span.end_line)), None)
+        # A line that is gone has no comment beside it: the reason stands where the guarded write is.
+        first, last = (span.line, span.end_line) if not one.finding.at_base or one.finding.cause is None else lines_of(one)
+        mark = next((m for m in marks if silences(m, one.rule.about.id, one.rule.name, first, last)), None)
         if mark is None:
             kept.append(one)
         else:
             silenced.append((one, mark))
     return kept, silenced
+
+
+def lines_of(said: Said) -> tuple[int, int]:
+    cause = said.finding.cause or said.finding.span
+    return cause.line, cause.end_line
 
 
 def suppressions(path: str, silenced: list[tuple[Said, Ignore]], marks: tuple[Ignore, ...]) -> Iterator[Suppressed]:

@@ -18,8 +18,9 @@ def fingerprints(code: Code, rule: str, path: str, findings: Iterable[Finding]) 
     seen: Counter[tuple[str, str, str]] = Counter()
     made = []
     for finding in findings:
-        text = " ".join(code.facts.text(finding.span).split())
-        symbol = code.function_name(innermost(code, finding.span))
+        place = code.base if finding.at_base and code.base is not None else code
+        text = " ".join(place.facts.text(finding.span).split())
+        symbol = place.function_name(innermost(place, finding.span))
         key = (finding.variant or "", text, symbol)
         whole = "\0".join((rule, path, *key, str(seen[key])))
         seen[key] += 1

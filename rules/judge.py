@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from rules.code import Code, OwnNames
+from rules.code import Code, Elsewhere, Nothing, OwnNames
 from rules.facts import Span
 from rules.fingerprints import fingerprints
 from rules.languages import UNREAD, front_end
@@ -17,6 +17,10 @@ SIZE = 512 * 1024
 LINE = 20 * 1024
 MEAN_LINE = 500
 """Bounds before parsing, measured: error recovery on garbage runs at seconds per megabyte."""
+
+HEADER_LINES = 40
+GENERATED = re.compile(r"^[ \t]*(?://|#|--|;|%|/\*+|\*)[ \t]*Code generated\b[^\n]{0,400}?\bDO NOT EDIT", re.M)
+"""As https://go.dev/s/generatedcode has it. The author of a change can write it too, so such a file is named."""
 
 RELEVANT = re.compile("|".join(sorted((BILLING_EVIDENCE | WEAK_EVIDENCE) - {"lago", "orb"}, key=len, reverse=True)), re.I)
 
@@ -41,18 +45,30 @@ class Judged:
     """Ids of rules that could not finish on it."""
 
 
-def judge(path: str, text: str, rules: tuple[Rule, ...], names: OwnNames, identity: str) -> Judged:
+@dataclass(frozen=True, slots=True, eq=False)
+class Around:
+    """What stands around a text: its code before the change, the lines of it that are gone, and the rest of the project."""
+
+    code: Code | None = None
+    deleted: frozenset[int] = frozenset()
+    elsewhere: Elsewhere = Nothing()
+
+
+def judge(
+    path: str, text: str, rules: tuple[Rule, ...], names: OwnNames, identity: str, around: Around | None = None
+) -> Judged:
     """`identity` is the path that goes into the fingerprints."""
+    around = around or Around()
     lower = front_end(path)
     if lower is None:
         language = UNREAD.get(PurePosixPath(path).suffix.lower())
-        return Judged(None, reason=f"{language} is not read yet" if language and RELEVANT.search(text) else None)
+        return Judged(None, reason=f"{language} is not read yet" if language and may_concern_billing(text) else None)
     if (reason := out_of_bounds(text)) is not None:
         return Judged(None, reason=reason)
-    if not RELEVANT.search(text):
+    if not may_concern_billing(text):
         return Judged(None)
     try:
-        code = Code(lower(path, text.encode()), names)
+        code = Code(lower(path, text.encode()), names, around.code, around.deleted, around.elsewhere)
     except TooComplexError as error:
         return Judged(None, reason=str(error))
     said: list[Said] = []
@@ -68,6 +84,11 @@ def judge(path: str, text: str, rules: tuple[Rule, ...], names: OwnNames, identi
     return Judged(code, tuple(one_per_cause(said)), failed=tuple(failed))
 
 
+def may_concern_billing(text: str) -> bool:
+    """A look at the words only: cheap, and wrong on the side of reading."""
+    return RELEVANT.search(text) is not None
+
+
 def out_of_bounds(text: str) -> str | None:
     """Why a text is not parsed, if it is not."""
     if len(text) > SIZE:
@@ -77,6 +98,8 @@ def out_of_bounds(text: str) -> str | None:
         return f"has a line of more than {LINE // 1024} kB"
     if len(lines) > 0 and len(text) > 5_000 and len(text) / len(lines) > MEAN_LINE:
         return "minified"
+    if GENERATED.search("\n".join(lines[:HEADER_LINES])):
+        return "says that it is generated"
     return None
 
 

@@ -24,6 +24,7 @@ from rules.facts import (
     walk,
     within,
 )
+from rules.values import resolved
 from rules.vocabulary import consumes, emits, words
 
 NAMED = frozenset(
@@ -37,6 +38,8 @@ EVENT_FIELDS = frozenset(
     "externalsubscriptionid externalcustomerid code properties eventtype eventname meter metername metric quantity usage "
     "customerid stripecustomerid payload subject tokens amount".split()
 )
+USAGE_FIELDS = frozenset("metric meter metername metriccode eventname quantity tokens units usage".split())
+RECORD_FIELDS = frozenset("amount quantity tokens units usage credits cost value".split())
 CLOUD_EVENT = frozenset("source type specversion subject data".split())
 OWN_KEYS = ("idempotencykey", "transactionid", "identifier", "uniqueid", "eventid", "dedupkey", "deduplicationid")
 """How the project's own recorders call it."""
@@ -64,6 +67,8 @@ class Key:
     emission: Emission | None = None
     queued: bool = False
     """The id of a queue's job, which counts only as long as the queue keeps the job."""
+    shaped: bool = False
+    """Known for a key only by the shape of the literal around it: it may as well refer to something else."""
     holder: Object | None = None
     """The literal it is an entry of."""
 
@@ -127,12 +132,27 @@ def named(code: Code) -> Iterator[Key]:
     for assign in code.facts.assigns:
         if assign.value is None:
             continue
-        if any(fold(target_name(target)) in NAMED for target in assign.targets) and speaks_of_usage(code, assign.scope):
+        if any(fold(target_name(one)) in NAMED for one in assign.targets) and speaks_of_usage(
+            code, assign.scope, "", assign.value
+        ):
             yield Key(assign.value, assign.scope, assign.span.end, "the usage", assign.span)
         yield from in_objects(code, assign.value, assign.scope, None)
     for returned in code.facts.returns:
         if returned.value is not None:
             yield from in_objects(code, returned.value, returned.scope, None)
+
+
+def records_of(code: Code) -> Iterator[Key]:
+    """Ids of usage records that the code makes up: `{ id: …, userId, amount }` in a function that records usage."""
+    for call in code.facts.calls:
+        for argument in call.arguments:
+            for part in walk(argument.value):
+                if not isinstance(part, Object) or not speaks_of_usage(code, call.scope, call.name, part):
+                    continue
+                names = {fold(entry.name) for entry in part.entries if entry.name is not None}
+                for entry in part.entries:
+                    if fold(entry.name or "") in ("id", "eventid", "usageid", "recordid") and names & RECORD_FIELDS:
+                        yield Key(entry.value, call.scope, entry.span.start, "the usage record", entry.span, holder=part)
 
 
 def in_objects(code: Code, whole: Expression, scope: Scope, call: Call | None) -> Iterator[Key]:
@@ -147,7 +167,7 @@ def in_objects(code: Code, whole: Expression, scope: Scope, call: Call | None) -
             if speaks_of_usage(code, scope, call.name if call else "", part):
                 title = f"`{call.name}`" if call else "the job" if queued else "the event"
                 cause = call.span if call else entry.span
-                yield Key(entry.value, scope, entry.span.start, title, cause, None, queued, part)
+                yield Key(entry.value, scope, entry.span.start, title, cause, None, queued, name in IDS, part)
 
 
 def is_job(holder: Object, call: Call | None) -> bool:
@@ -178,18 +198,36 @@ def target_name(target: Expression) -> str:
             return ""
 
 
-def speaks_of_usage(code: Code, scope: Scope, called: str = "", holder: Object | None = None) -> bool:
-    """Whether a key stands where usage is reported: by the call, the functions around it, or its neighbours in a literal."""
-    if not code.billing or MONEY & set(words(called)):
-        return False
+def speaks_of_usage(code: Code, scope: Scope, called: str = "", near: Expression | None = None) -> bool:
+    """Whether a key stands where usage is reported: by the call, the functions around it, or the literal it is given with."""
     around = [one.head.name for one in chain(scope) if isinstance(one.head, Function)]
-    if any(MONEY & set(words(name)) for name in around):
+    if any(MONEY & set(words(name)) for name in (called, *around)):
+        return False
+    if any(emits(name) for name in around):
+        return True
+    if not code.billing:
         return False
     if any(USAGE & set(words(name)) or emits(name) or consumes(name) for name in (called, *around)):
         return True
-    if holder is not None and any(entry.name is not None and USAGE & set(words(entry.name)) for entry in holder.entries):
+    if near is not None and any(mentions_usage(part) for part in walk(near)):
         return True
     if USAGE & set(words(PurePosixPath(code.facts.path).stem)):
         return True
     function = enclosing(scope, Kind.FUNCTION)
     return any(emission.certain and emission.function is function for emission in code.emissions)
+
+
+def mentions_usage(part: Expression) -> bool:
+    if isinstance(part, Object):
+        names = {fold(entry.name) for entry in part.entries if entry.name is not None}
+        return bool(names & USAGE_FIELDS) or any(USAGE & set(words(name)) for name in names)
+    name = part.name if isinstance(part, Member) else part.text if isinstance(part, Name) else ""
+    return bool((USAGE | {"metric"}) & set(words(name)))
+
+
+def written(code: Code, key: Key) -> Expression:
+    """The expression that makes a key, behind variables and wrappers such as `str(…)` and `stripe.String(…)`."""
+    whole = resolved(code.values, key.value, key.scope, key.at)
+    while isinstance(whole, Call) and len(whole.arguments) == 1 and fold(whole.method) in ("string", "str", "ptr", "to"):
+        whole = resolved(code.values, whole.arguments[0].value, key.scope, key.at)
+    return whole

@@ -29,7 +29,7 @@ from rules.facts import (
     within,
 )
 from rules.values import Values, definitions_at, resolved
-from rules.vocabulary import NOT_OF_A_PLAN, names_counter, names_left, names_limit, names_used, of_a_plan, words
+from rules.vocabulary import LIMIT_WORDS, NOT_OF_A_PLAN, names_counter, names_left, names_limit, names_used, of_a_plan, words
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +77,15 @@ COUNT_WORDS = frozenset(
 
 
 def limits_of(facts: Facts, values: Values) -> tuple[Limit, ...]:
-    return tuple(one for test in facts.tests for one in compared(values, test))
+    found = {id(one.compare): one for test in (*answers(facts), *facts.tests) for one in compared(values, test)}
+    return tuple(sorted(found.values(), key=lambda limit: limit.span.start))
+
+
+def answers(facts: Facts) -> Iterator[Test]:
+    """`return used < limit`, `return { allowed: used < limit }`: the caller tests it."""
+    for one in facts.returns:
+        if one.value is not None and not isinstance(one.value, Literal | Name):
+            yield Test(one.value.span, one.value, one.scope)
 
 
 def compared(values: Values, test: Test) -> Iterator[Limit]:
@@ -99,6 +107,8 @@ def usage_limit(values: Values, part: Compare, used: Expression, operator: str, 
     if isinstance(used, Binary) and used.operator == "-":
         return None
     allowed = is_limit(values, limit, test)
+    if operator in ("==", "!=") and not frozenset(words(said_by(limit))) & LIMIT_WORDS:
+        return None
     if not (allowed or is_positive(limit)) or not is_usage(values, used, limit if allowed else None, test):
         return None
     added = used.right if isinstance(used, Binary) and used.operator == "+" else None

@@ -57,7 +57,15 @@ def gives_back(call: Call) -> bool:
 
 
 def excused(code: Code, write: UsageWrite, handler: Scope) -> bool:
-    return stored_elsewhere(code, write, handler) or delivered_before(code, write, handler)
+    return stored_elsewhere(code, write, handler) or delivered_before(code, write, handler) or fails_anyway(code, handler)
+
+
+def fails_anyway(code: Code, handler: Scope) -> bool:
+    """The function raises further down whatever happened here."""
+    return any(
+        one.span.start >= handler.span.end and one.scope.kind is Kind.FUNCTION and within(handler, one.scope)
+        for one in code.facts.raises
+    )
 
 
 def delivered_before(code: Code, write: UsageWrite, handler: Scope) -> bool:

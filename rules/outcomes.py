@@ -87,12 +87,17 @@ def inside_nested(call: Call, handler: Scope) -> bool:
 def passes_on(facts: Facts, handler: Scope) -> bool:
     if any(within(one.scope, handler) for one in facts.raises):
         return True
-    if any(call.folded.rsplit(".", 1)[-1] in PASSES_ON for call in facts.calls if within(call.scope, handler)):
+    if any(raises(call) for call in facts.calls if within(call.scope, handler)):
         return True
     bound = handler.head.binds if isinstance(handler.head, Handler) else ""
     if any(returns_error(facts, one, bound, handler) for one in facts.returns if within(one.scope, handler)):
         return True
     return keeps_error(facts, handler, bound) or returned_after(facts, handler, bound)
+
+
+def raises(call: Call) -> bool:
+    """`reject(err)`, `next(err)`, and the project's own `_raise_error(…)`."""
+    return fold(call.method) in PASSES_ON or words(call.method)[:1] in (("raise",), ("throw",), ("rethrow",), ("reject",))
 
 
 def returns_error(facts: Facts, one: Return, bound: str, handler: Scope) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Expression, Kind, Name, Return, Scope, enclosing, walk, within
+from rules.facts import Call, Expression, Kind, Name, Return, Scope, Test, enclosing, walk, within
 from rules.flow import exclusive
 
 
@@ -32,7 +32,8 @@ def mentions(code: Code, function: Scope, name: str) -> Iterator[tuple[int, Scop
                     break
             else:
                 yield from used(assign.value, assign.scope, name)
-    for one in (*code.facts.returns, *code.facts.tests):
+    asked: tuple[Return | Test, ...] = (*code.facts.returns, *code.facts.tests)
+    for one in asked:
         if within(one.scope, function):
             bare = isinstance(one, Return) and one.value is None
             if bare:

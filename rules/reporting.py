@@ -34,9 +34,10 @@ class Lines:
         return b"\n".join(self.lines[first - 1 : last]).decode(errors="replace")
 
 
-def reported(said: Said, file: ChangedFile, lines: Lines, state: State, options: Options) -> Reported:
-    """One finding as the report has it. Where it is shown is decided later, over all of them."""
+def reported(said: Said, file: ChangedFile, texts: tuple[Lines, Lines], state: State, options: Options) -> Reported:
+    """One finding as the report has it; `texts` are head and base. Where it is shown is decided later, over all of them."""
     finding, about = said.finding, said.rule.about
+    lines = texts[finding.at_base]
     variant = about.variants.get(finding.variant) if finding.variant else None
     span = finding.span
     last = max(span.start, span.end - 1)

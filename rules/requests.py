@@ -29,7 +29,7 @@ from rules.facts import (
     walk,
     within,
 )
-from rules.values import Kinds, Origin, definitions_at, resolved, root_of
+from rules.values import Kinds, Origin, definitions_at, is_request, resolved, root_of
 from rules.vocabulary import words
 
 HOPS = 4
@@ -62,11 +62,14 @@ class Read:
     text: str
 
 
-def reads(code: Code, value: Expression, scope: Scope, at: int) -> Iterator[Read]:
-    """The parts of a value that come straight from the request, unchecked. Lengths and lookups made from it are the server's."""
+def reads(code: Code, value: Expression, scope: Scope, at: int, bound: bool = True) -> Iterator[Read]:
+    """The parts of a value that come straight from the request. Lengths and lookups made from it are the server's.
+
+    With `bound`, those that a schema or a comparison vouches for are left out.
+    """
     for origin in code.origins(value, scope, at):
         field = field_of(code, origin)
-        if field and not is_vouched(code, origin, field, scope):
+        if field and field != "length" and not (bound and is_vouched(code, origin, field, scope)):
             yield Read(field, read_at(code, origin).span, code.facts.text(origin.expression.span))
 
 
@@ -123,7 +126,27 @@ def decoded(code: Code, name: str, scope: Scope) -> bool:
     return any(
         fold(call.method) in DECODERS
         and any(isinstance(argument.value, Name) and argument.value.text == name for argument in call.arguments)
+        and decodes_request(code, call)
         for call in code.calls_in(function)
+    )
+
+
+def decodes_request(code: Code, call: Call) -> bool:
+    """Not `json.Unmarshal(answer, &reply)`: what is decoded must be the request's body."""
+    if fold(call.method) not in ("decode", "unmarshal"):
+        return isinstance(call.receiver, Name) and call.receiver.text in ("c", "ctx", "context")
+    inside = [argument.value for argument in call.arguments[:1]] + ([call.receiver] if call.receiver is not None else [])
+    return any(
+        is_request(code.values, part, call.scope, call.span.start)
+        or (
+            isinstance(part, Name)
+            and any(
+                one.value is not None and "r.body" in code.facts.text(one.value.span).lower()
+                for one in definitions_at(code.values, part.text, call.scope, call.span.start)
+            )
+        )
+        for value in inside
+        for part in walk(value)
     )
 
 
@@ -139,8 +162,6 @@ def read_at(code: Code, origin: Origin) -> Expression:
 
 def is_vouched(code: Code, origin: Origin, field: str, scope: Scope) -> bool:
     """Whether a schema, a bound or a comparison with a number stands between the request and its use."""
-    if origin.kind is Kinds.REQUEST and field == "length":
-        return True
     if any(isinstance(part, Call) and is_schema(part) for source in sources(code, origin) for part in walk(source)):
         return True
     return (

@@ -8,6 +8,7 @@ RETRIERS = frozenset(
     "retry retrying pretry asyncretry withretry withretries retrywithbackoff onexception onpredicate backoff "
     "exponentialbackoff attempt retryasync withbackoff retryable tenacity stamina callwithretry retryoperation".split()
 )
+MODULES = frozenset("pretry asyncretry backoff retry retrygo".split())
 RETRY_OPTIONS = frozenset("autoretryfor maxretries attempts retries retrybackoff".split())
 
 
@@ -23,7 +24,7 @@ def retried(code: Code, scope: Scope) -> Scope | None:
 
 def is_retrier(name: str) -> bool:
     segments = fold(name).split(".")
-    return bool(name) and (segments[-1] in RETRIERS or segments[0] in ("pretry", "asyncretry", "backoff", "retry"))
+    return bool(name) and (segments[-1] in RETRIERS or bool(MODULES & set(segments)))
 
 
 def by_decorator(head: Function) -> bool:

@@ -129,6 +129,8 @@ class Example:
     code: str
     path: str = ""
     """Where the example lies, if that matters to the rule."""
+    before: str = ""
+    """The code before the change, for a rule about what was taken away; then the marks stand in it."""
     context: Mapping[str, str] = field(default_factory=dict)
     """Other files by path."""
 

@@ -6,17 +6,19 @@ from rules.facts import Facts, Kind, Scope, chain, enclosing
 from rules.vocabulary import words
 
 BILLED = frozenset(
-    "usage usages billing billable billed bill quota quotas credits credit invoice invoices invoicing overage metering metered meter "
-    "meters entitlement entitlements consumption spend subscription subscriptions plan plans charge charges".split()
+    "usage usages billing billable billed bill quota quotas credits credit invoice invoices invoicing overage metering metered "
+    "meter meters entitlement entitlements consumption spend subscription subscriptions plan plans charge charges".split()
 )
 """Words that say that what is counted here is paid for or limited."""
 STRICT = BILLED - frozenset("subscription subscriptions plan plans charge charges bill credit meter meters".split())
+WEAK = BILLED | frozenset("metric metrics counter counters quantity customer tenant price tariff rating tokens units renew renewal recurring".split())
+"""Words of which two together say the same."""
 PERIODS = frozenset(
     "period periods cycle cycles month monthly day daily billing reset renew renewal renews quota usage invoice anchor bucket "
     "window year yearly annual week weekly limit limits subscription next start end".split()
 )
 SHOWN = frozenset("chart charts dashboard display format formatted label labels report reports stats statistics analytics "
-                  "trend trends history revenue export csv overview insights growth widget card".split())  # fmt: skip
+                  "trend trends history revenue export csv overview insights growth widget".split())  # fmt: skip
 """Words of code that only shows figures."""
 
 
@@ -32,7 +34,7 @@ def bills(facts: Facts, scope: Scope) -> bool:
     """Whether a function speaks of paid or limited usage: in its own words, or its file's path and one weaker word."""
     said = spoken_in(facts, scope)
     place = frozenset(words(re.sub(r"^.*/(?=[^/]+/[^/]+$)", "", facts.path)))
-    return bool(said & STRICT) or bool(place & BILLED and said & (BILLED | PERIODS))
+    return bool(said & STRICT) or len(said & WEAK) > 1 or bool(place & BILLED and said & (BILLED | PERIODS))
 
 
 def name_around(scope: Scope) -> str:
@@ -48,5 +50,5 @@ def name_around(scope: Scope) -> str:
 
 def only_shows(facts: Facts, scope: Scope) -> bool:
     """Whether the names around a scope say that its figures are looked at, not charged."""
-    said = frozenset(words(name_around(scope))) | frozenset(words(facts.path.rsplit("/", 1)[-1]))
+    said = frozenset(words(name_around(scope))) | frozenset(words("/".join(facts.path.split("/")[-3:])))
     return bool(said & SHOWN)

@@ -1,4 +1,4 @@
-"""What takes from a limit: counter writes, usage rows and the project's own recorders, and whether the store conditions them."""
+"""What takes from a limit: counter writes, usage rows and the project's recorders, and whether the store tests again."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ def is_minus(amount: Expression | None) -> bool:
 
 
 def conditional(facts: Facts, call: Call | None) -> bool:
-    """A write with a comparison in its condition: `where: { credits: { gte: cost } }`, `.gte("credits", n)`, `WHERE used < n`."""
+    """A write with a comparison in its condition: `{ credits: { gte: cost } }`, `.gte("credits", n)`, `WHERE used < n`."""
     return call is not None and any(compares(one) for one in fluent(facts, call))
 
 

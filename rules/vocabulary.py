@@ -40,7 +40,8 @@ LEFT_WORDS = frozenset("credits credit balance remaining quota".split())
 NOT_LEFT = frozenset(
     "used usage spent spend consumed cost costs price required needed need limit limits max maximum min minimum total to "
     "amount per delta add grant grants id ids card note notes memo transaction transactions purchase package plan pack "
-    "reset type history log logs threshold initial default free pre has is used type name key unlimited error".split()
+    "reset type history log logs threshold initial default free pre has is name key unlimited error adjustment adjustments "
+    "change delta diff old new due forward sheet starting ending invoice transfer".split()
 )
 
 BILLING_EVIDENCE = frozenset(
@@ -67,7 +68,7 @@ def words(name: str) -> tuple[str, ...]:
 INCREMENT_VERBS = frozenset("increment increase update bump count charge".split())
 ABOUT_USAGE = frozenset(
     "alert alerts email emails mail notification notifications warning warnings limit limits threshold summary reminder "
-    "report reports chart display stats settings policy plan view page dashboard error".split()
+    "report reports chart display stats settings policy plan view page dashboard error feature features ids price prices product products config".split()
 )
 """What is made of usage for people to see; sending that is no emission."""
 
@@ -100,8 +101,10 @@ def consumes(name: str) -> bool:
     """`deductCredits`, `consume_quota`, `PreConsumeQuota`, `UpdateKeyCreditsDecrement`."""
     said = words(name)
     start = said[1:] if said and said[0] in ("pre", "post") else said
-    if not start or not frozenset(start[1:]) & BILLING_NOUNS:
+    if not start or not frozenset(start[1:]) & BILLING_NOUNS or start[-1] in ("id", "ids", "key", "name", "type", "amount"):
         return False
+    if start[0] in ("charge", "spend"):
+        return bool(frozenset(start[1:4]) & (BILLING_NOUNS - {"charge", "charges", "invoice", "invoices", "spend", "billing"}))
     return start[0] in CONSUME_VERBS or start[-1] in ("decrement", "deduct", "consume")
 
 
@@ -143,7 +146,7 @@ def names_used(name: str) -> bool:
 def names_left(name: str) -> bool:
     """How much is left: `credits`, `userQuota`, `remaining`, `tokens_left`; never a cost, a grant or a limit."""
     said = frozenset(words(name))
-    if said & NOT_LEFT:
+    if said & NOT_LEFT or ("quota" in said and said & {"hourly", "daily", "weekly", "monthly", "yearly"}):
         return False
     return bool(said & LEFT_WORDS) or ("left" in said and bool(said & (BILLING_NOUNS | COUNTER_NOUNS)))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rules.code import Code
 from rules.counters import Change
 from rules.emissions import outer_calls, sent
-from rules.facts import Call, Expression, Kind, Literal, Object, Scope, Span, enclosing, fold, walk
+from rules.facts import Call, Expression, Kind, Literal, Object, Scope, Span, dotted, enclosing, fold, walk
 from rules.vocabulary import consumes, emits, words
 
 INSERTS = frozenset(
@@ -82,7 +82,7 @@ def inserts_usage(call: Call) -> bool:
     if fold(call.method) in INSERTS or (said and said[0] in ("insert", "bulk", "save", "store", "persist") and len(said) > 1):
         if schedules(call):
             return False
-        before = {*words(call.name), *tables(call)}
+        before = {*words(dotted(call.callee)), *tables(call)}
         inside = {word for argument in call.arguments[:1] for part in walk(argument.value) for word in spoken(part)}
         return bool((before | inside) & ROW_NOUNS) and bool((before | inside) & (ROW_EVENTS | ROW_NOUNS))
     return False

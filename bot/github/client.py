@@ -13,10 +13,10 @@ from gidgethub.sansio import RateLimit
 from bot.github import answers
 from bot.github.app_token import AppCredentials, app_token
 from bot.github.clock import Clock
-from bot.github.errors import BadCredentials, RateLimited, Unanswered
+from bot.github.errors import BadCredentials, NotFound, RateLimited, Unanswered
 from bot.github.installation_tokens import Access, InstallationTokens
 from bot.github.pace import PATIENCE, Pace
-from bot.github.payloads import App
+from bot.github.payloads import App, Repository
 from bot.github.repository import RepositoryClient
 from bot.github.repository_calls import RepositoryCalls
 from bot.github.transport import Answer, Request, Transport
@@ -93,6 +93,15 @@ class GitHub:
         access = Access(installation_id, repository_id, tuple(sorted(permissions.items())))
         calls = RepositoryCalls(self.as_installation, self._clock, access, repository_id, owner_and_name)
         return RepositoryClient(calls, self.app)
+
+    async def repository_id(self, installation_id: int, owner_and_name: str) -> int | None:
+        """The id of a repository by its name; None if it is not there or the installation does not reach it."""
+        access = Access(installation_id, None, (("metadata", "read"),))
+        request = Request("GET", f"/repos/{owner_and_name}", "read repository")
+        try:
+            return answers.decoded(await self.as_installation(access, request), Repository, request.operation).id
+        except NotFound:
+            return None
 
     async def app(self) -> App:
         """Our own registration; read once."""

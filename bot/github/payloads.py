@@ -53,6 +53,7 @@ class PullRequest(Struct, frozen=True):
     draft: bool = False
     locked: bool = False
     merged: bool = False
+    merged_at: str | None = None
     labels: tuple[Label, ...] = ()
     changed_files: int | None = None
 
@@ -98,10 +99,26 @@ class Commit(Struct, frozen=True):
     sha: str
 
 
+class CommitMessage(Struct, frozen=True):
+    """The part of a commit that people wrote."""
+
+    message: str = ""
+
+
+class ComparedCommit(Struct, frozen=True):
+    """One commit of a comparison."""
+
+    sha: str
+    commit: CommitMessage = CommitMessage()
+
+
 class Comparison(Struct, frozen=True):
     """Two commits compared; GitHub's diffs of a pull request are against this merge base, not against `base.sha`."""
 
     merge_base_commit: Commit
+    commits: tuple[ComparedCommit, ...] = ()
+    files: tuple[FileEntry, ...] = ()
+    """At most 300."""
 
 
 class GitObject(Struct, frozen=True):
@@ -175,6 +192,7 @@ class ShownOutput(Struct, frozen=True):
     """What a check run shows, as far as it tells one verdict from another."""
 
     title: str | None = None
+    summary: str | None = None
 
 
 class CheckRun(Struct, frozen=True):
@@ -248,29 +266,10 @@ class IssueComment(Struct, frozen=True):
     """A comment in the conversation of a pull request."""
 
     id: int
-
-
-class _MinimizedComment(Struct, frozen=True, rename="camel"):
-    is_minimized: bool = False
-
-
-class _MinimizeComment(Struct, frozen=True, rename="camel"):
-    minimized_comment: _MinimizedComment | None = None
-
-
-class _MinimizeData(Struct, frozen=True, rename="camel"):
-    minimize_comment: _MinimizeComment | None = None
-
-
-class Minimized(Struct, frozen=True):
-    """The answer to GraphQL's `minimizeComment`, null at any depth where it was refused."""
-
-    data: _MinimizeData | None = None
-
-    @property
-    def is_minimized(self) -> bool:
-        done = self.data and self.data.minimize_comment and self.data.minimize_comment.minimized_comment
-        return bool(done and done.is_minimized)
+    body: str = ""
+    user: Account | None = None
+    html_url: str = ""
+    performed_via_github_app: App | None = None
 
 
 class RepositoryList(Struct, frozen=True):

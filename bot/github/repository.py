@@ -145,6 +145,11 @@ class RepositoryClient:
         path = f"/compare/{_revision(base)}...{_revision(head)}?per_page=1"
         return (await self._calls.read(path, Comparison, "compare revisions")).merge_base_commit.sha
 
+    async def comparison(self, base: str, head: str) -> Comparison:
+        """The commits and files between two revisions, at most 250 and 300. Raises NotFound without common history."""
+        path = f"/compare/{_revision(base)}...{_revision(head)}?per_page=100"
+        return await self._calls.read(path, Comparison, "compare revisions")
+
     async def branch_tip(self, branch: str) -> str | None:
         """The newest revision of a branch; None if it was deleted."""
         try:

@@ -11,6 +11,7 @@ from bot.github import answers
 from bot.github.clock import Clock
 from bot.github.errors import GitHubError, Gone, NotFound, RepositoryGone, Unanswered, Unexpected
 from bot.github.installation_tokens import Access
+from bot.github.outbound import cleaned
 from bot.github.paging import PER_PAGE, pages
 from bot.github.payloads import Repository
 from bot.github.transport import BODY_LIMIT, GRAPHQL, JSON, Answer, Request
@@ -64,9 +65,13 @@ class RepositoryCalls:
         async for one in pages(first, send, page, operation):
             yield one
 
-    async def graphql(self, operation: str, body: bytes) -> Answer:
+    async def name(self) -> str:
+        """`owner/name`, as far as we know."""
+        return self._name or await self.resolve()
+
+    async def graphql(self, operation: str, body: bytes, *, repeatable: bool = False) -> Answer:
         """The answer to a GraphQL request, which is 200 for most failures too."""
-        return await self._send(self._access, Request("POST", GRAPHQL, operation, body))
+        return await self._send(self._access, Request("POST", GRAPHQL, operation, body, repeatable=repeatable))
 
     async def write(
         self,
@@ -80,7 +85,7 @@ class RepositoryCalls:
         repeatable: bool = False,
     ) -> T:
         """What GitHub made of the body. Raises Unanswered also where the answer to a write cannot be read."""
-        encoded = msgspec.json.encode(body)
+        encoded = msgspec.json.encode(cleaned(body))
         answer = await self.send(method, path, operation, body=encoded, notifies=notifies, repeatable=repeatable)
         try:
             return answers.decoded(answer, shape, operation)

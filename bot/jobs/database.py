@@ -14,26 +14,11 @@ from psycopg_pool import AsyncConnectionPool
 
 from bot.jobs.embedded import embedded_postgres
 from bot.jobs.pending import PendingJobs
+from bot.jobs.tables import TABLES
 from config.settings import Settings
 
 SCHEMA_LOCK = 0x4D455445
 """Key of the advisory lock around schema changes: "METE" in ASCII; any number that nobody else uses."""
-
-TABLES = """
-CREATE TABLE IF NOT EXISTS meteraudit_migration (name text PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS meteraudit_delivery (
-    guid text PRIMARY KEY,
-    event text NOT NULL,
-    action text NOT NULL,
-    installation_id bigint NOT NULL,
-    repository_id bigint NOT NULL,
-    pull_request integer NOT NULL,
-    received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    state text NOT NULL DEFAULT 'received' CHECK (state IN ('received', 'done', 'failed'))
-);
-CREATE INDEX IF NOT EXISTS meteraudit_delivery_of_pull_request
-    ON meteraudit_delivery (repository_id, pull_request, received_at);
-"""
 
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[tuple[Any, ...]]]
 

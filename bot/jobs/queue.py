@@ -10,9 +10,11 @@ from procrastinate.types import JSONDict
 from psycopg.types.json import Jsonb
 
 from bot.deliveries import PullRequestJob
+from bot.errands import Errand, lock_of, review_lock, to_plain
 from bot.jobs.database import Database
 
 REVIEW = "meteraudit.review"
+ERRAND = "meteraudit.errand"
 QUEUE = "reviews"
 PUSH_PAUSE = timedelta(seconds=5)
 """Pushes come in bursts: a second one within this time waits, so that a burst costs two reviews and not ten."""
@@ -27,7 +29,7 @@ class Delivery:
     guid: str
     event: str
     action: str
-    job: PullRequestJob
+    job: PullRequestJob | Errand
 
 
 async def store(
@@ -41,13 +43,32 @@ async def store(
     async with database.pool.connection(timeout=patience) as connection:
         if not await _insert(connection, delivery):
             return "duplicate"
-        await _queue(connection, database, delivery.job, await _start_time(connection, delivery, push_pause))
+        if isinstance(delivery.job, PullRequestJob):
+            start = await _start_time(connection, delivery, delivery.job, push_pause)
+            await _queue(connection, database, delivery.job, start)
+        else:
+            await _queue_errand(connection, database, delivery.guid, delivery.job)
     return "stored"
+
+
+async def ask_for_review(database: Database, job: PullRequestJob, *, priority: int = 0) -> None:
+    """Queue a review that no delivery asked for: a command, a button, or our own looking after what was missed."""
+    async with database.pool.connection() as connection:
+        await _queue(connection, database, job, None, priority)
 
 
 async def _insert(connection: Connection, delivery: Delivery) -> bool:
     """False if this guid is done. One that is not done is a repair attempt and counts as received now."""
-    values = {"guid": delivery.guid, "event": delivery.event, "action": delivery.action, **asdict(delivery.job)}
+    job = delivery.job
+    values = {
+        "guid": delivery.guid,
+        "event": delivery.event,
+        "action": delivery.action,
+        "installation_id": job.installation_id,
+        "repository_id": getattr(job, "repository_id", None),
+        # An errand's delivery is done with the errand, not with a review of the pull request that it names.
+        "number": job.number if isinstance(job, PullRequestJob) else None,
+    }
     stored = await connection.execute(
         """
         INSERT INTO meteraudit_delivery (guid, event, action, installation_id, repository_id, pull_request)
@@ -60,7 +81,9 @@ async def _insert(connection: Connection, delivery: Delivery) -> bool:
     return stored.rowcount == 1
 
 
-async def _start_time(connection: Connection, delivery: Delivery, push_pause: timedelta) -> datetime | None:
+async def _start_time(
+    connection: Connection, delivery: Delivery, job: PullRequestJob, push_pause: timedelta
+) -> datetime | None:
     """When the job may start; None for at once."""
     if delivery.action != "synchronize":
         return None
@@ -70,17 +93,19 @@ async def _start_time(connection: Connection, delivery: Delivery, push_pause: ti
         WHERE repository_id = %(repository_id)s AND pull_request = %(number)s AND action = 'synchronize'
             AND guid <> %(guid)s AND received_at > clock_timestamp() - %(pause)s
         """,
-        {"pause": push_pause, "guid": delivery.guid, **asdict(delivery.job)},
+        {"pause": push_pause, "guid": delivery.guid, **asdict(job)},
     )
     row = await found.fetchone()
     return row[0] if row else None
 
 
-async def _queue(connection: Connection, database: Database, job: PullRequestJob, start: datetime | None) -> None:
-    lock = f"review:{job.repository_id}:{job.number}"
+async def _queue(
+    connection: Connection, database: Database, job: PullRequestJob, start: datetime | None, priority: int = 0
+) -> None:
+    lock = review_lock(job.repository_id, job.number)
     arguments: JSONDict = asdict(job)
     waiting = database.jobs.configure_task(
-        REVIEW, connection=connection, queue=QUEUE, lock=lock, queueing_lock=lock, schedule_at=start
+        REVIEW, connection=connection, queue=QUEUE, lock=lock, queueing_lock=lock, schedule_at=start, priority=priority
     )
     try:
         # A savepoint: the refused insert would otherwise abort the transaction that stores the delivery.
@@ -88,6 +113,18 @@ async def _queue(connection: Connection, database: Database, job: PullRequestJob
             await waiting.defer_async(**arguments)
     except AlreadyEnqueued:
         await _update_waiting(connection, lock, arguments, start)
+
+
+async def _queue_errand(connection: Connection, database: Database, guid: str, errand: Errand) -> None:
+    """One errand a delivery: a repair attempt of one that still waits changes nothing."""
+    waiting = database.jobs.configure_task(
+        ERRAND, connection=connection, queue=QUEUE, lock=lock_of(errand), queueing_lock=f"errand:{guid}", priority=5
+    )
+    try:
+        async with connection.transaction():
+            await waiting.defer_async(guid=guid, errand=to_plain(errand))
+    except AlreadyEnqueued:
+        return
 
 
 async def _update_waiting(connection: Connection, lock: str, arguments: JSONDict, start: datetime | None) -> None:

@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
-from procrastinate import JobContext, RetryStrategy
+from procrastinate import JobContext, RetryDecision, RetryStrategy
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import DeleteJobCondition, Job, Status
 
 from bot.deliveries import PullRequestJob
+from bot.errands import Errand, from_plain
+from bot.github.errors import RateLimited
 from bot.jobs.database import Database
-from bot.jobs.queue import QUEUE, REVIEW
+from bot.jobs.queue import ERRAND, QUEUE, REVIEW
 
 Review = Callable[[PullRequestJob], Awaitable[None]]
 
@@ -46,13 +49,45 @@ class Timings:
 USUAL = Timings()
 
 
-async def run_worker(database: Database, review: Review, *, timings: Timings = USUAL, concurrency: int = 2) -> None:
-    """Run jobs until cancelled; on cancellation jobs are drained and the rest put back.
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Something that is looked after again and again; `cron` says when."""
 
-    `review` looks at one pull request; whatever it raises is retried. It may run twice for one delivery.
-    """
-    _register_review(database, review, timings)
+    name: str
+    cron: str
+    run: Callable[[], Awaitable[None]]
+
+
+async def _nothing(errand: Errand) -> None:
+    """Where there is nobody to run errands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker can do. `review` and `errand` may run twice for one delivery; whatever they raise is retried."""
+
+    review: Review
+    errand: Callable[[Errand], Awaitable[None]] = _nothing
+    rounds: tuple[Round, ...] = ()
+
+
+class Backoff(RetryStrategy):
+    """Retries later each time, and not before the moment that GitHub named."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        decision = super().get_retry_decision(exception=exception, job=job)
+        if decision is None or not isinstance(exception, RateLimited):
+            return decision
+        return RetryDecision(retry_at=datetime.fromtimestamp(exception.until, UTC))
+
+
+async def run_worker(database: Database, work: Work, *, timings: Timings = USUAL, concurrency: int = 2) -> None:
+    """Run jobs until cancelled; on cancellation jobs are drained and the rest put back."""
+    _register_review(database, work.review, timings)
+    _register_errand(database, work, timings)
     _register_sweep(database, timings)
+    for one in work.rounds:
+        _register_round(database, one)
     while True:
         # The engine gives up on a database error, with or without an exception; this loop is what makes it durable.
         try:
@@ -89,8 +124,33 @@ def _register_review(database: Database, review: Review, timings: Timings) -> No
         await _mark(database, job, started, "done")
         about.info("review done")
 
-    retry = RetryStrategy(max_attempts=MOST_RETRIES, exponential_wait=timings.backoff)
+    retry = Backoff(max_attempts=MOST_RETRIES, exponential_wait=timings.backoff)
     database.jobs.task(name=REVIEW, queue=QUEUE, retry=retry, pass_context=True)(run_review)
+
+
+def _register_errand(database: Database, work: Work, timings: Timings) -> None:
+    async def run_errand(context: JobContext, guid: str, errand: dict[str, Any]) -> None:
+        about = log.bind(delivery=guid, errand=errand.get("type"))
+        try:
+            await work.errand(from_plain(errand))
+        except Exception:
+            about.warning("errand failed", attempt=context.job.attempts + 1, exc_info=True)
+            if context.job.attempts >= MOST_RETRIES:
+                await _mark_delivery(database, guid, "failed")
+            raise
+        await _mark_delivery(database, guid, "done")
+        about.info("errand done")
+
+    retry = Backoff(max_attempts=MOST_RETRIES, exponential_wait=timings.backoff)
+    database.jobs.task(name=ERRAND, queue=QUEUE, retry=retry, pass_context=True)(run_errand)
+
+
+def _register_round(database: Database, one: Round) -> None:
+    async def run_round(timestamp: int) -> None:
+        await one.run()
+
+    register = database.jobs.task(name=f"meteraudit.{one.name}", queue="sweeps", queueing_lock=one.name, lock=one.name)
+    database.jobs.periodic(cron=one.cron)(register(run_round))
 
 
 def _register_sweep(database: Database, timings: Timings) -> None:
@@ -107,17 +167,24 @@ def _register_sweep(database: Database, timings: Timings) -> None:
 async def _retry_stalled(database: Database, job: Job) -> None:
     jobs = database.jobs.job_manager
     try:
-        if job.task_name != REVIEW:
+        if job.task_name not in (REVIEW, ERRAND):
             # The next one comes by itself.
             await jobs.finish_job(job, Status.FAILED, delete_job=False)
         elif job.attempts < MOST_RETRIES:
             await jobs.retry_job(job)
         else:
             await jobs.finish_job(job, Status.FAILED, delete_job=False)
-            await _mark(database, _pull_request(job), await _now(database), "failed")
+            await _give_up(database, job)
     except ConnectorException:
         # Another worker's sweep was faster: the job is no longer running, which is what both wanted.
         log.info("stalled job already handled", job_id=job.id)
+
+
+async def _give_up(database: Database, job: Job) -> None:
+    if job.task_name == ERRAND:
+        await _mark_delivery(database, str(job.task_kwargs["guid"]), "failed")
+    else:
+        await _mark(database, _pull_request(job), await _now(database), "failed")
 
 
 def _pull_request(job: Job) -> PullRequestJob:
@@ -142,6 +209,11 @@ async def _mark(database: Database, job: PullRequestJob, started: datetime, stat
             " WHERE repository_id = %s AND pull_request = %s AND received_at <= %s AND state <> 'done'",
             [state, job.repository_id, job.number, started],
         )
+
+
+async def _mark_delivery(database: Database, guid: str, state: str) -> None:
+    async with database.pool.connection() as connection:
+        await connection.execute("UPDATE meteraudit_delivery SET state = %s WHERE guid = %s", [state, guid])
 
 
 async def _forget_old(database: Database) -> None:

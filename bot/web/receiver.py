@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
 from bot.deliveries import PayloadError, PullRequestJob, interpret
+from bot.errands import Errand
 from bot.jobs.queue import Delivery, store
 from config.settings import Settings
 
@@ -100,13 +101,13 @@ def _is_from_configured_host(request: Request, settings: Settings) -> bool:
     return named is None or named.lower() == urlsplit(settings.github_api_url).hostname
 
 
-def _log_stored(guid: str, job: PullRequestJob, outcome: str) -> None:
+def _log_stored(guid: str, job: PullRequestJob | Errand, outcome: str) -> None:
     log.info(
         f"delivery {outcome}",
         delivery=guid,
         installation=job.installation_id,
-        repository=job.repository_id,
-        pull_request=job.number,
+        repository=getattr(job, "repository_id", None),
+        pull_request=getattr(job, "number", None),
     )
 
 

@@ -68,7 +68,19 @@ def lower(path: str, source: bytes) -> Facts:
     """Raises TooComplexError for a file that no one wrote by hand."""
     lowering, root = begin(path, "python", source, GRAMMAR)
     block(lowering, root, lowering.root)
+    # The grammar hangs a comment that opens a block on the statement around it, where no statement is read.
+    lowering.comments.clear()
+    comments(lowering, root)
     return lowering.facts()
+
+
+def comments(low: Lowering, root: Node) -> None:
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node.type == "comment":
+            low.comment(node)
+        waiting.extend(reversed(node.children))
 
 
 def block(low: Lowering, node: Node, scope: Scope) -> None:

@@ -39,7 +39,7 @@ def do(text: str) -> str:
     elif text == EAT:
         held = []
         while True:
-            held.append(bytearray(50_000_000))
+            held.append(bytes(50_000_000))
     elif text == RAISE:
         raise RecursionError
     elif text == SLOW:

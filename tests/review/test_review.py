@@ -310,3 +310,33 @@ async def test_a_closed_pull_request_is_not_touched(scene: Scene) -> None:
     await scene.review(pull)
 
     assert [] == scene.github.check_runs(scene.repository)
+
+
+async def test_unchanged_files_that_matter_are_read_and_no_others(scene: Scene) -> None:
+    base = {
+        "models.py": "class UsageEvent:\n    pass\n",
+        "prisma/schema.prisma": "model UsageEvent {\n  id Int @id\n}\n",
+        "x.py": "y = 1\n",
+    }
+    pull = scene.pull({"usage.py": "from models import UsageEvent\n" + EMISSION}, base=base)
+    seen: list[Change] = []
+
+    async def remembered(change: Change, options: Options) -> Report:
+        seen.append(change)
+        return examine(change, options, "0")
+
+    scene.reviewer = Reviewer(scene.reviewer.github, remembered)
+
+    await scene.review(pull)
+
+    assert {"models.py", "prisma/schema.prisma"} == set(seen[0].context)
+
+
+async def test_a_removed_key_is_said_on_the_deleted_line(scene: Scene) -> None:
+    pull = scene.pull({"usage.py": EMISSION}, base={"usage.py": KEYED})
+
+    await scene.review(pull)
+
+    [comment] = scene.comments(pull)
+    assert ("LEFT", 7) == (comment.side, comment.line)
+    assert "MTR-215" in comment.body

@@ -24,7 +24,7 @@ def cases(bad: bool) -> list[object]:
 def test_bad_code_is_found_on_exactly_the_marked_lines(rule: Rule, example: Example) -> None:
     written = marked(example)
 
-    found = found_by(rule, code_of(written.path, written.text))
+    found = found_by(rule, code_of(written.path, written.text, written.before))
 
     assert written.lines == sorted(finding.span.line for finding in found)
 
@@ -33,20 +33,20 @@ def test_bad_code_is_found_on_exactly_the_marked_lines(rule: Rule, example: Exam
 def test_good_code_is_quiet(rule: Rule, example: Example) -> None:
     written = marked(example)
 
-    assert [] == found_by(rule, code_of(written.path, written.text))
+    assert [] == found_by(rule, code_of(written.path, written.text, written.before))
 
 
 @pytest.mark.parametrize(("rule", "example"), [*cases(bad=True), *cases(bad=False)])
 def test_an_example_parses(rule: Rule, example: Example) -> None:
     written = marked(example)
 
-    assert () == code_of(written.path, written.text).facts.broken
+    assert () == code_of(written.path, written.text, written.before).facts.broken
 
 
 @pytest.mark.parametrize(("rule", "example"), cases(bad=True))
 def test_a_fix_turns_bad_code_into_code_that_parses_and_is_quiet(rule: Rule, example: Example) -> None:
     written = marked(example)
-    for finding in found_by(rule, code_of(written.path, written.text)):
+    for finding in found_by(rule, code_of(written.path, written.text, written.before)):
         if finding.fix is None:
             continue
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bot.deliveries import PullRequestJob
 from bot.jobs.database import connect
-from bot.jobs.worker import Timings, run_worker
+from bot.jobs.worker import Timings, Work, run_worker
 
 
 async def main(address: str, began: Path) -> None:
@@ -15,7 +15,7 @@ async def main(address: str, began: Path) -> None:
         await asyncio.Event().wait()
 
     async with connect(address) as database:
-        await run_worker(database, review, timings=Timings(heartbeat=0.2, stalled_after=1.0, poll=0.1))
+        await run_worker(database, Work(review), timings=Timings(heartbeat=0.2, stalled_after=1.0, poll=0.1))
 
 
 asyncio.run(main(sys.argv[1], Path(sys.argv[2])))

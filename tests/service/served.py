@@ -10,7 +10,7 @@ from stand import make_settings
 
 from bot.deliveries import PullRequestJob
 from bot.jobs.database import Database
-from bot.jobs.worker import Review, Timings
+from bot.jobs.worker import Timings, Work
 from bot.logs import configure_logs
 from bot.serve import serve
 from config.settings import Settings
@@ -18,13 +18,13 @@ from config.settings import Settings
 
 def main(state_dir: str, role: str, handled: Path) -> None:
     @asynccontextmanager
-    async def open_review(settings: Settings, database: Database) -> AsyncIterator[Review]:
+    async def open_work(settings: Settings, database: Database) -> AsyncIterator[Work]:
         async def review(job: PullRequestJob) -> None:
             await asyncio.sleep(0.5)
             with handled.open("a") as file:
                 file.write(f"{job.number}\n")
 
-        yield review
+        yield Work(review)
 
     def announce(url: str) -> None:
         sys.stdout.write(url + "\n")
@@ -34,7 +34,7 @@ def main(state_dir: str, role: str, handled: Path) -> None:
     settings = make_settings(state_dir=Path(state_dir))
     timings = Timings(heartbeat=0.2, poll=0.1, drain=5.0)
     assert role in ("web", "worker", "both")
-    asyncio.run(serve(settings, role, open_review, timings=timings, started=announce))
+    asyncio.run(serve(settings, role, open_work, timings=timings, started=announce))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from stand import Query, until
 from bot.deliveries import PullRequestJob
 from bot.jobs.database import Database, connect
 from bot.jobs.queue import Delivery, store
-from bot.jobs.worker import Review, Timings, run_worker
+from bot.jobs.worker import Review, Timings, Work, run_worker
 
 QUICK = Timings(heartbeat=0.2, stalled_after=1.0, sweep="* * * * * */1", poll=0.1, backoff=0, drain=1.0, restart=0.1)
 BLOCKED_WORKER = Path(__file__).with_name("blocked_worker.py")
@@ -28,7 +28,7 @@ async def deliver(database: Database, guid: str, action: str = "opened", number:
 
 @asynccontextmanager
 async def working(database: Database, review: Review, timings: Timings = QUICK) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(run_worker(database, review, timings=timings))
+    task = asyncio.create_task(run_worker(database, Work(review), timings=timings))
     try:
         yield task
     finally:

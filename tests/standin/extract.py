@@ -45,6 +45,16 @@ OPERATIONS = (
     ("/repos/{owner}/{repo}/check-runs/{check_run_id}", "get"),
     ("/repos/{owner}/{repo}/check-runs/{check_run_id}", "patch"),
     ("/repos/{owner}/{repo}/check-runs/{check_run_id}/annotations", "get"),
+    ("/app/hook/deliveries", "get"),
+    ("/app/hook/deliveries/{delivery_id}/attempts", "post"),
+    ("/repos/{owner}/{repo}/issues/{issue_number}/comments", "get"),
+    ("/repos/{owner}/{repo}/issues/{issue_number}/comments", "post"),
+    ("/repos/{owner}/{repo}/issues/comments/{comment_id}", "get"),
+    ("/repos/{owner}/{repo}/issues/comments/{comment_id}", "patch"),
+    ("/repos/{owner}/{repo}/issues/comments/{comment_id}", "delete"),
+    ("/repos/{owner}/{repo}/issues/comments/{comment_id}/reactions", "post"),
+    ("/repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions", "post"),
+    ("/repos/{owner}/{repo}/collaborators/{username}/permission", "get"),
 )
 EVENTS = (
     "ping",

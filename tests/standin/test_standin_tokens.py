@@ -69,7 +69,7 @@ def test_an_installation_token_is_no_app_token(play: Play) -> None:
     [
         ({"permissions": {"wizardry": "read"}}, "not known"),
         ({"permissions": {"contents": "write"}}, "not granted"),
-        ({"permissions": {"issues": "read"}}, "not granted"),
+        ({"permissions": {"issues": "write"}}, "not granted"),
         ({"permissions": {"checks": "all"}}, "not a level"),
         ({"repository_ids": [999_999]}, "does not exist or is not accessible"),
     ],

@@ -15,14 +15,15 @@ It refuses what GitHub refuses, and writes down in `violations` what a client sh
         assert github.violations == []
 
 Setting the scene, all without sending a delivery: `suspend`, `uninstall`, `rename(repo, name)`, `close(pull, merged=)`,
-`reopen`, `reply(comment, login, body)`, `comment_by(pull, login, path, line, body)`, `head(pull)`, and plain fields:
+`reopen`, `reply(comment, login, body)`, `comment_by(pull, login, path, line, body)`, `say(pull, login, body)`,
+`resolve(comment, login)`, `delete_comment(comment)`, `head(pull)`, and plain fields: `repo.roles["ada"] = "write"`,
 `repo.archived`, `pull.locked`, `pull.draft`, `pull.labels`, `pull.base_ref`. A fork is
 `open_pull_request(…, fork=other_repo)`, a deleted one `deleted_fork="login"` (`head.repo` is null). Heads are read from
 the branches, so a push moves a pull request at once, also one made with git itself; `deliver(url, "pull_request",
 "synchronize", pull=pull)` then carries the head announced last as `before`.
 
 Deliveries (`payloads.BUILDERS`): ping, pull_request, check_run and check_suite (`check=`), merge_group and push (`repo=,
-ref=, before=, after=`), issue_comment (`pull=, body=`), pull_request_review_comment and _thread (`comment=`),
+ref=, before=, after=`), issue_comment (`said=`, or `pull=, body=`), pull_request_review_comment and _thread (`comment=`),
 installation and installation_repositories (`repositories=`), repository. `extra={…}` replaces keys of the body.
 `deliver_async` is for callers whose own event loop serves the receiver. All are kept in `github.deliveries`.
 
@@ -46,6 +47,7 @@ from bot.demo.standin.state import (
     CheckRun,
     Comment,
     Installation,
+    IssueComment,
     PullRequest,
     Repository,
     Review,
@@ -61,6 +63,7 @@ __all__ = [
     "Fault",
     "Incoming",
     "Installation",
+    "IssueComment",
     "PullRequest",
     "Repository",
     "Review",

@@ -8,6 +8,7 @@ import http.client
 import json
 import uuid
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +29,15 @@ class Delivery:
     answer: str
     payload: dict[str, Any]
     redelivery: bool = False
+    id: int = 0
+    sent_at: datetime = datetime.min
+
+    @property
+    def outcome(self) -> str:
+        """GitHub's `status`: OK for 2xx; whatever else it says, it is not OK."""
+        if self.status is None:
+            return "failed to connect to host" if "refused" in self.answer else "timed out"
+        return "OK" if 200 <= self.status < 300 else f"Invalid HTTP Response: {self.status}"
 
 
 def sign(secret: str, body: bytes) -> str:

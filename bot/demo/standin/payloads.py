@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bot.demo.standin import git, payloads_repo, shapes, shapes_pull, state
+from bot.demo.standin import git, payloads_repo, payloads_talk, shapes, shapes_pull, state
 from bot.demo.standin.shapes import node
 from bot.demo.standin.state import CheckRun, stamp
 from bot.demo.standin.subject import Subject, check_of, pull_of, repo_of
@@ -80,63 +80,6 @@ def check_suite(subject: Subject) -> dict[str, Any]:
     return {"check_suite": {**suite, **more, "head_commit": {**commit, "author": person, "committer": person}}}
 
 
-def issue_comment(subject: Subject) -> dict[str, Any]:
-    """A comment in the conversation of a pull request, with the text of `body`."""
-    world, pull = subject.world, pull_of(subject)
-    simple = shapes_pull.pull_simple(world, pull)
-    url, number = simple["issue_url"], next(world.ids)
-    page = simple["html_url"]
-    kept = (
-        "id",
-        "node_id",
-        "number",
-        "title",
-        "user",
-        "labels",
-        "state",
-        "locked",
-        "assignee",
-        "assignees",
-        "milestone",
-        "comments_url",
-        "created_at",
-        "updated_at",
-        "closed_at",
-        "author_association",
-        "active_lock_reason",
-        "body",
-    )
-    links = {name: simple[name] for name in ("url", "html_url", "diff_url", "patch_url")}
-    issue = {
-        **{name: simple[name] for name in kept},
-        "url": url,
-        "repository_url": simple["base"]["repo"]["url"],
-        "labels_url": f"{url}/labels{{/name}}",
-        "events_url": f"{url}/events",
-        "html_url": page,
-        "comments": 1,
-        "reactions": shapes_pull.reactions(url),
-        "pull_request": links,
-    }
-    at = f"{simple['base']['repo']['url']}/issues/comments/{number}"
-    when = stamp(world.clock())
-    comment = {
-        "url": at,
-        "html_url": f"{page}#issuecomment-{number}",
-        "issue_url": url,
-        "id": number,
-        "node_id": node("IssueComment", number),
-        "user": shapes.user(world, subject.sender),
-        "created_at": when,
-        "updated_at": when,
-        "author_association": "CONTRIBUTOR",
-        "body": subject.body,
-        "reactions": shapes_pull.reactions(at),
-        "performed_via_github_app": None,
-    }
-    return {"issue": issue, "comment": comment}
-
-
 def review_comment(subject: Subject) -> dict[str, Any]:
     """A comment in a thread of a review."""
     if subject.comment is None:
@@ -162,7 +105,7 @@ BUILDERS: dict[str, Callable[[Subject], dict[str, Any]]] = {
     "check_run": check_run,
     "check_suite": check_suite,
     "merge_group": payloads_repo.merge_group,
-    "issue_comment": issue_comment,
+    "issue_comment": payloads_talk.issue_comment,
     "pull_request_review_comment": review_comment,
     "pull_request_review_thread": review_thread,
     "push": payloads_repo.push,

@@ -9,16 +9,18 @@ from typing import Literal
 
 from starlette.routing import compile_path
 
-from bot.demo.standin import checks, comment_edits, contents, conversation, reading, tokens
+from bot.demo.standin import checks, comment_edits, contents, conversation, graphql, hook, reading, talk, tokens
 from bot.demo.standin.answer import Answer, Call
 
 REPO = "/repos/{owner}/{repo}"
 PULL = f"{REPO}/pulls/{{pull_number}}"
+TALK = "issues pull_requests"
+"""The conversation of a pull request is open to tokens with either."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One operation: who may ask (`app` by JWT, `installation` by token) and which permission it takes."""
+    """One operation: who may ask (`app` by JWT, `installation` by token) and which of these permissions it takes."""
 
     method: str
     pattern: re.Pattern[str]
@@ -46,6 +48,9 @@ ENDPOINTS = (
     for_app("GET", "/app/installations", reading.installations),
     for_app("GET", "/app/installations/{installation_id}", reading.installation),
     for_app("POST", "/app/installations/{installation_id}/access_tokens", tokens.mint),
+    for_app("GET", "/app/hook/deliveries", hook.deliveries),
+    for_app("POST", "/app/hook/deliveries/{delivery_id}/attempts", hook.redeliver),
+    endpoint("POST", "/graphql", graphql.answer),
     endpoint("GET", "/installation/repositories", reading.accessible_repositories, "metadata"),
     endpoint("GET", REPO, reading.repository, "metadata"),
     endpoint("GET", f"{REPO}/pulls", reading.pulls, "pull_requests"),
@@ -61,6 +66,14 @@ ENDPOINTS = (
     endpoint("GET", f"{PULL}/comments", conversation.comments, "pull_requests"),
     endpoint("POST", f"{PULL}/comments", conversation.create_comment, "pull_requests", "write"),
     endpoint("POST", f"{PULL}/comments/{{comment_id}}/replies", conversation.reply, "pull_requests", "write"),
+    endpoint("GET", f"{REPO}/issues/{{issue_number}}/comments", talk.comments, TALK),
+    endpoint("POST", f"{REPO}/issues/{{issue_number}}/comments", talk.create, TALK, "write"),
+    endpoint("GET", f"{REPO}/issues/comments/{{comment_id}}", talk.read, TALK),
+    endpoint("PATCH", f"{REPO}/issues/comments/{{comment_id}}", talk.edit, TALK, "write"),
+    endpoint("DELETE", f"{REPO}/issues/comments/{{comment_id}}", talk.delete, TALK, "write"),
+    endpoint("POST", f"{REPO}/issues/comments/{{comment_id}}/reactions", talk.react_to_issue_comment, TALK, "write"),
+    endpoint("POST", f"{REPO}/pulls/comments/{{comment_id}}/reactions", talk.react_to_review_comment, "pull_requests", "write"),
+    endpoint("GET", f"{REPO}/collaborators/{{username}}/permission", talk.permission, "metadata"),
     endpoint("GET", f"{REPO}/git/blobs/{{file_sha}}", contents.blob, "contents"),
     endpoint("GET", f"{REPO}/git/trees/{{tree_sha}}", contents.tree, "contents"),
     endpoint("GET", f"{REPO}/git/ref/{{ref:path}}", contents.reference, "contents"),

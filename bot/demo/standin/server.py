@@ -12,7 +12,7 @@ from typing import Any, Self, Unpack
 
 import uvicorn
 
-from bot.demo.standin import deliveries, payloads
+from bot.demo.standin import deliveries, hook, payloads
 from bot.demo.standin.deliveries import Delivery
 from bot.demo.standin.door import Door, Exchange
 from bot.demo.standin.faults import Rule
@@ -27,7 +27,6 @@ class StandIn(Stage):
     def __init__(self, clock: Callable[[], datetime] | None = None) -> None:
         super().__init__(clock)
         self.door = Door(self.world)
-        self.deliveries: list[Delivery] = []
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -77,6 +76,11 @@ class StandIn(Stage):
         return self.world.api_url
 
     @property
+    def deliveries(self) -> list[Delivery]:
+        """Every attempt at a delivery, oldest first."""
+        return self.world.deliveries
+
+    @property
     def faults(self) -> list[Rule]:
         """What goes wrong next; append to it."""
         return self.door.faults
@@ -110,9 +114,7 @@ class StandIn(Stage):
             named = installation or self._installation(signed_by, about)
             subject = Subject(self.world, signed_by, named, action, person, **about)
             payload = payloads.build(event, subject)
-        sent = deliveries.send(signed_by, url, event, payload, guid)
-        self.deliveries.append(sent)
-        return sent
+        return hook.keep(self.world, deliveries.send(signed_by, url, event, payload, guid))
 
     async def deliver_async(self, url: str, event: str, action: str | None = None, **about: Any) -> Delivery:
         """`deliver` in a thread of its own."""
@@ -121,9 +123,7 @@ class StandIn(Stage):
     def redeliver(self, guid: str) -> Delivery:
         """Sends the last attempt of that GUID again, byte for byte."""
         last = next(one for one in reversed(self.deliveries) if one.guid == guid)
-        again = deliveries.repeat(last)
-        self.deliveries.append(again)
-        return again
+        return hook.keep(self.world, deliveries.repeat(last))
 
     def _installation(self, app: App, about: About) -> Installation | None:
         """The installation of the App that reaches the repository in question; else the only one there is."""

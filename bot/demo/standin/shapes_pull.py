@@ -9,6 +9,8 @@ from bot.demo.standin.anchors import Place, place_now
 from bot.demo.standin.shapes import SITE, app, node, repository, user
 from bot.demo.standin.state import CheckRun, Comment, PullRequest, Review, World, stamp
 
+REACTIONS = ("+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes")
+
 
 def pull_simple(world: World, pull: PullRequest) -> dict[str, Any]:
     """A pull request as lists hold it; `head.repo` is null for a deleted fork."""
@@ -164,7 +166,7 @@ def comment(world: World, one: Comment) -> dict[str, Any]:
         "pull_request_url": pull_url(world, one.pull),
         "author_association": "NONE",
         "_links": {"self": {"href": url}, "html": {"href": page}, "pull_request": {"href": pull_url(world, one.pull)}},
-        "reactions": reactions(url),
+        "reactions": reactions(url, world, one.id),
         "start_line": now.start_line,
         "original_start_line": one.start_line,
         "start_side": one.start_side,
@@ -178,10 +180,10 @@ def comment(world: World, one: Comment) -> dict[str, Any]:
     return body
 
 
-def reactions(url: str) -> dict[str, Any]:
-    """The counts of reactions, all zero."""
-    kinds = ("+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes")
-    return {"url": f"{url}/reactions", "total_count": 0, **dict.fromkeys(kinds, 0)}
+def reactions(url: str, world: World, comment_id: int) -> dict[str, Any]:
+    """The counts of reactions to a comment."""
+    found = [one.content for one in world.reactions if one.comment == comment_id]
+    return {"url": f"{url}/reactions", "total_count": len(found), **{kind: found.count(kind) for kind in REACTIONS}}
 
 
 def check_run(world: World, one: CheckRun) -> dict[str, Any]:

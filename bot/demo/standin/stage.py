@@ -13,6 +13,7 @@ from bot.demo.standin.state import (
     CheckRun,
     Comment,
     Installation,
+    IssueComment,
     Limits,
     PullRequest,
     Repository,
@@ -20,8 +21,23 @@ from bot.demo.standin.state import (
     World,
 )
 
-PERMISSIONS = {"metadata": "read", "contents": "read", "pull_requests": "write", "checks": "write"}
-EVENTS = ("pull_request", "pull_request_review_comment", "pull_request_review_thread", "issue_comment", "push", "repository")
+PERMISSIONS = {
+    "metadata": "read",
+    "contents": "read",
+    "pull_requests": "write",
+    "checks": "write",
+    "issues": "read",
+    "merge_queues": "read",
+}
+EVENTS = (
+    "pull_request",
+    "pull_request_review_comment",
+    "pull_request_review_thread",
+    "issue_comment",
+    "merge_group",
+    "push",
+    "repository",
+)
 
 
 class Stage:
@@ -230,6 +246,32 @@ class Stage:
         )
         self.world.reviews[review.id], self.world.comments[made.id] = review, made
         return made
+
+    def say(self, pull: PullRequest, login: str, body: str) -> IssueComment:
+        """A person's comment in the conversation of a pull request."""
+        with self.world.lock:
+            now = self.now()
+            made = IssueComment(next(self.world.ids), pull, self.world.person(login), body, now, now)
+            self.world.talk[made.id] = made
+            return made
+
+    def resolve(self, comment: Comment, login: str | None) -> None:
+        """Resolves the thread that a review comment opens, by a person; None opens it again."""
+        with self.world.lock:
+            comment.resolved_by = self.world.person(login) if login else None
+
+    def delete_comment(self, comment: Comment) -> None:
+        """Deletes a review comment as its author or a maintainer may."""
+        with self.world.lock:
+            self.world.comments.pop(comment.id, None)
+
+    def talk(self, pull: PullRequest) -> list[IssueComment]:
+        """The conversation of a pull request, oldest first."""
+        return [one for one in self.world.talk.values() if one.pull is pull]
+
+    def reactions(self, comment: Comment | IssueComment) -> list[str]:
+        """The reactions to a comment, oldest first."""
+        return [one.content for one in self.world.reactions if one.comment == comment.id]
 
     def check_runs(self, repo: Repository) -> list[CheckRun]:
         """The check runs of a repository, oldest first."""

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.demo.standin import diff, git
+
+if TYPE_CHECKING:
+    from bot.demo.standin.deliveries import Delivery
 
 LEVELS = {"read": 1, "write": 2, "admin": 3}
 
@@ -43,7 +46,7 @@ class App:
 
 @dataclass(slots=True)
 class Repository:
-    """A repository over a bare git folder; `former_names` still answer, by redirection."""
+    """A repository over a bare git folder; `former_names` still answer, by redirection; `roles` by login."""
 
     id: int
     owner: Person
@@ -54,6 +57,7 @@ class Repository:
     created_at: datetime
     archived: bool = False
     former_names: set[str] = field(default_factory=set)
+    roles: dict[str, str] = field(default_factory=dict)
 
     @property
     def full_name(self) -> str:
@@ -114,7 +118,10 @@ class Review:
 
 @dataclass(slots=True)
 class Comment:
-    """A review comment as it was made; where it stands now is worked out when it is read."""
+    """A review comment as it was made; where it stands now is worked out when it is read.
+
+    `resolved_by` is the thread's, kept on its first comment.
+    """
 
     id: int
     pull: PullRequest
@@ -133,6 +140,32 @@ class Comment:
     created_at: datetime
     updated_at: datetime
     in_reply_to: int | None = None
+    minimized: str | None = None
+    resolved_by: Person | None = None
+
+
+@dataclass(slots=True)
+class IssueComment:
+    """A comment in the conversation of a pull request."""
+
+    id: int
+    pull: PullRequest
+    author: Person
+    body: str
+    created_at: datetime
+    updated_at: datetime
+    app: App | None = None
+
+
+@dataclass(slots=True)
+class Reaction:
+    """A reaction to a comment of either kind, by the comment's id."""
+
+    id: int
+    comment: int
+    author: Person
+    content: str
+    created_at: datetime
 
 
 @dataclass(slots=True)
@@ -197,6 +230,9 @@ class World:
     reviews: dict[int, Review] = field(default_factory=dict)
     comments: dict[int, Comment] = field(default_factory=dict)
     checks: dict[int, CheckRun] = field(default_factory=dict)
+    talk: dict[int, IssueComment] = field(default_factory=dict)
+    reactions: list[Reaction] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
     suites: dict[tuple[int, str, int], int] = field(default_factory=dict)
     grants: dict[str, Grant] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-from bot.demo.standin.state import App, CheckRun, Comment, Installation, Person, PullRequest, Repository, World
+from bot.demo.standin.state import App, CheckRun, Comment, Installation, IssueComment, Person, PullRequest, Repository, World
 
 NOWHERE = "0" * 40
 
@@ -17,6 +17,7 @@ class About(TypedDict, total=False):
     pull: PullRequest | None
     check: CheckRun | None
     comment: Comment | None
+    said: IssueComment | None
     repositories: tuple[Repository, ...]
     body: str
     ref: str
@@ -38,6 +39,7 @@ class Subject:
     pull: PullRequest | None = None
     check: CheckRun | None = None
     comment: Comment | None = None
+    said: IssueComment | None = None
     repositories: tuple[Repository, ...] = ()
     body: str = ""
     ref: str = ""
@@ -51,13 +53,24 @@ def repository_of(about: About) -> Repository | None:
     for owner in (about.get("pull"), about.get("check")):
         if owner is not None:
             return owner.repo
+    said = about.get("said")
+    if said is not None:
+        return said.pull.repo
     comment = about.get("comment")
     return comment.pull.repo if comment is not None else about.get("repo")
 
 
 def repo_of(subject: Subject) -> Repository:
     """The repository of a delivery that needs one; raises ValueError."""
-    named = repository_of({"repo": subject.repo, "pull": subject.pull, "check": subject.check, "comment": subject.comment})
+    named = repository_of(
+        {
+            "repo": subject.repo,
+            "pull": subject.pull,
+            "check": subject.check,
+            "comment": subject.comment,
+            "said": subject.said,
+        }
+    )
     if named is None:
         raise ValueError("this event needs a repository, a pull request, a check run or a comment")
     return named

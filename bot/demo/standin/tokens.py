@@ -82,9 +82,14 @@ def grant_of(world: World, token: str) -> Grant:
 
 
 def require(grant: Grant, permission: str, level: str) -> None:
-    """403 unless the token carries the permission at that level or above."""
-    if LEVELS.get(grant.permissions.get(permission, ""), 0) < LEVELS[level]:
+    """403 unless the token carries one of the permissions (words) at that level or above."""
+    if not allows(grant, permission, level):
         raise RefusalError(403, "Resource not accessible by integration")
+
+
+def allows(grant: Grant, permission: str, level: str) -> bool:
+    """Whether the token carries one of the permissions at that level."""
+    return any(LEVELS.get(grant.permissions.get(one, ""), 0) >= LEVELS[level] for one in permission.split())
 
 
 def mint(call: Call) -> Answer:

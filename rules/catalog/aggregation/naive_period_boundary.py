@@ -210,8 +210,10 @@ def boundaries(code: Code) -> Iterator[Found]:
     for one in code.boundaries:
         if one.zone is not Zone.LOCAL or not judged(code, one.scope):
             continue
+        if only_shows(code.facts, one.scope) or code.facts.path.endswith(("tsx", "jsx")):
+            continue
         mixed = utc_day(code, one)
-        if mixed is None and (in_front_end(code, one.scope) or only_shows(code.facts, one.scope)):
+        if mixed is None and in_front_end(code, one.scope):
             continue
         if mixed is None and not counts(code, one):
             continue
@@ -221,7 +223,7 @@ def boundaries(code: Code) -> Iterator[Found]:
 def in_front_end(code: Code, scope: Scope) -> bool:
     """Components and hooks show a period in the reader's own zone, which is what they should do."""
     name = code.facts.path.rsplit("/", 1)[-1]
-    return code.context(scope) is Context.BROWSER or bool(re.match(r".*\.[jt]sx$|use[A-Z-].*", name))
+    return code.context(scope) is Context.BROWSER or bool(re.match(r"use[A-Z-].*", name))
 
 
 def counts(code: Code, one: Boundary) -> bool:
@@ -248,9 +250,9 @@ def target_names(assign: Assign) -> Iterator[str]:
 def utc_day(code: Code, one: Boundary) -> Call | None:
     """Where the same code takes days in UTC, `toISOString().split("T")[0]`: the two disagree for some hours of each day."""
     for call in code.facts.calls:
-        if fold(call.method) in UTC_DAYS and isinstance(call.receiver, Call) and fold(call.receiver.method) == "toisostring":
-            if call.receiver.receiver is not None and day_part(call):
-                return call
+        inner = call.receiver
+        if fold(call.method) in UTC_DAYS and isinstance(inner, Call) and fold(inner.method) == "toisostring" and day_part(call):
+            return call
     return None
 
 
@@ -265,8 +267,8 @@ def local_boundary(code: Code, one: Boundary, mixed: Call | None) -> Finding:
     return Finding(
         span=one.span,
         description=(
-            f"`{text}` is a boundary in the machine's own zone{also}. Usage near midnight is counted in another period than the "
-            "one it is billed in, depending on where this runs."
+            f"`{text}` is a boundary in the machine's own zone{also}. Usage near midnight is counted in another period than "
+            "the one it is billed in, depending on where this runs."
         ),
         remediation=remedy(code.facts.language),
         confidence=Confidence.CERTAIN if mixed is not None else Confidence.LIKELY,

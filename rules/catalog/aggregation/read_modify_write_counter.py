@@ -5,15 +5,36 @@ usage is lost, or a balance is spent twice. Let the database add: `SET used = us
 `INCRBY`.
 """
 
+import re
 from collections.abc import Iterator
 
 from rules.code import Code
 from rules.contexts import Context
 from rules.counters import Change, Counter
-from rules.facts import Call, Expression, Kind, Member, Name, Object, Span, enclosing, fold, walk
+from rules.facts import (
+    Binary,
+    Call,
+    Compare,
+    Expression,
+    Kind,
+    Literal,
+    Member,
+    Name,
+    Object,
+    Scope,
+    Span,
+    Start,
+    enclosing,
+    fold,
+    walk,
+    within,
+)
 from rules.flow import runs_alone
+from rules.readings import same_field
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
-from rules.values import root_of
+from rules.subjects import BILLED, bills, name_around
+from rules.values import definitions_at, root_of
+from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-308",
@@ -25,20 +46,41 @@ ABOUT = About(
     iso_25010="Reliability / faultlessness",
 )
 SAVES = frozenset(
-    "save commit flush saveasync savechanges savechangesasync put set update updateone replaceone persist".split()
+    "save commit flush saveasync savechanges savechangesasync put set update updateone replaceone persist updates store "
+    "write".split()
 )
+LOCKING = re.compile(
+    r"for[_ ]?update|serializable|locking|lockmode|with_?lock|pessimistic|advisory|redlock|mutex|\.lock\(|setnx|"
+    r"multi\(|\bwatch\(",
+    re.I,
+)
+STORE_WORDS = frozenset("db database session repo repository redis cache client collection table prisma orm em store".split())
+VERSIONS = frozenset("version lockversion etag updatedat rev revision".split())
 
 
 def check(code: Code) -> Iterator[Finding]:
+    said: set[Call] = set()
     for counter in code.counters:
         if counter.atomic or counter.read is None or counter.change not in (Change.ADD, Change.SUBTRACT):
             continue
-        if code.context(counter.scope) in (Context.TEST, Context.BROWSER):
-            continue
         saved = saving_call(code, counter)
-        if saved is None or runs_alone(code, counter.scope) or compares_old(saved):
+        if saved is None or saved in said or not unprotected(code, counter.scope) or compares_old(code, counter, saved):
             continue
+        said.add(saved)
         yield finding(code, counter, saved)
+    for saved, read in whole_records(code):
+        if saved not in said and unprotected(code, saved.scope):
+            yield whole_record(code, saved, read)
+
+
+def unprotected(code: Code, scope: Scope) -> bool:
+    """A transaction alone is no protection: by default two of them read the same value and both commit."""
+    if code.context(scope) in (Context.TEST, Context.SCRIPT) or runs_alone(code, scope, transactions=False):
+        return False
+    function = enclosing(scope, Kind.FUNCTION)
+    while function is not None and enclosing(function.parent, Kind.FUNCTION) is not None:
+        function = enclosing(function.parent, Kind.FUNCTION)
+    return function is None or LOCKING.search(code.facts.text(function.span)) is None
 
 
 def saving_call(code: Code, counter: Counter) -> Call | None:
@@ -46,13 +88,25 @@ def saving_call(code: Code, counter: Counter) -> Call | None:
     if counter.call is not None:
         return counter.call
     root = root_of(counter.read) if counter.read is not None else None
-    if not isinstance(root, Name) or root.text in ("self", "this"):
+    if not isinstance(root, Name):
         return None
     function = enclosing(counter.scope, Kind.FUNCTION)
+    own = root.text in ("self", "this")
     for call in code.calls_in(function) if function is not None else ():
-        if call.span.start > counter.span.end and fold(call.method) in SAVES and saves(call, root.text):
+        if call.span.start < counter.span.end or fold(call.method) not in SAVES:
+            continue
+        if not persists(call):
+            continue
+        if own and call.name in (f"{root.text}.save", f"{root.text}.Save") or not own and saves(call, root.text):
             return call
     return None
+
+
+def persists(call: Call) -> bool:
+    """`map.set(key, row)` keeps a row in memory; a store's `set` is awaited or called on something named like one."""
+    if fold(call.method) not in ("set", "put", "update", "write", "store"):
+        return True
+    return call.start is Start.AWAITED or bool(STORE_WORDS & set(words(call.name)))
 
 
 def saves(call: Call, name: str) -> bool:
@@ -63,23 +117,98 @@ def saves(call: Call, name: str) -> bool:
     return any(isinstance(one, Name) and one.text == name for part in parts if part is not None for one in walk(part))
 
 
-def compares_old(call: Call) -> bool:
+def compares_old(code: Code, counter: Counter, saved: Call) -> bool:
     """A version or the old value in the condition: a concurrent write makes this one match nothing."""
-    said = [name for argument in call.arguments for name in condition_names(argument.value)]
-    return any(fold(name) in ("version", "lockversion", "etag", "updatedat", "rev") for name in said)
+    for call in code.facts.calls:
+        if not (call.span.holds(saved.span) or saved.span.holds(call.span)) or call.span.start != saved.span.start and (
+            not within(call.scope, saved.scope)
+        ):
+            continue
+        if any(conditioned(counter, argument.value) for argument in call.arguments) or compares_call(counter, call):
+            return True
+    return False
 
 
-def condition_names(value: Expression) -> Iterator[str]:
+def conditioned(counter: Counter, value: Expression) -> bool:
+    """`{ id, version }`, `where: { credits: user.credits }`: an entry that is compared, not written."""
     for part in walk(value):
-        if isinstance(part, Object):
-            for entry in part.entries:
-                if entry.name is not None and fold(entry.name) in ("where", "filter") and isinstance(entry.value, Object):
-                    yield from (inner.name for inner in entry.value.entries if inner.name is not None)
+        if isinstance(part, Call) and compares_call(counter, part):
+            return True
+        if not isinstance(part, Object):
+            continue
+        for entry in part.entries:
+            if entry.name is None or entry.value is counter.value or isinstance(entry.value, Object | Binary):
+                continue
+            if fold(entry.name) in VERSIONS and not is_fresh(entry.value):
+                return True
+            if same_field(entry.name, counter.name) and isinstance(entry.value, Member) and same_field(entry.value.name, counter.name):
+                return True
+    return False
+
+
+def is_fresh(value: Expression) -> bool:
+    """`updatedAt: new Date()` is written; `updatedAt: row.updatedAt` is compared."""
+    return isinstance(value, Call | Literal)
+
+
+def compares_call(counter: Counter, call: Call) -> bool:
+    """`.eq("credits", old)`, `eq(users.credits, user.credits)`, `.Where("version = ?", …)`."""
+    if fold(call.method) not in ("eq", "where", "filter", "filterby", "andwhere", "equals") or not call.arguments:
+        return False
+    if any(fold(argument.name or "") in VERSIONS or same_field(argument.name or "", counter.name) for argument in call.arguments):
+        return True
+    first = call.arguments[0].value
+    said = [first.name] if isinstance(first, Member) else []
+    if isinstance(first, Literal) and isinstance(first.value, str):
+        said = re.findall(r"\w+(?=\s*=)", first.value) or [first.value]
+    if isinstance(first, Compare) and first.operator == "==" and isinstance(first.left, Member):
+        said = [first.left.name]
+    return any(fold(name) in VERSIONS or same_field(name, counter.name) for name in said)
+
+
+def whole_records(code: Code) -> Iterator[tuple[Call, Call]]:
+    """`r = await store.getKey(id); r.x = …; await store.setKey(id, r)`: every field is written, also those changed meanwhile."""
+    for call in code.facts.calls:
+        said = words(call.method)
+        if not said or said[0] not in ("set", "put", "store", "write") or len(said) < 2 or not code.billing:
+            continue
+        for argument in call.arguments:
+            if isinstance(argument.value, Name) and (read := read_whole(code, argument.value, call, said[1:])) is not None:
+                yield call, read
+
+
+def read_whole(code: Code, name: Name, call: Call, nouns: tuple[str, ...]) -> Call | None:
+    reaching = definitions_at(code.values, name.text, call.scope, call.span.start)
+    read = reaching[0].value if len(reaching) == 1 else None
+    if not isinstance(read, Call) or words(read.method)[:1] not in (("get",), ("load",), ("read",)) or words(read.method)[1:] != nouns:
+        return None
+    changed = any(
+        isinstance(target, Member) and isinstance(target.object, Name) and target.object.text == name.text
+        for assign in code.values.changes.get(name.text, ())
+        if read.span.end < assign.span.start < call.span.start
+        for target in assign.targets
+    )
+    told = set(words(name_around(call.scope))) & (BILLED | {"limit", "cost", "balance"})
+    return read if changed and told and bills(code.facts, call.scope) else None
+
+
+def whole_record(code: Code, saved: Call, read: Call) -> Finding:
+    return Finding(
+        span=saved.span,
+        description=(
+            f"`{saved.name}` writes back the whole record that `{read.name}` read: what another request changed in between, a limit "
+            "or a count, is set back to its old value."
+        ),
+        remediation="Write only the fields that changed (`HSET key field value`, `$set`, a column update).",
+        confidence=Confidence.LIKELY,
+        trace=(Step(read.span, "read here"),),
+    )
 
 
 def finding(code: Code, counter: Counter, saved: Call) -> Finding:
     assert counter.read is not None
     sign = "add" if counter.change is Change.ADD else "subtract"
+    sure = counter.call is not None and not runs_alone(code, counter.scope)
     return Finding(
         span=counter.span if counter.call is None else within_call(counter),
         cause=counter.span,
@@ -87,8 +216,8 @@ def finding(code: Code, counter: Counter, saved: Call) -> Finding:
             f"`{counter.name}` is computed from `{code.facts.text(counter.read.span)}`, read earlier: two requests at once "
             "write the same value and one of them is not counted."
         ),
-        remediation=f"Let the database {sign}, in one statement.",
-        confidence=Confidence.CERTAIN if counter.call is not None else Confidence.LIKELY,
+        remediation=f"Let the database {sign}, in one statement, or lock the row before it is read.",
+        confidence=Confidence.CERTAIN if sure else Confidence.LIKELY,
         trace=(Step(saved.span, "written back here"),) if saved.span.line != counter.span.line else (),
         fix=increment(code, counter),
     )
@@ -115,6 +244,98 @@ def is_prisma(call: Call) -> bool:
 
 
 EXAMPLES = (
+    Example(
+        "python",
+        """
+class Wallet(models.Model):
+    credits = models.IntegerField()
+
+    def deduct(self, amount):
+        self.credits -= amount  # <- finding
+        self.save()
+
+async def add_usage(redis, customer_id, tokens):
+    used = int(await redis.get(f"usage:{customer_id}") or 0)
+    await redis.set(f"usage:{customer_id}", used + tokens)  # <- finding
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function spend(supabase: SupabaseClient, userId: string, cost: number) {
+  const { data: profile } = await supabase.from("profiles").select("credits").eq("id", userId).single();
+  await supabase.from("profiles").update({ credits: profile.credits - cost }).eq("id", userId);  // <- finding
+}
+
+export async function addUsage(db: Db, account: Account, tokens: number) {
+  const usedTokens = account.usedTokens + tokens;
+  await db.update(accounts).set({ usedTokens }).where(eq(accounts.id, account.id));  // <- finding
+}
+
+export async function increment(customerId: string) {
+  const usage = await Usage.findOne({ customerId });
+  let count = usage.count;
+  count += 1;
+  await Usage.findOneAndUpdate({ customerId }, { count });  // <- finding
+}
+
+export async function recordUsageTime(store: Store, keyId: string) {
+  const record = await store.getApiKey(keyId);
+  record.lastUsageAt = Date.now();
+  await store.setApiKey(keyId, record);  // <- finding
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function spend(supabase: SupabaseClient, userId: string, cost: number) {
+  const { data: profile } = await supabase.from("profiles").select("credits").eq("id", userId).single();
+  const { error } = await supabase
+    .from("profiles")
+    .update({ credits: profile.credits - cost })
+    .eq("id", userId)
+    .eq("credits", profile.credits);
+  if (error) throw error;
+}
+
+export async function addUsage(db: Db, accountId: string, tokens: number) {
+  await db.update(accounts).set({ usedTokens: sql`${accounts.usedTokens} + ${tokens}` }).where(eq(accounts.id, accountId));
+}
+
+export async function increment(customerId: string) {
+  await Usage.findOneAndUpdate({ customerId }, { $inc: { count: 1 } });
+}
+
+export async function recordUsageTime(store: Store, keyId: string) {
+  await store.setApiKeyField(keyId, "lastUsageAt", Date.now());
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package credits
+
+func deduct(ctx context.Context, client *ent.Client, id int, amount int) error {
+	account, err := client.Account.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	return client.Account.UpdateOneID(id).SetCredits(account.Credits - amount).Exec(ctx)  // <- finding
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package credits
+
+func deduct(ctx context.Context, client *ent.Client, id int, amount int) error {
+	return client.Account.UpdateOneID(id).AddCredits(-amount).Exec(ctx)
+}
+""",
+    ),
     Example(
         "python",
         """

@@ -5,39 +5,64 @@ adds it again: the customer pays twice. Give each event an identifier made from 
 row's id), the same one on every attempt. A fresh UUID at send time is no identifier: a retry gets a new one.
 """
 
+import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
-from rules.arguments import Given
+from rules.arguments import Given, given
 from rules.code import Code
-from rules.contexts import REDELIVERED
-from rules.edits import added_field
+from rules.contexts import REDELIVERED, Context
+from rules.edits import added_entry, added_field
 from rules.emissions import Emission
-from rules.facts import Literal
+from rules.facts import Argument, Call, Expression, Function, Literal, Member, Name, chain, fold, walk
 from rules.identity import natural_id
+from rules.keys import USAGE
 from rules.providers import Key
-from rules.rule import About, Classification, Confidence, Example, Finding, Fix, Severity
+from rules.rule import About, Classification, Confidence, Example, Finding, Fix, Severity, Variant
+from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-201",
-    title="Meter event without an identifier",
+    title="Emission without the optional dedup field",
     severity=Severity.HIGH,
     classification=Classification.DEFICIENCY,
     classes=("D1",),
     cwe=("CWE-837",),
     iso_25010="Reliability / fault tolerance",
+    variants={
+        "header-key-mistaken-for-event-key": Variant(
+            "HTTP idempotency option used where the event key belongs", Severity.MEDIUM, ("D1", "D5")
+        )
+    },
+    gives_way_to=("guard-removed", "retry-without-stable-key"),
 )
+CHARGES = ("invoiceitems.create", "invoiceitem.create", "invoiceitem.new", "invoiceitems.new", "v1invoiceitems.create")
+"""Usage that is billed as a line of its own. The store behind each takes a key in the request's options."""
+ON_PURPOSE = re.compile(
+    r"\b(no|not|without|omit\w*|never)\b[^.]{0,40}\b(idempoten\w*|identifier|dedup\w*)|"
+    r"\b(idempoten\w*|identifier)\b[^.]{0,40}\b(not needed|unnecessary|on purpose|intentional\w*|deliberate\w*)",
+    re.I,
+)
+OPTION = ("idempotencykey", "setidempotencykey")
 
 
 def check(code: Code) -> Iterator[Finding]:
     for emission in code.emissions:
         key = emission.record.key if emission.record else None
-        if key is None or not key.names or key.required or key.natural or overwrites(emission, key):
+        if key is None or not (key.names or key.option_names) or overwrites(emission, key) or not emission.call.arguments:
+            continue
+        if key.required or key.natural or key.implicit:
             continue
         for event in emission.events:
-            if has_key(event, emission.given, key):
-                continue
-            yield finding(code, emission, event, key)
-            break
+            if not has_key(event, emission.given, key):
+                yield finding(code, emission, event, key)
+                break
+            if header_only(code, emission, event, key):
+                yield mistaken(code, emission, event, key)
+                break
+    for call in code.facts.calls:
+        if call.folded.endswith(CHARGES) and "stripe" in " ".join((*code.facts.packages, call.folded)).lower():
+            yield from charged(code, call)
 
 
 def has_key(event: Given, call: Given, key: Key) -> bool:
@@ -49,31 +74,113 @@ def has_key(event: Given, call: Given, key: Key) -> bool:
 
 def overwrites(emission: Emission, key: Key) -> bool:
     """`action: "set"` replaces the value, so a repeat changes nothing."""
-    for name, harmless in key.natural_when.items():
-        value = emission.given.named.get(name)
-        if isinstance(value, Literal) and str(value.value).lower() in harmless:
-            return True
-    return False
+    return any(
+        bool(spoken(part) & set(harmless))
+        for name, harmless in key.natural_when.items()
+        for part in walk(emission.given.named.get(name))
+    )
+
+
+def spoken(part: Expression) -> set[str]:
+    """The value or last word of a constant: `"set"`, `stripe.UsageRecordActionSet`."""
+    if isinstance(part, Literal):
+        return {str(part.value).lower()}
+    name = part.name if isinstance(part, Member) else part.text if isinstance(part, Name) else ""
+    return {words(name)[-1]} if words(name) else set()
+
+
+def meant(code: Code, emission: Emission) -> bool:
+    """Whether a comment at the function says that the key is left out on purpose."""
+    function = emission.function
+    if function is None:
+        return False
+    near = " ".join(
+        one.text for one in code.facts.comments if function.span.line - 20 <= one.span.line <= function.span.end_line
+    )
+    return bool(ON_PURPOSE.search(near))
+
+
+def header_only(code: Code, emission: Emission, event: Given, key: Key) -> bool:
+    """A queue may deliver again long after the request's key is forgotten; the event's own key is kept with the event."""
+    return (
+        bool(key.names)
+        and event.complete
+        and event.first(key.names) is None
+        and emission.given.first(key.option_names) is not None
+        and code.context(emission.scope) is Context.WORKER
+    )
 
 
 def finding(code: Code, emission: Emission, event: Given, key: Key) -> Finding:
     record = emission.record
     assert record is not None
-    language = code.facts.language
-    field = key.spelling.get(language) or key.names[0]
-    again = "the redelivered job" if code.context(emission.scope) in REDELIVERED else "a retry or a repeated request"
+    field, edit = None, None
     found = natural_id(code, emission.scope, emission.call.span.start)
-    fix = None
-    if found is not None:
-        edit = added_field(code.facts, emission.call, event, field, found)
-        fix = Fix(f"Add `{field}`", (edit,)) if edit else None
+    if written := key.written(code.facts.language):
+        field = written
+        alone = sum(one.function is emission.function for one in code.emissions) == 1
+        edit = added_field(code.facts, emission.call, event, field, found) if found and alone else None
+    field = field or key.option_spelling.get("javascript" if code.facts.language == "typescript" else code.facts.language)
+    field = field or (*key.names, *key.option_names)[0]
+    again = "the redelivered job" if code.context(emission.scope) in REDELIVERED else "a retry or a repeated request"
     return Finding(
         span=emission.call.span,
         description=f"This {record.title} carries no `{field}`, so {again} sends it as new usage and it is billed twice.",
         remediation=f"Pass `{field}` that belongs to this usage, such as {example(found)}, and keep it on a retry.",
-        confidence=Confidence.CERTAIN,
-        fix=fix,
+        confidence=Confidence.POSSIBLE if meant(code, emission) else Confidence.CERTAIN,
+        fix=Fix(f"Add `{field}`", (edit,)) if edit else None,
     )
+
+
+def mistaken(code: Code, emission: Emission, event: Given, key: Key) -> Finding:
+    record = emission.record
+    assert record is not None
+    field = key.written(code.facts.language) or key.names[0]
+    option = emission.given.first(key.option_names)
+    assert option is not None
+    value = code.facts.text(option.span)
+    edit = added_entry(code.facts, event.literal, field, value) if event.literal is not None else None
+    return Finding(
+        span=emission.call.span,
+        description=(
+            f"Only the request carries a key here, not the {record.title} itself: the provider forgets it within a day and "
+            "replays a stored failure under it, while this job may run again later and is then billed twice."
+        ),
+        remediation=f"Pass the same value as `{field}` of the event.",
+        confidence=Confidence.LIKELY,
+        severity=Severity.MEDIUM,
+        variant="header-key-mistaken-for-event-key",
+        fix=Fix(f"Add `{field}`", (edit,), safe=False) if edit else None,
+    )
+
+
+def charged(code: Code, call: Call) -> Iterator[Finding]:
+    """An invoice item for usage, made where it is made again after a failure."""
+    if code.context(call.scope) in (Context.TEST, Context.BROWSER, Context.SCRIPT) or not call.arguments:
+        return
+    options = given(code.values, call)
+    if options.first(OPTION) is not None or unseen_options(call) or not for_usage(code, call):
+        return
+    again = code.context(call.scope) in REDELIVERED
+    yield Finding(
+        span=call.span,
+        description="This invoice item for usage carries no idempotency key, so a repeat of the request bills it twice.",
+        remediation="Give the request an idempotency key made of the invoice, the price and the period.",
+        confidence=Confidence.LIKELY if again or "usage" in fold(code.function_name(call.scope)) else Confidence.POSSIBLE,
+    )
+
+
+def unseen_options(call: Call) -> bool:
+    """A second argument is the request's options; keywords may come from elsewhere."""
+    plain: list[Argument] = [one for one in call.arguments if one.name is None]
+    return len(plain) > 1 and not call.folded.endswith(("invoiceitem.new", "v1invoiceitems.create"))
+
+
+def for_usage(code: Code, call: Call) -> bool:
+    names = [one.head.name for one in chain(call.scope) if isinstance(one.head, Function)]
+    said = {word for name in (PurePosixPath(code.facts.path).stem, *names) for word in words(name)}
+    inside = {word for argument in call.arguments for word in words(code.facts.text(argument.span))}
+    return bool((said | inside) & (USAGE | {"overage"}))
 
 
 def example(found: str | None) -> str:

@@ -11,11 +11,11 @@ from rules.code import Code
 from rules.contexts import REDELIVERED, Context
 from rules.facts import Branch, Call, Conditional, Expression, Logical, Member, Name, Span, chain, fold, walk, within
 from rules.identity import natural_id
-from rules.keys import NAMED, Key, keys_of
+from rules.keys import NAMED, Key, keys_of, written
 from rules.outcomes import stores
 from rules.retries import retried
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
-from rules.values import Kinds, Origin, definitions_at, resolved
+from rules.values import Kinds, Origin, definitions_at
 
 ABOUT = About(
     id="MTR-202",
@@ -64,7 +64,7 @@ def finding(code: Code, key: Key, fresh: Origin) -> Finding:
     found = natural_id(code, key.scope, key.at)
     again = repeats(code, key)
     made = code.facts.text(fresh.expression.span)
-    whole = resolved(code.values, key.value, key.scope, key.at)
+    whole = written(code, key)
     holds_it = whole.span.holds(fresh.expression.span)
     alone = found is not None and sum(one.function is key.function for one in code.emissions) == 1
     fix = Fix(f"Use `{found}`", (Edit(whole.span.start, whole.span.end, found),)) if found and holds_it and alone else None
@@ -105,7 +105,7 @@ def is_fallback(code: Code, key: Key, fresh: Origin) -> bool:
         if isinstance(outer.head, Branch) and outer.head.test is not None and asks_for_key(outer.head.test, names):
             return True
     made = fresh.expression.span
-    wholes = (resolved(code.values, key.value, key.scope, key.at), *values_given(code, key))
+    wholes = (written(code, key), *values_given(code, key))
     return any(
         isinstance(part, Logical | Conditional) and part.span.holds(made) and has_own(code, key, part)
         for whole in wholes

@@ -7,10 +7,14 @@ for good. Write first and acknowledge after; a message that then arrives twice i
 from collections.abc import Iterator
 
 from rules.code import Code
+from rules.consumers import auto_commits, early_task, takes_out
 from rules.contexts import Context
-from rules.facts import Argument, Call, Handler, Kind, Literal, Start, enclosing, fold
+from rules.facts import Argument, Call, Handler, Kind, Literal, Name, Scope, Start, enclosing, fold, walk
 from rules.flow import precedes
-from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
+from rules.limits import leaves
+from rules.outcomes import Outcome, outcome
+from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
+from rules.vocabulary import words
 from rules.writes import UsageWrite, usage_writes
 
 ABOUT = About(
@@ -21,6 +25,10 @@ ABOUT = About(
     classes=("E8",),
     cwe=("CWE-696",),
     iso_25010="Reliability / recoverability",
+    variants={
+        "kafka-autocommit-usage": Variant("Usage consumer relies on automatic commits", Severity.HIGH, ("E8", "D6")),
+        "celery-early-ack": Variant("Task that reports usage acknowledges before it runs", Severity.MEDIUM, ("E8",)),
+    },
 )
 ACKS = frozenset(
     "ack basicack acknowledge deletemessage deletemessagebatch commitoffsets commitoffset markmessage markoffset storeoffset "
@@ -30,21 +38,135 @@ QUEUE_ONLY = frozenset("complete".split())
 """Words that say acknowledge only of a message."""
 POPS = frozenset("lpop rpop blpop brpop spop zpopmin zpopmax getdel lpopcount".split())
 COMMANDS = frozenset("deletemessagecommand deletemessagebatchcommand".split())
+DONE = frozenset("taskdone".split())
+WRITES = frozenset("record save insert store write add send publish report flush persist create bulk upsert submit process".split())
+CREDITS = frozenset("increase add grant credit topup recharge increment deduct decrease".split())
+BALANCES = frozenset("quota credits credit balance usage".split())
 FLAGS = {"autoack": True, "noack": True, "autocommit": True}
+USAGE = frozenset("usage meter metering billing credits quota".split())
+ANSWERS = frozenset("send sendstatus json end write writestring string status writeheader text".split())
 CONSUMES = frozenset("consume basicconsume channelconsume subscribe qconsume".split())
 
 
 def check(code: Code) -> Iterator[Finding]:
     writes = [write for write in usage_writes(code) if code.context(write.scope) is not Context.TEST]
-    if not writes:
-        return
+    yield from in_order(code, writes)
+    if code.billing:
+        yield from whatever_happened(code)
+        yield from answered_early(code, writes)
+    if writes:
+        yield from committed(code)
+        yield from started(code, writes)
+
+
+def in_order(code: Code, writes: list[UsageWrite]) -> Iterator[Finding]:
     for call in code.facts.calls:
-        if (flag := automatic(call)) is not None:
+        if (flag := automatic(call)) is not None and writes:
             yield automatically(code, call, flag)
         elif acknowledges(call):
             after = first_after(code, call, writes)
             if after is not None and not written_before(code, call, writes):
                 yield too_early(call, after)
+        elif takes_out(call) and code.context(call.scope) is not Context.TEST:
+            passed = passed_on(code, call)
+            if passed is not None:
+                yield too_early(call, UsageWrite(passed.span, passed.scope, f"`{passed.name}`", passed, False))
+
+
+def passed_on(code: Code, taken: Call) -> Call | None:
+    """The later call that writes what was taken out."""
+    names = {target.text for target in taken.targets if isinstance(target, Name)}
+    for call in code.facts.calls:
+        given = any(isinstance(part, Name) and part.text in names for one in call.arguments for part in walk(one.value))
+        if given and WRITES & set(words(call.method)) and precedes(code, taken.span, taken.scope, call.span, call.scope):
+            return call
+    return None
+
+
+def whatever_happened(code: Code) -> Iterator[Finding]:
+    """`finally: queue.task_done()` behind a send whose failure ends in a log line."""
+    for call in code.facts.calls:
+        ending = enclosing(call.scope, Kind.FINALLY, Kind.FUNCTION)
+        if fold(call.method) not in (DONE | ACKS) - QUEUE_ONLY or ending is None or ending.kind is not Kind.FINALLY:
+            continue
+        for handler in code.facts.scopes:
+            guarded = handler.head.guards if isinstance(handler.head, Handler) else None
+            if not isinstance(guarded, Scope) or guarded.parent is not ending.parent or handler.span.start > ending.span.start:
+                continue
+            sends = next((one for one in code.calls_in(guarded) if WRITES & set(words(one.method))), None)
+            if sends is not None and outcome(code.facts, handler) is not Outcome.RETHROWN and USAGE & set(words(code.facts.path)):
+                yield regardless(call, sends)
+
+
+def answered_early(code: Code, writes: list[UsageWrite]) -> Iterator[Finding]:
+    """A webhook that says that all is well before the balance or usage is written: its sender will not come again."""
+    for call in code.facts.calls:
+        if code.context(call.scope) is not Context.WEBHOOK or not says_taken(call) or enclosing(call.scope, Kind.HANDLER):
+            continue
+        after = next((one for one in balance_writes(code, writes) if precedes(code, call.span, call.scope, one.span, one.scope)), None)
+        if after is not None and not in_dead_end(code, call):
+            yield Finding(
+                span=call.span,
+                cause=call.span,
+                description=f"The webhook is answered before {after.title}: if that fails, the sender does not come again.",
+                remediation="Answer after the write, or store the event first and work on it from there.",
+                confidence=Confidence.LIKELY,
+                trace=(Step(after.span, "written only here"),),
+            )
+            return
+
+
+def says_taken(call: Call) -> bool:
+    """`res.sendStatus(200)`, `res.json({received: true})`, `c.Writer.Write("success")`; not an error answer."""
+    root = call.folded.split(".")[0]
+    if root not in ("res", "response", "reply", "c", "w", "ctx") or fold(call.method) not in ANSWERS:
+        return False
+    said = " ".join(str(part.value).lower() for one in call.arguments for part in walk(one.value) if isinstance(part, Literal))
+    return not any(word in said for word in ("fail", "error", "invalid", "400", "401", "403", "404", "405", "500"))
+
+
+def in_dead_end(code: Code, call: Call) -> bool:
+    branch = enclosing(call.scope, Kind.BRANCH, Kind.FUNCTION)
+    return branch is not None and branch.kind is Kind.BRANCH and leaves(code.facts, branch)
+
+
+def balance_writes(code: Code, writes: list[UsageWrite]) -> Iterator[UsageWrite]:
+    yield from (write for write in writes if write.certain)
+    for call in code.facts.calls:
+        said = words(call.method)
+        if said and said[0] in CREDITS and BALANCES & set(said[1:]):
+            yield UsageWrite(call.span, call.scope, f"`{call.name}`", call, False)
+
+
+def committed(code: Code) -> Iterator[Finding]:
+    for one in auto_commits(code):
+        lost = "a message may be committed before its usage is written, and a crash then loses it"
+        twice = "a crash between the write and the next poll brings the message again, and it counts twice without a key"
+        yield Finding(
+            span=one.call.span,
+            description=f"This consumer commits by itself: {lost if one.early else twice}.",
+            remediation="Turn automatic commits off and commit after the usage is stored, under a key that makes repeats harmless.",
+            confidence=Confidence.LIKELY if one.early else Confidence.POSSIBLE,
+            variant="kafka-autocommit-usage",
+        )
+
+
+def started(code: Code, writes: list[UsageWrite]) -> Iterator[Finding]:
+    reported: set[Scope] = set()
+    for write in writes:
+        found = early_task(code, write.scope)
+        if found is None or found[0] in reported:
+            continue
+        reported.add(found[0])
+        yield Finding(
+            span=found[1].span,
+            cause=found[1].span,
+            description=f"This task is acknowledged before it runs: if the worker is killed, {write.title} never happens.",
+            remediation="Set `acks_late=True` and `reject_on_worker_lost=True`, and give the report a key so that a repeat is harmless.",
+            confidence=Confidence.LIKELY,
+            variant="celery-early-ack",
+            trace=(Step(write.span, "the usage is written here"),),
+        )
 
 
 def acknowledges(call: Call) -> bool:
@@ -94,8 +216,19 @@ def automatically(code: Code, call: Call, flag: Argument) -> Finding:
     )
 
 
+def regardless(ack: Call, sends: Call) -> Finding:
+    return Finding(
+        span=ack.span,
+        cause=ack.span,
+        description=f"`{ack.name}` is called even when `{sends.name}` failed: the queue forgets usage that was never sent.",
+        remediation="Acknowledge only after success, and put the items back or keep them for another attempt after a failure.",
+        confidence=Confidence.LIKELY,
+        trace=(Step(sends.span, "this can fail"),),
+    )
+
+
 def too_early(ack: Call, write: UsageWrite) -> Finding:
-    popped = fold(ack.method) in POPS
+    popped = fold(ack.method) in POPS or takes_out(ack)
     what = "taken off the queue" if popped else "acknowledged"
     return Finding(
         span=ack.span,
@@ -181,5 +314,69 @@ func consume(ctx context.Context, session sarama.ConsumerGroupSession, msg *sara
 	return nil
 }
 """,
+    ),
+    Example(
+        "python",
+        """
+from aiokafka import AIOKafkaConsumer
+from celery import shared_task
+
+async def consume(store):
+    consumer = AIOKafkaConsumer("usage", group_id="metering", bootstrap_servers=BROKERS)  # <- finding
+    async for message in consumer:
+        await store.insert_usage_event(decode(message.value))
+
+@shared_task  # <- finding
+def report(customer, tokens, event_id):
+    record_usage(customer, tokens, idempotency_key=event_id)
+""",
+    ),
+    Example(
+        "python",
+        """
+from aiokafka import AIOKafkaConsumer
+from celery import shared_task
+
+async def consume(store):
+    consumer = AIOKafkaConsumer("usage", group_id="metering", bootstrap_servers=BROKERS, enable_auto_commit=False)
+    async for message in consumer:
+        await store.insert_usage_event(decode(message.value))
+        await consumer.commit()
+
+@shared_task(acks_late=True, reject_on_worker_lost=True)
+def report(customer, tokens, event_id):
+    record_usage(customer, tokens, idempotency_key=event_id)
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function paid(req: Request, res: Response) {
+  const event = stripe.webhooks.constructEvent(req.body, req.headers["stripe-signature"], secret);
+  res.sendStatus(200);  // <- finding
+  await addCredits(event.data.object.metadata.account, event.data.object.metadata.credits);
+}
+
+export async function drainCounts() {
+  const counts = await usageCounter.popCounts(200);  // <- finding
+  await dailyUsage.recordCounts(counts);
+}
+""",
+        path="src/webhooks/stripe.ts",
+    ),
+    Example(
+        "typescript",
+        """
+export async function paid(req: Request, res: Response) {
+  const event = stripe.webhooks.constructEvent(req.body, req.headers["stripe-signature"], secret);
+  if (event.type !== "checkout.session.completed") {
+    res.sendStatus(200);
+    return;
+  }
+  await addCredits(event.data.object.metadata.account, event.data.object.metadata.credits);
+  res.sendStatus(200);
+}
+""",
+        path="src/webhooks/stripe.ts",
     ),
 )

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.contexts import Context
 from rules.counters import Change, Counter
-from rules.emissions import Emission
 from rules.facts import Expression, Scope, Span, fold
-from rules.requests import Read, carried, reads, trusted
+from rules.quantities import given_quantities, is_quantity
+from rules.requests import Read, reads, trusted
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 from rules.vocabulary import words
 
@@ -25,11 +25,6 @@ ABOUT = About(
     cwe=("CWE-20", "CWE-1284"),
     iso_25010="Security / integrity",
 )
-QUANTITIES = frozenset(
-    "quantity qty amount value units tokens count usage credits credit used cost total minutes seconds duration characters "
-    "pages requests calls consumed spent points increment delta".split()
-)
-NOT_QUANTITIES = frozenset("id type name max limit currency key subscription price plan package code pack".split())
 QUIET = frozenset({Context.TEST, Context.BROWSER, Context.WEBHOOK, Context.WORKER, Context.SCHEDULE, Context.SCRIPT})
 
 
@@ -54,26 +49,8 @@ def is_open(code: Code, scope: Scope) -> bool:
     return code.context(scope) not in QUIET and not trusted(code, scope)
 
 
-def given_quantities(code: Code, emission: Emission) -> Iterator[Expression]:
-    """What a report is given as its amount, by the provider's name or by a name that says amount."""
-    call = emission.call
-    known = emission.record.quantity.names if emission.record and emission.record.quantity else ()
-    for argument in call.arguments:
-        named = [(argument.name, argument.value)] if argument.name is not None else []
-        for name, value in (*named, *carried(code, argument.value, call.scope, call.span.start)):
-            if fold(name) in known or is_quantity(name):
-                yield value
-        if emission.record is None and argument.name is None:
-            yield argument.value
-
-
 def first(code: Code, values: Iterator[Expression] | list[Expression], scope: Scope, at: int) -> Read | None:
     return next((read for value in values for read in reads(code, value, scope, at) if is_quantity(read.field)), None)
-
-
-def is_quantity(name: str) -> bool:
-    said = frozenset(words(name))
-    return bool(said & QUANTITIES) and not said & NOT_QUANTITIES
 
 
 def buys(code: Code, counter: Counter) -> bool:

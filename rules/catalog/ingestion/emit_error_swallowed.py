@@ -252,4 +252,85 @@ func report(ctx context.Context, sc *stripe.Client, params *stripe.BillingMeterE
 }
 """,
     ),
+    Example(
+        "typescript",
+        """
+export class UsageService {
+  async recordUsage(keyId: string, tokens: number) {
+    try {
+      await this.redis.hincrby(`usage:${keyId}`, "tokens", tokens);
+      return { cost: price(tokens) };
+    } catch (error) {  // <- finding
+      logger.error("usage not recorded", error);
+      return { cost: 0 };
+    }
+  }
+
+  async saveUsage(row: UsageRow) {
+    const { error } = await this.supabase.from("usage_logs").insert(row);
+    if (error) {  // <- finding
+      console.error("usage row not stored", error);
+    }
+  }
+}
+
+export function meter(customer: string, tokens: number) {
+  void reportUsage(customer, tokens).catch(() => {});  // <- finding
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function deliver(stripe: Stripe, prisma: PrismaClient, event: UsageEvent) {
+  await prisma.usageEvent.create({ data: event });
+  try {
+    await stripe.billing.meterEvents.create({
+      event_name: "tokens", identifier: event.id, payload: { stripe_customer_id: event.customer, value: event.tokens },
+    });
+  } catch (error) {
+    console.error("not reported yet, the next run sends the row", error);
+  }
+}
+
+export async function save(supabase: SupabaseClient, row: UsageRow) {
+  const { error } = await supabase.from("usage_logs").insert(row);
+  if (error) throw new Error(`usage row not stored: ${error.message}`);
+  try {
+    metrics.observe("usage_rows", 1);
+  } catch (error) {}
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package model
+
+func PostConsumeTokenQuota(token *Token, quota int64) error {
+	err := DecreaseUserQuota(token.UserId, quota)  // <- finding
+	if !token.UnlimitedQuota {
+		err = DecreaseTokenQuota(token.Id, quota)
+	}
+	if err != nil {
+		return err
+	}
+	return nil
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package model
+
+func PostConsumeTokenQuota(token *Token, quota int64) (err error) {
+	err = DecreaseUserQuota(token.UserId, quota)
+	if err != nil {
+		log.Printf("quota not taken: %v", err)
+	}
+	return err
+}
+""",
+    ),
 )

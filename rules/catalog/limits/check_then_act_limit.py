@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from rules import gates
 from rules.code import Code
 from rules.contexts import Context
-from rules.facts import Branch, Call, Compare, Kind, Literal, Scope, Span, enclosing, fold, walk, within
+from rules.facts import Branch, Call, Compare, Kind, Literal, Scope, Span, Start, enclosing, fold, walk, within
 from rules.flow import follows, tested_alone
 from rules.limits import Limit, lets_through, said_by
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
 from rules.takings import Taking, conditional, takings
-from rules.values import Kinds
+from rules.values import Kinds, resolved
 from rules.vocabulary import names_left, words
 
 ABOUT = About(
@@ -30,6 +30,8 @@ ABOUT = About(
         "incr-expire-not-atomic": Variant("INCR followed by EXPIRE in two calls", Severity.MEDIUM, ("L1",)),
     },
 )
+SAVES_ALONE = frozenset("save commit flush persist".split())
+SAVES = SAVES_ALONE | frozenset("update put set write upsert updateone sync".split())
 TAKING = ("incr", "increment", "consume", "take", "reserve", "decr", "charge", "deduct")
 
 
@@ -68,18 +70,47 @@ def taken_after(code: Code, limit: Limit) -> Taking | None:
         for taking in takings(code)
         if follows(code, limit.span, limit.scope, taking.span, taking.scope)
         and lets_through(code.facts, limit, taking.scope)
-        and of_one_kind(limit, taking)
+        and not at_once(code, limit, taking)
+        and of_one_kind(code, limit, taking)
     ]
     if any(conditional(code.facts, taking.call) or tests_again(code, taking, limit) for taking in found):
         return None
     return min(found, key=lambda taking: taking.span.start, default=None)
 
 
-def of_one_kind(limit: Limit, taking: Taking) -> bool:
-    """A balance is not taken from by counting something else up, nor a usage by lowering another number."""
+def of_one_kind(code: Code, limit: Limit, taking: Taking) -> bool:
+    """A balance is not taken from by counting something else up, nor a usage by lowering another number; nor is a share
+    that is cut to what is left held back by the test."""
     if taking.counter is None:
         return True
+    if taking.counter.amount is not None and is_cut(code, taking):
+        return False
     return limit.left or not names_left(taking.counter.name) or names_left(said_by(limit.used))
+
+
+def is_cut(code: Code, taking: Taking) -> bool:
+    """`used += min(amount, remaining)`."""
+    amount = taking.counter.amount if taking.counter is not None else None
+    amount = resolved(code.values, amount, taking.scope, taking.span.start) if amount is not None else None
+    return any(isinstance(part, Call) and fold(part.method) == "min" for part in walk(amount))
+
+
+def at_once(code: Code, limit: Limit, taking: Taking) -> bool:
+    """`if (this.used >= max) return; this.used += 1`: in memory, and nothing else runs between the two."""
+    if taking.call is not None:
+        return False
+    between = [call for call in code.calls_in(limit.function) if call.span.start > limit.span.end]
+    if any(fold(call.method) in (SAVES if call.start is Start.AWAITED else SAVES_ALONE) for call in between):
+        return False
+    scripted = code.facts.language in ("typescript", "javascript")
+    return not any(
+        call.span.end < taking.span.start and (call.start is Start.AWAITED or not scripted) and not within_exit(limit, call)
+        for call in between
+    )
+
+
+def within_exit(limit: Limit, call: Call) -> bool:
+    return limit.refuses and limit.test.then is not None and within(call.scope, limit.test.then)
 
 
 def tests_again(code: Code, taking: Taking, first: Limit) -> bool:
@@ -126,8 +157,8 @@ def finding(code: Code, span: Span, reading: str, taken: Taking, confidence: Con
             "all pass the test and use more than is allowed."
         ),
         remediation=(
-            f"Test and take in one statement: a conditional update that holds `{reading}` to its limit, whose affected rows are "
-            "checked, or a row lock around both."
+            f"Test and take in one statement: a conditional update that holds `{reading}` to its limit, whose affected rows "
+            "are checked, or a row lock around both."
         ),
         confidence=confidence or (Confidence.CERTAIN if sure else Confidence.LIKELY),
         trace=(Step(taken.span, "taken here, without looking again"),),
@@ -151,11 +182,21 @@ def expiring(code: Code) -> Iterator[Finding]:
 
 
 def expires(code: Code, added: Call, call: Call) -> bool:
-    """Whether a call sets the expiry of the key that another adds to, only where that one made the key, and not in one script."""
+    """Whether a call sets the expiry of the key that another adds to, where that one made the key, and not in one script."""
     if fold(receiver(added)) != fold(receiver(call)) or not added.arguments or not call.arguments or in_pipeline(code, added):
         return False
-    same = code.facts.text(key_of(added)) == code.facts.text(key_of(call))
+    same = code.facts.text(key_of(added)) == code.facts.text(key_of(call)) and not has_window(code, added)
     return same and follows(code, added.span, added.scope, call.span, call.scope) and first_only(code, added, call)
+
+
+def has_window(code: Code, call: Call) -> bool:
+    """A key that holds its period ends with it; without an expiry it only stays in memory."""
+    return any(
+        origin.kind is Kinds.CLOCK
+        or {"window", "period", "day", "date", "month", "bucket"} & set(words(code.facts.text(origin.expression.span)))
+        for argument in call.arguments[:2]
+        for origin in code.origins(argument.value, call.scope, call.span.start)
+    )
 
 
 def first_only(code: Code, added: Call, call: Call) -> bool:
@@ -217,6 +258,130 @@ def unset_expiry(added: Call, call: Call) -> Finding:
 
 
 EXAMPLES = (
+    Example(
+        "python",
+        """
+async def generate(user_id: str, prompt: str):
+    allowed = await check_credits(user_id)  # <- finding
+    if not allowed:
+        raise HTTPException(status_code=402, detail="out of credits")
+    image = await render(prompt)
+    await deduct_credits(user_id, 1)
+    return image
+
+
+def record(db, account, tokens):
+    used = db.query(func.sum(UsageEvent.tokens)).filter_by(account_id=account.id).scalar()
+    if used + tokens > account.monthly_limit:  # <- finding
+        return {"allowed": False}
+    db.add(UsageEvent(account_id=account.id, tokens=tokens))
+    db.commit()
+    return {"allowed": True}
+
+
+def take(account_id, cost):
+    account = Account.objects.get(pk=account_id)
+    if account.credits < cost:  # <- finding
+        return False
+    Account.objects.filter(pk=account_id).update(credits=F("credits") - cost)
+    return True
+
+
+def hits(redis, key, limit):
+    count = redis.incr(key)  # <- finding
+    if count == 1:
+        redis.expire(key, 86400)
+    return count <= limit
+""",
+    ),
+    Example(
+        "python",
+        """
+def take(account_id, cost):
+    account = Account.objects.get(pk=account_id)
+    if account.credits < cost:
+        return False
+    changed = Account.objects.filter(pk=account_id, credits__gte=cost).update(credits=F("credits") - cost)
+    return changed == 1
+
+
+def double_checked(session, account_id, cost):
+    if read_balance(account_id).credits < cost:
+        raise PaymentRequired()
+    with session.begin():
+        account = session.query(Account).with_for_update().get(account_id)
+        if account.credits < cost:
+            raise PaymentRequired()
+        account.credits -= cost
+
+
+def set_plan(session, account, quota):
+    if quota < 0:
+        raise ValueError("quota must not be negative")
+    session.execute(update(Account).where(Account.id == account.id).values(quota=quota))
+
+
+def hits(redis, key, limit):
+    pipe = redis.pipeline(transaction=True)
+    pipe.incr(key)
+    pipe.expire(key, 86400)
+    return pipe.execute()[0] <= limit
+""",
+    ),
+    Example(
+        "javascript",
+        """
+const { FREE_GENERATIONS_LIMIT } = require("./plans");
+
+exports.generate = async (req, res) => {
+  const used = await Generation.countDocuments({ user: req.user.id, usage: true });
+  if (used >= FREE_GENERATIONS_LIMIT) {  // <- finding
+    return res.status(402).json({ error: "limit reached" });
+  }
+  const image = await render(req.body.prompt);
+  await UsageRecord.create({ user: req.user.id });
+  res.json(image);
+};
+
+exports.remove = async (req, res) => {
+  const { data } = await supabase.from("profiles").select("credits").eq("id", req.user.id).single();
+  if (data.credits <= 0) return res.status(402).json({ error: "out of credits" });  // <- finding
+  await supabase.from("profiles").update({ credits: data.credits - 1 }).eq("id", req.user.id);
+  res.json({ ok: true });
+};
+""",
+    ),
+    Example(
+        "javascript",
+        """
+exports.remove = async (req, res) => {
+  const { data } = await supabase.from("profiles").select("credits").eq("id", req.user.id).single();
+  if (data.credits <= 0) return res.status(402).json({ error: "out of credits" });
+  const user = await User.findOneAndUpdate(
+    { _id: req.user.id, credits: { $gte: 1 } },
+    { $inc: { credits: -1 } },
+    { new: true },
+  );
+  if (!user) return res.status(402).json({ error: "out of credits" });
+  res.json({ ok: true });
+};
+
+class Slots {
+  take(additional) {
+    if (this.usedSlots + additional > this.maxSlots) return false;
+    this.usedSlots += additional;
+    return true;
+  }
+}
+
+export async function page(req, res) {
+  const total = await Invoice.count();
+  const limit = Number(req.query.limit) || 20;
+  if (total > limit) res.set("x-more", "1");
+  res.json(await Invoice.find().limit(limit));
+}
+""",
+    ),
     Example(
         "python",
         """

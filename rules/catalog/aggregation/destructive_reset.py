@@ -1,0 +1,259 @@
+"""Usage counters are set to zero in place when a period ends.
+
+What is used between the last reading and the reset is lost, the figures of the closed period are gone before the invoice is
+final, and a second run, or a run that is late, wipes usage of the new period. Key counters by period (`usage:{customer}:
+{period}`, a row per period) so that nothing has to be reset; else archive the value and reset in one statement, guarded by
+the period that it was computed for (`… SET used = 0, resets_at = next WHERE resets_at = expected`).
+"""
+
+import re
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.contexts import Context
+from rules.counters import Change, Counter
+from rules.facts import Call, Expression, Kind, Literal, Member, Name, Object, Scope, Span, enclosing, fold, walk, within
+from rules.flow import runs_alone
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity
+from rules.subjects import bills, name_around
+from rules.values import Kinds
+from rules.vocabulary import names_counter, words
+
+ABOUT = About(
+    id="MTR-311",
+    title="Counters set to zero at rollover instead of being keyed by period",
+    severity=Severity.HIGH,
+    classification=Classification.DEFICIENCY,
+    classes=("A9",),
+    cwe=("CWE-362", "CWE-696"),
+    iso_25010="Reliability / recoverability",
+)
+RESETS = frozenset("reset resets resetting rollover roll renew renewal renewals cycle period expire rotate clear monthly daily".split())
+NOT_ROLLOVER = frozenset(
+    "create created register signup seed init initialize initial default new delete deleted cancel test migrate import rate "
+    "window throttle admin mock setup".split()
+)
+ARCHIVES = re.compile(r"archive|history|snapshot|ledger|closed_?period|returning|previous_?usage|last_?period", re.I)
+GUARDS = frozenset("reset resets renews ends period cycle renew anchor version month updated".split())
+CLEARS = frozenset("del delete unlink".split())
+
+
+def check(code: Code) -> Iterator[Finding]:
+    if not code.billing:
+        return
+    said: set[object] = set()
+    for counter in code.counters:
+        if counter.change is not Change.RESET or not counts_use(counter.name):
+            continue
+        place = counter.call or enclosing(counter.scope, Kind.FUNCTION)
+        if place in said or not rollover(code, counter) or creates(counter) or archived(code, counter) or guarded(code, counter):
+            continue
+        said.add(place)
+        yield finding(code, counter)
+
+
+def counts_use(name: str) -> bool:
+    """What counts up; setting a balance or what remains to zero is another matter, and so is an error count."""
+    said = set(words(name))
+    return bool(said & {"used", "usage", "consumed", "spend", "spent", "count", "counter", "calls", "requests"}) and names_counter(name)
+
+
+def rollover(code: Code, counter: Counter) -> bool:
+    """Code that closes a period: a schedule, or a function or file that is named for it."""
+    context = code.context(counter.scope)
+    if context in (Context.TEST, Context.SCRIPT, Context.BROWSER) or not bills(code.facts, counter.scope):
+        return False
+    named = set(words(name_around(counter.scope))) | set(words(code.facts.path.rsplit("/", 2)[-1]))
+    near = set(words("/".join(code.facts.path.split("/")[-2:])))
+    if (named | near) & NOT_ROLLOVER:
+        return False
+    return bool((named | near) & {"reset", "rollover", "renewal", "renew"}) or (
+        context is Context.SCHEDULE or bool(named & RESETS and writes_period(counter))
+    )
+
+
+def writes_period(counter: Counter) -> bool:
+    """The same write moves the period on: `usedCredits: 0, periodStart: now`."""
+    return any(
+        entry.name is not None and GUARDS & set(words(entry.name))
+        for argument in (counter.call.arguments if counter.call else ())
+        for part in walk(argument.value)
+        for entry in getattr(part, "entries", ())
+    )
+
+
+def creates(counter: Counter) -> bool:
+    return counter.call is not None and fold(counter.call.method) in ("create", "insert", "values", "createmany", "insertone")
+
+
+def archived(code: Code, counter: Counter) -> bool:
+    """Whether the old value is kept: the function speaks of an archive, or inserts a row with the counter's value."""
+    function = enclosing(counter.scope, Kind.FUNCTION)
+    text = code.facts.text(function.span if function is not None else counter.span)
+    if ARCHIVES.search(text):
+        return True
+    for call in code.calls_in(function) if function is not None else ():
+        if fold(call.method) in ("create", "insert", "insertone", "add", "push") and call is not counter.call:
+            if any(isinstance(part, Member) and part.name == counter.name for one in call.arguments for part in walk(one.value)):
+                return True
+    return False
+
+
+def guarded(code: Code, counter: Counter) -> bool:
+    """Whether the reset applies only where the period is still the one that was read, or under a lock."""
+    if runs_alone(code, counter.scope, transactions=False):
+        return True
+    for call in code.facts.calls:
+        if counter.call is not None and not (call.span.holds(counter.call.span) or call is counter.call):
+            continue
+        if compares_period(counter, call):
+            return True
+    return False
+
+
+def compares_period(counter: Counter, call: Call) -> bool:
+    """`.eq("period_start", expected)`, `where: { resetAt: row.resetAt }`, `WHERE next_reset_at = $1`; not `<= now`, which a
+    second run passes as well unless the write moves it on."""
+    for argument in call.arguments:
+        for part in walk(argument.value):
+            if isinstance(part, Literal) and isinstance(part.value, str):
+                where = part.value.lower().partition("where")[2]
+                if any(GUARDS & set(words(name)) for name in re.findall(r"(\w+)\s*(?:=|<=?|is)\s", where)):
+                    return True
+            for entry in getattr(part, "entries", ()):
+                if entry.name is None or not GUARDS & set(words(entry.name)):
+                    continue
+                if in_condition(argument.value, entry.name) and fold(entry.name) not in ("updatedat",):
+                    return True
+    last = fold(call.method)
+    chain: Expression | None = call
+    while isinstance(chain, Call):
+        if fold(chain.method) in ("eq", "lte", "lt", "where", "filter", "filterby") and chain.arguments:
+            said = {word for argument in chain.arguments for part in walk(argument.value) for word in spoken(part)}
+            said |= {word for argument in chain.arguments for word in words(argument.name or "")}
+            if said & (GUARDS - {"month", "updated"}):
+                return True
+        chain = chain.receiver
+    return last == "never"
+
+
+def spoken(part: Expression) -> tuple[str, ...]:
+    if isinstance(part, Literal) and isinstance(part.value, str):
+        return words(part.value)
+    return words(part.name) if isinstance(part, Member) else ()
+
+
+def in_condition(value: Expression, name: str) -> bool:
+    """Whether an entry stands under `where` or in a filter."""
+    for part in walk(value):
+        for entry in getattr(part, "entries", ()):
+            if entry.name is not None and fold(entry.name) in ("where", "filter") and any(
+                inner.name == name for one in walk(entry.value) for inner in getattr(one, "entries", ())
+            ):  # fmt: skip
+                return True
+    return False
+
+
+def finding(code: Code, counter: Counter) -> Finding:
+    every = counter.call is not None and fold(counter.call.method) in ("updatemany", "update", "execute", "exec", "query")
+    return Finding(
+        span=counter.call.span if counter.call is not None and counter.value is None else place_of(counter),
+        description=(
+            f"`{counter.name}` is set to 0 in place: what is used while this runs is lost, the closed period's figure is not kept, "
+            "and a second run wipes usage of the new period."
+        ),
+        remediation="Keep one counter per period, or archive and reset in one statement that names the period it closes in WHERE.",
+        confidence=Confidence.CERTAIN if every and code.context(counter.scope) is Context.SCHEDULE else Confidence.LIKELY,
+    )
+
+
+def place_of(counter: Counter) -> Span:
+    return counter.value.span if counter.call is not None and counter.value is not None else counter.span
+
+
+EXAMPLES = (
+    Example(
+        "python",
+        """
+@shared_task
+def reset_monthly_usage():
+    Account.objects.filter(plan="free").update(used_credits=0)  # <- finding
+
+def reset_billing_period(session, account):
+    session.execute("UPDATE accounts SET used_tokens = 0 WHERE id = :id", {"id": account.id})  # <- finding
+""",
+    ),
+    Example(
+        "python",
+        """
+def usage_key(customer_id, period):
+    return f"usage:{customer_id}:{period}"
+
+def reset_billing_period(session, account, expected):
+    session.execute(
+        "UPDATE accounts SET used_tokens = 0, resets_at = :next WHERE id = :id AND resets_at = :expected",
+        {"id": account.id, "expected": expected},
+    )
+
+def close_period(session, account):
+    session.add(UsageHistory(account_id=account.id, used=account.used_tokens))
+    account.used_tokens = 0
+
+def create_account(session):
+    account = Account()
+    account.used_tokens = 0
+    session.add(account)
+""",
+    ),
+    Example(
+        "typescript",
+        """
+cron.schedule("0 0 1 * *", async () => {
+  await prisma.account.updateMany({ where: { plan: "free" }, data: { usedCredits: 0 } });  // <- finding
+});
+
+export async function resetMonthlyLimits(supabase: SupabaseClient) {
+  const { error } = await supabase.from("profiles").update({ usage_count: 0 }).eq("plan", "free");  // <- finding
+  if (error) throw error;
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+cron.schedule("0 0 1 * *", async () => {
+  for (const account of await dueAccounts()) {
+    await prisma.account.updateMany({
+      where: { id: account.id, nextResetAt: account.nextResetAt },
+      data: { usedCredits: 0, nextResetAt: nextMonth(account) },
+    });
+  }
+});
+
+export async function createUser(prisma: PrismaClient, email: string) {
+  return prisma.user.create({ data: { email, usedCredits: 0 } });
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func ResetMonthlyUsage(db *gorm.DB) error {
+	return db.Model(&Account{}).Where("plan = ?", "free").Update("used_quota", 0).Error  // <- finding
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func ResetMonthlyUsage(db *gorm.DB, account Account) error {
+	return db.Model(&Account{}).Where("id = ? AND reset_at = ?", account.ID, account.ResetAt).
+		Updates(map[string]any{"used_quota": 0, "reset_at": account.NextReset()}).Error
+}
+""",
+    ),
+)

@@ -1,0 +1,495 @@
+"""Money, or a quantity that is billed, is computed or stored in binary floating point.
+
+Most decimal fractions have no exact binary form: sums drift with every addition, comparisons with a limit come out wrong by
+a cent, and cutting `19.99 * 100` to a whole number gives 1998. Count in integer minor units (cents, micro-dollars), or use a
+decimal type from the database column to the invoice: NUMERIC, `Decimal(str(x))`, `decimal.Decimal`.
+"""
+
+import re
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.contexts import Context
+from rules.facts import (
+    Assign,
+    Binary,
+    Call,
+    Expression,
+    Function,
+    Index,
+    Kind,
+    Literal,
+    Member,
+    Name,
+    Scope,
+    Span,
+    Template,
+    enclosing,
+    fold,
+    walk,
+)
+from rules.periods import expressions
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity
+from rules.sql import grammar
+from rules.subjects import bills, name_around, only_shows
+from rules.values import definitions_at, resolved
+from rules.vocabulary import words
+
+ABOUT = About(
+    id="MTR-304",
+    title="Binary float arithmetic for billable amounts",
+    severity=Severity.HIGH,
+    classification=Classification.DEFICIENCY,
+    classes=("A4",),
+    cwe=("CWE-1339", "CWE-681"),
+    iso_25010="Functional suitability / functional correctness",
+)
+MONEY = frozenset(
+    "price prices amount amounts cost costs fee fees balance balances charge charges usd eur dollars spend spent revenue "
+    "subtotal budget credit credits money payout invoice".split()
+)
+SUMS = frozenset("sum total agg aggregate value quantity units consumed usage".split())
+SHOWN = frozenset("estimate estimated display displayed format formatted label text approx percent percentage ratio rate rates "
+                  "str string log average avg".split())  # fmt: skip
+UNITS = frozenset("micro micros cents cent nano nanos minor millis count counts tokens".split())
+"""Words of numbers that are whole."""
+STORES = frozenset("set values update insert create save hset execute upsert updateone put commit add exec query".split())
+FLOAT_TYPES = frozenset("float real double doubleprecision floatfield float8 float32 float64 double_precision".split())
+TO_FLOAT = frozenset("parsefloat float".split())
+TRUNCATES = frozenset("floor trunc parseint int int64 int32 uint64".split())
+Found = tuple[Span, Scope, str, str, Confidence]
+
+
+def check(code: Code) -> Iterator[Finding]:
+    if not code.billing:
+        return
+    said: set[object] = set()
+    for span, scope, description, remediation, confidence in (
+        *redis_floats(code), *columns(code), *ddl(code), *decimals(code), *sums(code), *truncated(code),
+        *accumulated(code), *given_up(code), *float_queries(code),
+    ):  # fmt: skip
+        place = enclosing(scope, Kind.FUNCTION, Kind.CLASS) or span
+        if place in said or code.context(scope) in (Context.TEST, Context.BROWSER, Context.SCRIPT):
+            continue
+        said.add(place)
+        yield Finding(span=span, description=description, remediation=remediation, confidence=confidence)
+
+
+def name_of(expression: Expression | None) -> str:
+    return getattr(expression, "name", "") or getattr(expression, "text", "")
+
+
+def spoken(expression: Expression | None) -> frozenset[str]:
+    """The words of the names, fields and keys in an expression."""
+    said: set[str] = set()
+    for part in walk(expression):
+        if isinstance(part, Name | Member):
+            said.update(words(name_of(part)))
+        elif isinstance(part, Index) and isinstance(part.key, Literal):
+            said.update(words(str(part.key.value)))
+    return frozenset(said)
+
+
+def is_money(said: frozenset[str]) -> bool:
+    return bool(said & MONEY) and not said & (UNITS | SHOWN)
+
+
+def redis_floats(code: Code) -> Iterator[Found]:
+    for call in code.facts.calls:
+        if fold(call.method) not in ("incrbyfloat", "hincrbyfloat"):
+            continue
+        said = {word for argument in call.arguments for word in spoken(argument.value)} | set(words(name_around(call.scope)))
+        said |= {word for argument in call.arguments for part in walk(argument.value) for word in text_words(part)}
+        if said & MONEY:
+            yield (
+                call.span, call.scope,
+                f"`{call.method}` adds money in binary floating point: the sum drifts a little with every addition, and it decides "
+                "what is billed or when a limit is reached.",
+                "Add whole micro-units instead: `INCRBY` of the amount times 1,000,000, rounded once.",
+                Confidence.LIKELY,
+            )  # fmt: skip
+
+
+def text_words(part: Expression) -> tuple[str, ...]:
+    return words(part.value) if isinstance(part, Literal) and isinstance(part.value, str) else ()
+
+
+def columns(code: Code) -> Iterator[Found]:
+    """`amount = Column(Float)`, `cost: real("cost")`, `Amount float64` with a column tag."""
+    for assign in code.facts.assigns:
+        for target in assign.targets:
+            if is_money(frozenset(words(name_of(target)))) and float_column(code, assign):
+                yield column(assign.span, assign.scope, name_of(target))
+    for call in code.facts.calls:
+        if fold(call.method) in ("real", "doubleprecision") and call.arguments:
+            first = call.arguments[0].value
+            if isinstance(first, Literal) and is_money(frozenset(words(str(first.value)))) and is_schema(code):
+                yield column(call.span, call.scope, str(first.value))
+
+
+def column(span: Span, scope: Scope, name: str) -> Found:
+    return (
+        span, scope,
+        f"`{name}` is money in a binary float column: sums over it drift, and equal amounts do not compare equal.",
+        "Store it as NUMERIC (a decimal type in the program), or as an integer of minor units.",
+        Confidence.CERTAIN,
+    )  # fmt: skip
+
+
+def float_column(code: Code, assign: Assign) -> bool:
+    if code.facts.language == "go":
+        tag = assign.value.value if isinstance(assign.value, Literal) else ""
+        return assign.operator == ":" and assign.type.lstrip("*") in ("float64", "float32") and bool(
+            re.search(r"\b(gorm|db|bun|bson|pg|xorm):\"", str(tag))
+        )  # fmt: skip
+    if code.facts.language != "python" or enclosing(assign.scope, Kind.FUNCTION) is not None:
+        return False
+    if not isinstance(assign.value, Call):
+        return re.fullmatch(r"Mapped\[(Optional\[)?float.*\]", assign.type) is not None
+    made = fold(assign.value.method)
+    kinds = {fold(name_of(part)) for argument in assign.value.arguments for part in walk(argument.value)}
+    kinds |= {fold(part.method) for argument in assign.value.arguments for part in walk(argument.value) if isinstance(part, Call)}
+    numbered = any(isinstance(argument.value, Literal) and argument.name is None for argument in assign.value.arguments)
+    return (made == "floatfield" and not numbered) or (made in ("column", "mappedcolumn") and bool(kinds & FLOAT_TYPES))
+
+
+def is_schema(code: Code) -> bool:
+    return any(package.startswith("drizzle-orm") for package in code.facts.packages)
+
+
+def ddl(code: Code) -> Iterator[Found]:
+    """`amount DOUBLE PRECISION` in CREATE TABLE."""
+    for one in code.statements:
+        if one.kind != "create":
+            continue
+        for made in one.tree.find_all(grammar().ColumnDef):
+            kind = str(made.args.get("kind") or "").upper()
+            if kind.startswith(("FLOAT", "DOUBLE", "REAL")) and is_money(frozenset(words(made.name))):
+                yield column(one.span, one.scope, made.name)
+                break
+
+
+def decimals(code: Code) -> Iterator[Found]:
+    """`Decimal(0.1)`, `Decimal(float(x))`, `Decimal(x)` of what is annotated as a float."""
+    for call in code.facts.calls:
+        if code.facts.language != "python" or fold(call.method) != "decimal" or len(call.arguments) != 1:
+            continue
+        value = call.arguments[0].value
+        if is_float(code, value, call.scope, call.span.start):
+            text = code.facts.text(value.span)
+            sure = isinstance(value, Literal)
+            yield (
+                call.span, call.scope,
+                f"`Decimal({text})` keeps the binary error of the float it is made of, as if it were exact.",
+                f"Keep the value decimal from the start; where it must be a float, `Decimal(str({text}))`.",
+                Confidence.CERTAIN if sure else Confidence.LIKELY,
+            )  # fmt: skip
+
+
+def is_float(code: Code, value: Expression, scope: Scope, at: int) -> bool:
+    whole = resolved(code.values, value, scope, at)
+    if isinstance(whole, Literal):
+        return isinstance(whole.value, float)
+    if isinstance(whole, Call):
+        if fold(whole.name) == "float":
+            return True
+        local = code.values.functions.get(whole.method, ())
+        return len(local) == 1 and isinstance(local[0].head, Function) and local[0].head.returns.strip() == "float"
+    if isinstance(whole, Name):
+        return declared(code, whole, scope, at) in ("float", "float64", "float32")
+    return False
+
+
+def declared(code: Code, name: Name, scope: Scope, at: int) -> str:
+    """The type a name is declared with: a parameter's annotation, `var x float64`; of `x := 0.0` it is float64."""
+    for one in definitions_at(code.values, name.text, scope, at):
+        if one.how == "parameter" and isinstance(one.scope.head, Function):
+            return next((each.type for each in one.scope.head.parameters if each.name == name.text), "")
+        if isinstance(one.value, Literal) and isinstance(one.value.value, float):
+            return "float64"
+        if isinstance(one.value, Call) and fold(one.value.name) in ("float64", "float"):
+            return "float64"
+    declared_here = [
+        assign.type for assign in code.facts.assigns
+        if assign.type and any(isinstance(target, Name) and target.text == name.text for target in assign.targets)
+        and enclosing(assign.scope, Kind.FUNCTION) is enclosing(scope, Kind.FUNCTION)
+    ]  # fmt: skip
+    return declared_here[0] if declared_here else ""
+
+
+def sums(code: Code) -> Iterator[Found]:
+    """`parseFloat(row.sum) + parseFloat(adjustment.total)`, `total += float(row.amount)`."""
+    if code.facts.language == "go":
+        return
+    for assign in code.facts.assigns:
+        if assign.value is None or not judged(code, assign.scope):
+            continue
+        target = frozenset(word for one in assign.targets for word in spoken(one))
+        if target & (SHOWN | UNITS):
+            continue
+        added = assign.operator in ("+=", "-=") or any(
+            isinstance(part, Binary) and part.operator in ("+", "-") and any(map(to_float, (part.left, part.right)))
+            for part in walk(assign.value)
+        )
+        parsed = next((part for part in walk(assign.value) if to_float(part)), None)
+        if not added or parsed is None or not isinstance(parsed, Call):
+            continue
+        said = target | spoken(parsed)
+        if is_money(said) or (said & SUMS and not said & (SHOWN | UNITS) and stores(code, assign.scope)):
+            yield (
+                assign.span, assign.scope,
+                f"`{code.facts.text(parsed.span)}` turns a decimal into a binary float, and the sum is no longer exact: what is "
+                "stored drifts from what was counted.",
+                "Add in the database on NUMERIC columns, or with a decimal library; convert to a number only for display.",
+                Confidence.LIKELY,
+            )  # fmt: skip
+
+
+def to_float(part: Expression) -> bool:
+    """A conversion of a value, `parseFloat(x)`, `float(x)`; also behind `|| 0`."""
+    return isinstance(part, Call) and fold(part.method) in TO_FLOAT and len(part.arguments) == 1 and not part.constructs
+
+
+def stores(code: Code, scope: Scope) -> bool:
+    function = enclosing(scope, Kind.FUNCTION)
+    return function is not None and any(fold(call.method) in STORES and "." in call.name for call in code.calls_in(function))
+
+
+def judged(code: Code, scope: Scope) -> bool:
+    said = frozenset(words(name_around(scope)))
+    return bills(code.facts, scope) and not only_shows(code.facts, scope) and not said & SHOWN
+
+
+def truncated(code: Code) -> Iterator[Found]:
+    """`Math.floor(price * 100)`, `int(amount * 100)`: cut to cents, and one cent short."""
+    for call in code.facts.calls:
+        if fold(call.method) not in TRUNCATES or not call.arguments:
+            continue
+        product = call.arguments[0].value
+        if not isinstance(product, Binary) or product.operator != "*":
+            continue
+        factor, other = (product.right, product.left) if isinstance(product.right, Literal) else (product.left, product.right)
+        if not isinstance(factor, Literal) or factor.value not in (100, 100.0) or not is_money(spoken(other)):
+            continue
+        if code.facts.language != "go" or is_float(code, other, call.scope, call.span.start):
+            yield (
+                call.span, call.scope,
+                f"`{code.facts.text(call.span)}` cuts a binary fraction: 19.99 becomes 1998 cents, and the customer is charged a "
+                "cent too little.",
+                "Round instead of cutting, or keep the amount in whole cents or a decimal type throughout.",
+                Confidence.LIKELY,
+            )  # fmt: skip
+
+
+def accumulated(code: Code) -> Iterator[Found]:
+    """Go: money added up as float64, in a loop or in a file that has a decimal type for the same."""
+    if code.facts.language != "go":
+        return
+    has_decimal = any("decimal" in package for package in code.facts.packages)
+    for assign in code.facts.assigns:
+        target = assign.targets[0]
+        if assign.operator != "+=" or assign.value is None or not isinstance(target, Name) or not judged(code, assign.scope):
+            continue
+        said = frozenset(words(target.text))
+        money = is_money(said) or (has_decimal and "quota" in said)
+        looped = enclosing(assign.scope, Kind.LOOP, Kind.FUNCTION)
+        if money and (has_decimal or (looped is not None and looped.kind is Kind.LOOP)):
+            if declared(code, target, assign.scope, assign.span.start) in ("float64", "float32"):
+                also = " while this file has a decimal type for it" if has_decimal else ""
+                yield (
+                    assign.span, assign.scope,
+                    f"`{target.text}` is added up as `float64`{also}: each addition rounds, and the amount drifts from the exact one.",
+                    "Add decimals, or integers of a minor unit, and convert once at the end.",
+                    Confidence.LIKELY,
+                )  # fmt: skip
+
+
+def given_up(code: Code) -> Iterator[Found]:
+    """`row.Value = v.InexactFloat64()`: an exact amount leaves as an inexact one."""
+    for assign in code.facts.assigns:
+        value, target = assign.value, assign.targets[0]
+        if not isinstance(value, Call) or fold(value.method) not in ("inexactfloat64",) or not isinstance(target, Member):
+            continue
+        said = frozenset(words(target.name))
+        if (said & (SUMS | MONEY)) and not said & SHOWN and not only_shows(code.facts, assign.scope):
+            yield (
+                assign.span, assign.scope,
+                f"`{target.name}` was an exact decimal and leaves here as a float: whatever is billed from it has lost the precision.",
+                f"Make `{target.name}` a decimal too, and convert where it is shown.",
+                Confidence.LIKELY,
+            )  # fmt: skip
+
+
+def float_queries(code: Code) -> Iterator[Found]:
+    """A query that adds up floats where its sibling in the same function adds decimals."""
+    texts = [(part, scope) for whole, scope in expressions(code.facts) for part in walk(whole) if isinstance(part, Literal | Template)]
+    exact = [scope for part, scope in texts if re.search(r"toDecimal\d+", written(part))]
+    for part, scope in texts:
+        text = written(part)
+        function = enclosing(scope, Kind.FUNCTION)
+        twin = any(enclosing(one, Kind.FUNCTION) is function for one in exact)
+        # An aggregate of two arguments picks one value; nothing is added up.
+        if twin and "toFloat64" in text and not re.search(r"arg(Max|Min)|toDecimal|, ?%s\) AS", text):
+            if " as value" in text.lower():
+                yield (
+                    part.span, scope,
+                    "Metered values are added up as `Float64` here and as decimals next to it: large sums of fractions drift, and "
+                    "the two paths disagree.",
+                    "Add decimals on both paths.",
+                    Confidence.LIKELY,
+                )  # fmt: skip
+
+
+def written(part: Expression) -> str:
+    if isinstance(part, Template):
+        return "".join(str(one.value) for one in part.parts if isinstance(one, Literal))
+    return part.value if isinstance(part, Literal) and isinstance(part.value, str) else ""
+
+
+EXAMPLES = (
+    Example(
+        "python",
+        """
+class InvoiceItem(Base):
+    __tablename__ = "invoice_items"
+    amount = Column(Float, nullable=False)  # <- finding
+
+def invoice_total(rows):
+    total_amount = 0
+    for row in rows:
+        total_amount += float(row.amount)  # <- finding
+    return total_amount
+
+def usage_charge(usage: float, price):
+    return Decimal(usage) * price  # <- finding
+
+def charge_in_cents(price):
+    return int(price * 100)  # <- finding
+""",
+    ),
+    Example(
+        "python",
+        """
+class InvoiceItem(Base):
+    __tablename__ = "invoice_items"
+    amount = Column(Numeric(20, 6), nullable=False)
+    tax_rate = Column(Float)
+
+def invoice_total(rows):
+    return sum((row.amount for row in rows), Decimal(0))
+
+def usage_charge(usage: float, price):
+    return Decimal(str(usage)) * price
+
+def charge_in_cents(price):
+    return int((price * 100).to_integral_value())
+
+def estimated_cost(rows):
+    estimate = 0.0
+    for row in rows:
+        estimate += float(row.cost)
+    return estimate
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import { doublePrecision, pgTable } from "drizzle-orm/pg-core";
+
+export const charges = pgTable("charges", {
+  amount: doublePrecision("amount").notNull(),  // <- finding
+});
+
+export async function addUsageCost(redis: Redis, customerId: string, cost: number) {
+  await redis.incrbyfloat(`usage:cost:${customerId}`, cost);  // <- finding
+}
+
+export async function closePeriod(db: Db, usage: Row, adjustment: Row) {
+  const billed = parseFloat(usage.amount) + parseFloat(adjustment.amount);  // <- finding
+  await db.update(invoices).set({ billed: billed.toString() });
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import Decimal from "decimal.js";
+
+export async function addUsageCost(redis: Redis, customerId: string, cost: number) {
+  await redis.incrby(`usage:cost:${customerId}`, Math.round(cost * 1_000_000));
+}
+
+export async function closePeriod(db: Db, usage: Row, adjustment: Row) {
+  const billed = new Decimal(usage.amount).plus(adjustment.amount);
+  await db.update(invoices).set({ billed: billed.toFixed(6) });
+}
+
+export function totalCentsEstimate(tiers: Tier[], units: number) {
+  let centsEstimate = 0;
+  for (const tier of tiers) centsEstimate += units * Number.parseFloat(tier.centsPerUnit);
+  return centsEstimate;
+}
+
+export function toCents(price: number) {
+  return Math.round(price * 100);
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+import "github.com/shopspring/decimal"
+
+type Charge struct {
+	ID     string  `gorm:"primaryKey"`
+	Amount float64 `gorm:"column:amount"`  // <- finding
+}
+
+func usageCost(lines []Line) float64 {
+	cost := 0.0
+	for _, line := range lines {
+		cost += float64(line.Quantity) * line.UnitPrice  // <- finding
+	}
+	return cost
+}
+
+func row(v decimal.Decimal) Row {
+	var row Row
+	row.Value = v.InexactFloat64()  // <- finding
+	return row
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+import "github.com/shopspring/decimal"
+
+type Charge struct {
+	ID     string          `gorm:"primaryKey"`
+	Amount decimal.Decimal `gorm:"column:amount;type:numeric"`
+	Weight float64         `gorm:"column:weight"`
+}
+
+func usageCost(lines []Line) decimal.Decimal {
+	cost := decimal.Zero
+	for _, line := range lines {
+		cost = cost.Add(line.UnitPrice.Mul(decimal.NewFromInt(line.Quantity)))
+	}
+	return cost
+}
+
+func byteMilliseconds(samples []Sample) float64 {
+	total := 0.0
+	for _, sample := range samples {
+		total += sample.Bytes * sample.Milliseconds
+	}
+	return total
+}
+""",
+    ),
+)

@@ -1,0 +1,293 @@
+"""A query for one billing period includes the moment at which the next one starts, or stops short of it.
+
+With `<= end` or BETWEEN an event exactly on the boundary is in two periods and billed twice; with 23:59:59 as the end, what
+happens in the last second is in none and never billed. Make periods half-open: `at >= start AND at < next_start`, so that
+every event is in exactly one.
+"""
+
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.contexts import Context
+from rules.facts import Call, Expression, Kind, Member, Name, enclosing, fold, walk
+from rules.periods import Boundary, Precision
+from rules.ranges import Bound, Range, is_instant, ranges_of
+from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
+from rules.subjects import bills, name_around, only_shows
+from rules.values import Kinds, definitions_at
+from rules.vocabulary import words
+
+ABOUT = About(
+    id="MTR-301",
+    title="Period filter includes its end (BETWEEN, <= end, 23:59:59)",
+    severity=Severity.HIGH,
+    classification=Classification.DEFICIENCY,
+    classes=("A2",),
+    cwe=("CWE-193",),
+    iso_25010="Functional suitability / functional correctness",
+)
+END_WORDS = frozenset("end ends ended to until till stop next upper".split())
+PERIOD_WORDS = frozenset("period cycle billing invoice month window range interval usage".split())
+AGGREGATING = frozenset("aggregate groupby sum count annotate queryusage countdocuments sumusage".split())
+STAMPS = frozenset("stamp timestamp ts effective logged".split())
+MILLISECONDS = "fields"
+"""Stores reached by field objects, Prisma and Mongo, keep milliseconds: .999 is the last moment there."""
+
+
+def check(code: Code) -> Iterator[Finding]:
+    if not code.billing:
+        return
+    said: set[object] = set()
+    for one in ranges_of(code.bounds):
+        if not concerns(code, one):
+            continue
+        end = end_of(code, one.upper)
+        found = short_end(code, one, end) if end is not None else inclusive_end(code, one)
+        key = (end.span if end is not None else None, enclosing(one.upper.scope, Kind.FUNCTION))
+        if found is not None and key not in said:
+            said.add(key)
+            yield found
+
+
+def concerns(code: Code, one: Range) -> bool:
+    """A range of moments in code that counts what is billed."""
+    scope = one.upper.scope
+    if code.context(scope) in (Context.TEST, Context.BROWSER) or not is_instant(one.upper.column):
+        return False
+    return bills(code.facts, scope) and not is_now(code, one.upper) and not only_shows(code.facts, scope)
+
+
+def is_now(code: Code, bound: Bound) -> bool:
+    """Up to this moment is no boundary between two periods."""
+    if bound.value is None:
+        return any(mark in bound.text.lower() for mark in ("now", "current_", "sysdate"))
+    if isinstance(bound.value, Name | Member) and {"now", "today", "cutoff", "watermark"} & set(words(last_name(bound.value))):
+        return True
+    return any(origin.kind is Kinds.CLOCK for origin in code.origins(bound.value, bound.scope, bound.span.start)) and (
+        end_of(code, bound) is None
+    )
+
+
+def last_name(value: Expression | None) -> str:
+    return getattr(value, "name", "") or getattr(value, "text", "")
+
+
+def end_of(code: Code, bound: Bound) -> Boundary | None:
+    """The last moment of a period that the bound is made of: `endOfMonth(now)`, `day + "T23:59:59Z"`, set on a variable."""
+    if bound.value is None:
+        return None
+    spans = [bound.value.span]
+    for part in walk(bound.value):
+        if isinstance(part, Name):
+            spans.extend(
+                one.value.span for one in definitions_at(code.values, part.text, bound.scope, bound.span.start) if one.value
+            )
+    for one in code.boundaries:
+        if one.end is None:
+            continue
+        if any(span.holds(one.span) for span in spans) or set_on(bound.value, one):
+            return one
+    return None
+
+
+def set_on(value: Expression, one: Boundary) -> bool:
+    """`end.setHours(23, 59, 59)` before `lte: end`."""
+    changed = one.expression.receiver if isinstance(one.expression, Call) else None
+    return isinstance(changed, Name) and isinstance(value, Name) and changed.text == value.text
+
+
+def short_end(code: Code, one: Range, end: Boundary) -> Finding | None:
+    if end.end in (Precision.EXACT, Precision.MICROSECOND) or (
+        end.end is Precision.MILLISECOND and one.upper.operator == "<=" and one.upper.style == MILLISECONDS
+    ):
+        return None
+    text = code.facts.text(end.span).split("\n")[0]
+    lost = "second" if end.end is Precision.SECOND else "millisecond"
+    return Finding(
+        span=end.span,
+        description=(f"The period ends at `{text}`: what happens in its last {lost} is in no period and is never billed."),
+        remediation=f"Use the start of the next period as the end, and `<` on `{one.upper.column}`.",
+        confidence=Confidence.CERTAIN if end.end is Precision.SECOND else Confidence.LIKELY,
+        severity=None if end.end is Precision.SECOND else Severity.LOW,
+        trace=(Step(one.upper.span, f"`{one.upper.column}` is compared with it here"),),
+    )
+
+
+def inclusive_end(code: Code, one: Range) -> Finding | None:
+    upper = one.upper
+    if upper.operator != "<=" or one.lower.operator != ">=":
+        return None
+    said = frozenset(words(upper.text if upper.value is None else last_name(upper.value)))
+    if not said & END_WORDS:
+        return None
+    around = frozenset(words(name_around(upper.scope)))
+    sure = aggregates(code, one) and bool((said | around) & PERIOD_WORDS) and bool(said & (END_WORDS - {"to"}))
+    return Finding(
+        span=upper.span,
+        description=(
+            f"`{upper.column}` up to and including `{upper.text[:60]}`: an event exactly on the boundary is in this "
+            "period and, where the next one starts at that moment, in the next as well, and is billed twice."
+        ),
+        remediation=f"Make the period half-open: compare `{upper.column}` with `<`, and end where the next period starts.",
+        confidence=Confidence.LIKELY if sure else Confidence.POSSIBLE,
+        fix=exclusive(code, upper) if sure else None,
+    )
+
+
+def aggregates(code: Code, one: Range) -> bool:
+    """Whether the query, or the function around it, sums or counts."""
+    if one.upper.statement is not None and one.upper.statement.aggregates:
+        return True
+    function = enclosing(one.upper.scope, Kind.FUNCTION)
+    return any(fold(call.method) in AGGREGATING for call in code.calls_in(function)) or any(
+        statement.aggregates for statement in code.statements if function is None or function.span.holds(statement.span)
+    )
+
+
+def exclusive(code: Code, upper: Bound) -> Fix | None:
+    """One character, where the operator stands alone on the spot."""
+    text = code.facts.text(upper.span)
+    place = text.find("<=")
+    if text.count("<=") != 1 or upper.style == "fields":
+        return None
+    at = upper.span.start + len(text[:place].encode())
+    return Fix("Leave the end out", (Edit(at, at + 2, "<"),), safe=False)
+
+
+EXAMPLES = (
+    Example(
+        "python",
+        """
+def billable_usage(session, customer_id, period_start, period_end):
+    return session.query(func.sum(UsageEvent.quantity)).filter(
+        UsageEvent.customer_id == customer_id,
+        UsageEvent.occurred_at >= period_start,
+        UsageEvent.occurred_at <= period_end,  # <- finding
+    ).scalar()
+
+def invoiced_usage(customer, cycle_start, cycle_end):
+    events = UsageEvent.objects.filter(customer=customer, timestamp__range=(cycle_start, cycle_end))  # <- finding
+    return events.aggregate(total=Sum("quantity"))
+
+def usage_total(cursor, start, end_of_period):
+    cursor.execute(
+        "SELECT SUM(quantity) FROM usage_events WHERE recorded_at BETWEEN %s AND %s",  # <- finding
+        (start, end_of_period),
+    )
+    return cursor.fetchone()[0]
+""",
+    ),
+    Example(
+        "python",
+        """
+def billable_usage(session, customer_id, period_start, period_end):
+    return session.query(func.sum(UsageEvent.quantity)).filter(
+        UsageEvent.customer_id == customer_id,
+        UsageEvent.occurred_at >= period_start,
+        UsageEvent.occurred_at < period_end,
+    ).scalar()
+
+def usage_of_days(cursor, first_day, last_day):
+    cursor.execute(
+        "SELECT COALESCE(SUM(quantity), 0) FROM daily_usage WHERE usage_date BETWEEN %s AND %s", (first_day, last_day)
+    )
+    return cursor.fetchone()[0]
+
+def due_subscriptions(session, now):
+    return session.query(Subscription).filter(Subscription.current_period_end <= now).all()
+
+def usage_so_far(session, period_start):
+    now = datetime.now(timezone.utc)
+    return session.query(func.sum(UsageEvent.quantity)).filter(
+        UsageEvent.occurred_at >= period_start, UsageEvent.occurred_at <= now
+    ).scalar()
+
+def usage_until_max(session, day):
+    end = datetime.combine(day, time.max, tzinfo=timezone.utc)
+    return session.query(func.sum(UsageEvent.quantity)).filter(
+        UsageEvent.occurred_at >= day, UsageEvent.occurred_at <= end
+    ).scalar()
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function usageForPeriod(db: Db, customerId: string, periodStart: Date, periodEnd: Date) {
+  const [row] = await db
+    .select({ total: sum(usageEvents.quantity) })
+    .from(usageEvents)
+    .where(and(
+      eq(usageEvents.customerId, customerId),
+      gte(usageEvents.timestamp, periodStart),
+      lte(usageEvents.timestamp, periodEnd),  // <- finding
+    ));
+  return row.total;
+}
+
+export async function invoiceUsage(prisma: PrismaClient, customerId: string, start: Date, month: string) {
+  const monthEnd = new Date(`${month}-28T23:59:59Z`);  // <- finding
+  return prisma.usageEvent.aggregate({
+    where: { customerId, timestamp: { gte: start, lte: monthEnd } },
+    _sum: { quantity: true },
+  });
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function usageForPeriod(prisma: PrismaClient, customerId: string, periodStart: Date, nextStart: Date) {
+  return prisma.usageEvent.aggregate({
+    where: { customerId, timestamp: { gte: periodStart, lt: nextStart } },
+    _sum: { quantity: true },
+  });
+}
+
+export async function usageSince(prisma: PrismaClient, customerId: string, periodStart: Date) {
+  return prisma.usageEvent.count({ where: { customerId, timestamp: { gte: periodStart, lte: new Date() } } });
+}
+
+export async function overlapping(prisma: PrismaClient, periodStart: Date, periodEnd: Date) {
+  return prisma.subscription.count({ where: { startedAt: { lte: periodEnd }, endedAt: { gte: periodStart } } });
+}
+
+export async function usageOfDay(prisma: PrismaClient, day: Date) {
+  const end = new Date(day);
+  end.setUTCHours(23, 59, 59, 999);
+  return prisma.usageEvent.aggregate({ where: { timestamp: { gte: day, lte: end } }, _sum: { quantity: true } });
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func PeriodUsage(ctx context.Context, db *sql.DB, customer string, start, periodEnd time.Time) (int64, error) {
+	var total int64
+	err := db.QueryRowContext(ctx,
+		"SELECT COALESCE(SUM(quantity), 0) FROM usage_events WHERE customer = $1 AND ts >= $2 AND ts <= $3",  // <- finding
+		customer, start, periodEnd).Scan(&total)
+	return total, err
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func PeriodUsage(ctx context.Context, db *sql.DB, customer string, start, periodEnd time.Time) (int64, error) {
+	var total int64
+	err := db.QueryRowContext(ctx,
+		"SELECT COALESCE(SUM(quantity), 0) FROM usage_events WHERE customer = $1 AND ts >= $2 AND ts < $3",
+		customer, start, periodEnd).Scan(&total)
+	return total, err
+}
+
+func closingStamp(periodEnd time.Time) time.Time {
+	return periodEnd.Add(-time.Second)
+}
+""",
+    ),
+)

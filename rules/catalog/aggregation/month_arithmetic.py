@@ -1,0 +1,542 @@
+"""A billing period is computed with months of 30 days, or by adding a month to a day that the next month does not have.
+
+Thirty days are not a month: the period moves against the calendar by five or six days a year, and customers are billed
+thirteen times in some years. Adding a month to the 31st overflows into the month after, or sticks at the 28th for ever when
+each period is computed from the one before. Count whole months from the original anchor day and clamp to the length of the
+month: `anchor + relativedelta(months=n)`, `addMonths(anchor, n)`, or step from the first of the month.
+"""
+
+import re
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.contexts import Context
+from rules.facts import (
+    Assign,
+    Binary,
+    Call,
+    Expression,
+    Kind,
+    Literal,
+    Member,
+    Name,
+    Scope,
+    Span,
+    Template,
+    enclosing,
+    fold,
+    walk,
+)
+from rules.periods import expressions
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity
+from rules.subjects import bills, name_around, only_shows
+from rules.values import definitions_at, resolved
+from rules.vocabulary import words
+
+ABOUT = About(
+    id="MTR-309",
+    title="Period derived with 30 days, setMonth, or from the previous period end",
+    severity=Severity.MEDIUM,
+    classification=Classification.DEFICIENCY,
+    classes=("A7",),
+    cwe=("CWE-682",),
+    iso_25010="Functional suitability / functional correctness",
+)
+PERIODIC = frozenset(
+    "period cycle billing renew renews renewal renewed reset resets month monthly anchor recurring invoice quota anniversary".split()
+)
+"""Words of things that come round with the calendar."""
+FIXED = frozenset(
+    "trial retention retain ttl cache cookie session token expire expires expiry expiration grace lookback since cutoff ago recent "
+    "history archive purge cleanup stale window rolling warning remind delete deleted old invite link max limit key avg "
+    "average estimate projected projection forecast daily".split()
+)
+"""Words of spans that really are thirty days."""
+CHAINED = frozenset("addmonths subaddmonths addmonth addyears".split())
+DAY_MS = 86_400_000
+MONTH = (30, 31)
+Found = tuple[Span, Scope, str, str, Confidence]
+
+
+def check(code: Code) -> Iterator[Finding]:
+    if not code.billing:
+        return
+    said: set[object] = set()
+    for span, scope, description, remediation, confidence in (
+        *overflowing(code), *mixed_weeks(code), *thirty_days(code), *chained(code), *months_without_years(code),
+    ):  # fmt: skip
+        key = (enclosing(scope, Kind.FUNCTION), span.line)
+        if key in said or code.context(scope) in (Context.TEST, Context.SCRIPT):
+            continue
+        said.add(key)
+        yield Finding(span=span, description=description, remediation=remediation, confidence=confidence)
+
+
+def name_of(expression: Expression | None) -> str:
+    return getattr(expression, "name", "") or getattr(expression, "text", "")
+
+
+def names_here(code: Code, span: Span, scope: Scope) -> frozenset[str]:
+    """The words of what an expression is assigned to or passed as, and of the function around it."""
+    said = set(words(name_around(scope)))
+    for assign in code.facts.assigns:
+        if assign.value is not None and assign.value.span.holds(span):
+            said.update(word for target in assign.targets for word in words(name_of(target)))
+    for expression, _ in code_objects(code, span):
+        said.update(words(expression))
+    return frozenset(said)
+
+
+def code_objects(code: Code, span: Span) -> Iterator[tuple[str, Span]]:
+    """The names of entries and keyword arguments around an expression."""
+    for call in code.facts.calls:
+        if not call.span.holds(span):
+            continue
+        for argument in call.arguments:
+            if argument.name is not None and argument.span.holds(span):
+                yield argument.name, argument.span
+            for part in walk(argument.value):
+                for entry in getattr(part, "entries", ()):
+                    if entry.name is not None and entry.value.span.holds(span):
+                        yield entry.name, entry.span
+
+
+def calendar(code: Code, span: Span, scope: Scope) -> bool:
+    """Whether what is computed comes round with the calendar."""
+    said = names_here(code, span, scope)
+    return bool(said & PERIODIC) and not said & FIXED and not only_shows(code.facts, scope)
+
+
+def overflowing(code: Code) -> Iterator[Found]:
+    """`date.setMonth(date.getMonth() + 1)` and Go's `AddDate(0, 1, 0)` on a day that need not be the first."""
+    for call in code.facts.calls:
+        last = fold(call.method)
+        if last in ("setmonth", "setutcmonth") and len(call.arguments) == 1 and steps_month(call):
+            target = call.receiver
+            if isinstance(target, Name) and not first_of_month(code, target, call) and paid(code, call.scope):
+                yield (
+                    call.span, call.scope,
+                    f"`{code.facts.text(call.span)}` on the 29th to 31st lands in the month after the one meant: February has no "
+                    "such day, and the period is skipped or billed twice.",
+                    f"Set the day to 1 first, or use a calendar library that clamps: `addMonths({target.text}, n)`.",
+                    Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
+                )  # fmt: skip
+        elif last == "adddate" and code.facts.language == "go" and adds_month(call) and calendar(code, call.span, call.scope):
+            if not first_in_go(code, call):
+                yield (
+                    call.span, call.scope,
+                    f"`{code.facts.text(call.span)}` normalises what does not exist: January 31 plus one month is March 3, so the "
+                    "period boundary moves.",
+                    "Add months to the first of the month, then clamp the anchor day to the length of that month.",
+                    Confidence.LIKELY,
+                )  # fmt: skip
+
+
+def paid(code: Code, scope: Scope) -> bool:
+    return bills(code.facts, scope) and not only_shows(code.facts, scope)
+
+
+def steps_month(call: Call) -> bool:
+    value = call.arguments[0].value
+    return isinstance(value, Binary) and any(
+        isinstance(part, Call) and fold(part.method) in ("getmonth", "getutcmonth") and same(part.receiver, call.receiver)
+        for part in walk(value)
+    )
+
+
+def same(one: Expression | None, other: Expression | None) -> bool:
+    return isinstance(one, Name) and isinstance(other, Name) and one.text == other.text
+
+
+def first_of_month(code: Code, target: Name, call: Call) -> bool:
+    """Whether the day was set to the first before: `setDate(1)`, `new Date(y, m, 1)`, `startOfMonth(x)`."""
+    function = enclosing(call.scope, Kind.FUNCTION, Kind.MODULE)
+    for other in code.calls_in(function):
+        if fold(other.method) in ("setdate", "setutcdate") and same(other.receiver, target) and other.span.end <= call.span.start:
+            if other.arguments and isinstance(other.arguments[0].value, Literal):
+                return True
+    for one in definitions_at(code.values, target.text, call.scope, call.span.start):
+        for part in walk(one.value):
+            if isinstance(part, Call) and (fold(part.method).startswith("startof") or third_is_one(part)):
+                return True
+            if isinstance(part, Literal | Template) and "-01" in text_of(part):
+                return True
+            if isinstance(part, Name) and {"first", "month"} & set(words(part.text)) and "start" in words(part.text):
+                return True
+    return False
+
+
+def text_of(part: Literal | Template) -> str:
+    if isinstance(part, Literal):
+        return str(part.value)
+    return "".join(str(one.value) for one in part.parts if isinstance(one, Literal))
+
+
+def third_is_one(call: Call) -> bool:
+    given = [argument.value for argument in call.arguments]
+    return fold(call.method) in ("date", "utc") and (
+        len(given) == 2 or (len(given) > 2 and isinstance(given[2], Literal) and given[2].value == 1)
+    )
+
+
+def adds_month(call: Call) -> bool:
+    given = [argument.value for argument in call.arguments]
+    months = given[1] if len(given) == 3 else None
+    return months is not None and not (isinstance(months, Literal) and months.value in (0, 12))
+
+
+def first_in_go(code: Code, call: Call) -> bool:
+    """Whether the receiver is the first of a month: made by `time.Date(y, m, 1, …)`, or named the start of one."""
+    base: Expression | None = call.receiver
+    whole = resolved(code.values, base, call.scope, call.span.start) if base is not None else None
+    for part in walk(whole):
+        if isinstance(part, Call):
+            given = [argument.value for argument in part.arguments]
+            if part.folded == "time.date" and len(given) > 2 and isinstance(given[2], Literal) and given[2].value == 1:
+                return True
+            if {"start", "first", "beginning"} & set(words(part.method)) and "month" in words(part.method):
+                return True
+    said = set(words(name_of(base)))
+    return bool({"first", "month", "start"} & said) and not said & {"anchor", "renewal"}
+
+
+def thirty_days(code: Code) -> Iterator[Found]:
+    """`timedelta(days=30)`, `30 * 24 * 60 * 60 * 1000`, `addDays(start, 30)`, `30 * 24 * time.Hour` for a month."""
+    for span, scope, text in (*thirty_calls(code), *thirty_products(code)):
+        if calendar(code, span, scope) and bills(code.facts, scope):
+            yield (
+                span, scope,
+                f"`{text}` stands for a month here: the period moves against the calendar, and after a year it is five days off.",
+                "Add calendar months to the anchor: `relativedelta(months=1)`, `addMonths(anchor, n)`.",
+                Confidence.CERTAIN if "month" in names_here(code, span, scope) else Confidence.LIKELY,
+            )  # fmt: skip
+
+
+def thirty_calls(code: Code) -> Iterator[tuple[Span, Scope, str]]:
+    for call in code.facts.calls:
+        last = fold(call.method)
+        given = [argument.value for argument in call.arguments if argument.name is None]
+        days = next((argument.value for argument in call.arguments if argument.name == "days"), None)
+        if last == "timedelta":
+            days = days or (given[0] if given else None)
+        elif last in ("adddays", "subdays") and len(given) == 2:
+            days = given[1]
+        elif last == "adddate" and code.facts.language == "go" and len(given) == 3:
+            days = given[2]
+        elif last in ("setdate", "setutcdate") and given and isinstance(given[0], Binary):
+            days = given[0].right if isinstance(given[0].right, Literal) and given[0].operator == "+" else None
+        elif last in ("add", "plus") and len(given) == 2 and text_of_unit(given[1]) in ("day", "days", "d"):
+            days = given[0]
+        elif last not in ("plus", "relativedelta"):
+            continue
+        if isinstance(days, Literal) and days.value in MONTH:
+            yield call.span, call.scope, code.facts.text(call.span).split("\n")[0][:80]
+
+
+def text_of_unit(value: Expression) -> str:
+    return str(value.value) if isinstance(value, Literal) else ""
+
+
+def thirty_products(code: Code) -> Iterator[tuple[Span, Scope, str]]:
+    for whole, scope in expressions(code.facts):
+        seen: list[Span] = []
+        for part in walk(whole):
+            if isinstance(part, Binary) and part.operator == "*" and not any(span.holds(part.span) for span in seen):
+                if is_month_long(part):
+                    seen.append(part.span)
+                    yield part.span, scope, code.facts.text(part.span)
+
+
+def is_month_long(product: Binary) -> bool:
+    """30 and a whole day in milliseconds, seconds or hours, and nothing else but a variable number of months."""
+    factors: list[int] = []
+    hours = False
+    for part in leaves_of(product):
+        if isinstance(part, Literal) and isinstance(part.value, int) and not isinstance(part.value, bool):
+            factors.append(part.value)
+        elif isinstance(part, Member) and part.name == "Hour":
+            hours = True
+        elif isinstance(part, Name) and "day" in words(part.text):
+            factors.append(86_400)
+        else:
+            return False
+    if not set(factors) & set(MONTH):
+        return False
+    rest = 1
+    for factor in factors:
+        rest *= factor
+    days = rest // next(factor for factor in factors if factor in MONTH)
+    return days in (86_400, DAY_MS, 86_400_000_000_000) or (hours and days == 24)
+
+
+def leaves_of(part: Expression) -> Iterator[Expression]:
+    if isinstance(part, Binary) and part.operator == "*":
+        yield from leaves_of(part.left)
+        yield from leaves_of(part.right)
+    else:
+        yield part
+
+
+def chained(code: Code) -> Iterator[Found]:
+    """`addMonths(subscription.currentPeriodEnd, 1)`: the day that February cut is never the 31st again."""
+    for expression, scope, base, text in (*added_in_python(code), *added_by_call(code)):
+        said = set(words(name_of(base)))
+        if {"end", "ends"} & said and said & {"period", "cycle", "renewal", "billing"} and paid(code, scope):
+            if stored(code, base, scope):
+                yield (
+                    expression, scope,
+                    f"`{text}` counts from the end of the period before: an anchor on the 31st becomes the 28th in February and stays "
+                    "there.",
+                    "Keep the anchor day, and compute each period as anchor plus n months.",
+                    Confidence.LIKELY,
+                )  # fmt: skip
+
+
+def stored(code: Code, base: Expression, scope: Scope) -> bool:
+    """A field of a row, or a name that is none of this function's own results."""
+    return isinstance(base, Member)
+
+
+def added_in_python(code: Code) -> Iterator[tuple[Span, Scope, Expression, str]]:
+    for whole, scope in expressions(code.facts):
+        for part in walk(whole):
+            if isinstance(part, Binary) and part.operator == "+" and isinstance(part.right, Call):
+                named = {argument.name for argument in part.right.arguments}
+                if fold(part.right.method) == "relativedelta" and named & {"months", "month"}:
+                    yield part.span, scope, part.left, code.facts.text(part.span)
+
+
+def added_by_call(code: Code) -> Iterator[tuple[Span, Scope, Expression, str]]:
+    for call in code.facts.calls:
+        if fold(call.method) in CHAINED and len(call.arguments) == 2:
+            yield call.span, call.scope, call.arguments[0].value, code.facts.text(call.span)
+
+
+def months_without_years(code: Code) -> Iterator[Found]:
+    """`relativedelta(a, b).months`: a year and one month count as one month."""
+    for whole, scope in expressions(code.facts):
+        for part in walk(whole):
+            if not isinstance(part, Member) or part.name != "months" or code.facts.language != "python":
+                continue
+            base = resolved(code.values, part.object, scope, part.span.start)
+            if not isinstance(base, Call) or fold(base.method) != "relativedelta" or len(base.arguments) != 2:
+                continue
+            if any(argument.name for argument in base.arguments) or mentions_years(code, scope):
+                continue
+            yield (
+                part.span, scope,
+                f"`{code.facts.text(part.span)}` leaves the years out: thirteen months count as one.",
+                "Count `delta.years * 12 + delta.months`.",
+                Confidence.CERTAIN,
+            )  # fmt: skip
+
+
+def mentions_years(code: Code, scope: Scope) -> bool:
+    function = enclosing(scope, Kind.FUNCTION)
+    return ".years" in code.facts.text((function or code.facts.root).span)
+
+
+def mixed_weeks(code: Code) -> Iterator[Found]:
+    """The ISO week with the calendar year: the last days of December are booked under week 1 of the old year."""
+    for whole, scope in expressions(code.facts):
+        for part in walk(whole):
+            if isinstance(part, Template) and week_template(code, part, scope):
+                yield week(code, part.span, scope)
+            elif isinstance(part, Literal) and isinstance(part.value, str) and week_format(part.value):
+                yield week(code, part.span, scope)
+
+
+def week(code: Code, span: Span, scope: Scope) -> Found:
+    return (
+        span, scope,
+        f"`{code.facts.text(span)[:60]}` joins the ISO week with the calendar year: at the turn of the year the days of one week "
+        "are counted under two names, or two weeks under one.",
+        "Take the year of the week's Thursday, as ISO 8601 does (`%G-W%V`, `isocalendar()[0]`).",
+        Confidence.CERTAIN,
+    )  # fmt: skip
+
+
+def week_format(text: str) -> bool:
+    return bool(re.search(r"%Y.{0,4}%V|YYYY.{0,5}\bI?W{1,2}\b|yyyy.{0,5}'?W?'?II\b|YYYY-\"?W?\"?IW", text)) and len(text) < 30
+
+
+def week_template(code: Code, part: Template, scope: Scope) -> bool:
+    """`${year}-W${week}` where the week is counted on a date that was moved to its Thursday, and the year is not that date's."""
+    holes = [one for one in part.parts if not isinstance(one, Literal)]
+    if not re.search(r"-?W$", leading(part)) or len(holes) < 2:
+        return False
+    year, number = holes[0], holes[1]
+    named = next((one for one in walk(number) if isinstance(one, Name) and "week" in words(one.text)), number)
+    moved = {name for name in names_in(code, named, scope, 3) if is_thursday(code, name, scope)}
+    taken = resolved(code.values, year, scope, part.span.start)
+    if isinstance(taken, Call) and fold(taken.method) in ("getfullyear", "getutcfullyear"):
+        return bool(moved) and name_of(taken.receiver) not in moved
+    whole = resolved(code.values, named, scope, part.span.start)
+    iso = any("isocalendar" in fold(name) or "isoweek" in fold(name) for name in called(whole))
+    return iso and isinstance(taken, Member) and taken.name == "year"
+
+
+def leading(part: Template) -> str:
+    """The text before the second hole."""
+    text, holes = "", 0
+    for one in part.parts:
+        if isinstance(one, Literal):
+            text = str(one.value)
+        else:
+            holes += 1
+            if holes == 2:
+                return text
+    return ""
+
+
+def called(value: Expression) -> Iterator[str]:
+    return (part.method for part in walk(value) if isinstance(part, Call))
+
+
+def names_in(code: Code, value: Expression, scope: Scope, hops: int) -> Iterator[str]:
+    for part in walk(value):
+        if isinstance(part, Name):
+            yield part.text
+            if hops:
+                for one in definitions_at(code.values, part.text, scope, part.span.start):
+                    if one.value is not None:
+                        yield from names_in(code, one.value, one.scope, hops - 1)
+
+
+def is_thursday(code: Code, name: str, scope: Scope) -> bool:
+    """`d.setUTCDate(d.getUTCDate() + 4 - day)`."""
+    function = enclosing(scope, Kind.FUNCTION, Kind.MODULE)
+    for call in code.calls_in(function):
+        if fold(call.method) in ("setdate", "setutcdate") and name_of(call.receiver) == name:
+            if any(isinstance(part, Literal) and part.value in (3, 4) for part in walk(call.arguments[0].value)):
+                return True
+    return False
+
+
+EXAMPLES = (
+    Example(
+        "python",
+        """
+def renew(subscription):
+    subscription.period_end = subscription.period_start + timedelta(days=30)  # <- finding
+
+def next_billing(subscription):
+    return subscription.current_period_end + relativedelta(months=1)  # <- finding
+
+def billed_months(subscription, now):
+    return relativedelta(now, subscription.billing_start).months  # <- finding
+
+def usage_week(at):
+    return at.strftime("%Y-W%V")  # <- finding
+""",
+    ),
+    Example(
+        "python",
+        """
+def renew(subscription, number):
+    subscription.period_end = subscription.anchor + relativedelta(months=number)
+
+def trial_end(subscription):
+    return subscription.billing_start + timedelta(days=30)
+
+def purge_usage_history(session, now):
+    cutoff = now - timedelta(days=30)
+    session.query(UsageEvent).filter(UsageEvent.created_at < cutoff).delete()
+
+def billed_months(subscription, now):
+    delta = relativedelta(now, subscription.billing_start)
+    return delta.years * 12 + delta.months
+
+def usage_week(at):
+    return at.strftime("%G-W%V")
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export function nextReset(account: Account): Date {
+  const resetAt = new Date(account.quotaResetAt);
+  resetAt.setMonth(resetAt.getMonth() + 1);  // <- finding
+  return resetAt;
+}
+
+export function billingPeriodEnd(start: Date): Date {
+  return new Date(start.getTime() + 30 * 24 * 60 * 60 * 1000);  // <- finding
+}
+
+export function nextInvoice(subscription: Subscription): Date {
+  return addMonths(subscription.currentPeriodEnd, 1);  // <- finding
+}
+
+export function usageWeek(date: Date): string {
+  const year = date.getUTCFullYear();
+  const thursday = new Date(date);
+  thursday.setUTCDate(date.getUTCDate() + 4 - (date.getUTCDay() || 7));
+  const yearStart = new Date(Date.UTC(thursday.getUTCFullYear(), 0, 1));
+  const weekNumber = Math.ceil(((+thursday - +yearStart) / 86400000 + 1) / 7);
+  return `${year}-W${String(weekNumber).padStart(2, "0")}`;  // <- finding
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export function nextReset(account: Account): Date {
+  const resetAt = new Date(account.quotaResetAt);
+  resetAt.setUTCDate(1);
+  resetAt.setUTCMonth(resetAt.getUTCMonth() + 1);
+  return resetAt;
+}
+
+export function billingPeriodEnd(anchor: Date, n: number): Date {
+  return addMonths(anchor, n);
+}
+
+export function retentionCutoff(now: Date): Date {
+  return new Date(now.getTime() - 30 * 24 * 60 * 60 * 1000);
+}
+
+export function usageWeek(date: Date): string {
+  const thursday = new Date(date);
+  thursday.setUTCDate(date.getUTCDate() + 4 - (date.getUTCDay() || 7));
+  const year = thursday.getUTCFullYear();
+  const yearStart = new Date(Date.UTC(year, 0, 1));
+  const weekNumber = Math.ceil(((+thursday - +yearStart) / 86400000 + 1) / 7);
+  return `${year}-W${String(weekNumber).padStart(2, "0")}`;
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+import "time"
+
+func nextBillingPeriod(renewal time.Time) time.Time {
+	return renewal.AddDate(0, 1, 0)  // <- finding
+}
+
+func quotaResetAt(start time.Time) time.Time {
+	return start.Add(30 * 24 * time.Hour)  // <- finding
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+import "time"
+
+func nextBillingPeriod(at time.Time) time.Time {
+	monthStart := time.Date(at.Year(), at.Month(), 1, 0, 0, 0, 0, time.UTC)
+	return monthStart.AddDate(0, 1, 0)
+}
+
+func usageRetention(now time.Time) time.Time {
+	return now.Add(-30 * 24 * time.Hour)
+}
+""",
+    ),
+)

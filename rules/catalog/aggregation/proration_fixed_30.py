@@ -1,0 +1,184 @@
+"""A part of a period is charged by dividing by 30 days, or with a whole-number division.
+
+In a month of 31 days the parts add up to more than the price, in February to less, and a whole-number division drops up to a
+unit per day before it is multiplied. Divide by the length of this very period, multiply first, and round once at the end:
+`price * used_seconds / (period_end - period_start).total_seconds()`.
+"""
+
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.contexts import Context
+from rules.facts import Binary, Call, Expression, Kind, Literal, Member, Name, Scope, Span, enclosing, fold, walk
+from rules.periods import expressions
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity
+from rules.subjects import name_around
+from rules.vocabulary import words
+
+ABOUT = About(
+    id="MTR-310",
+    title="Proration divides by 30 or uses integer division",
+    severity=Severity.MEDIUM,
+    classification=Classification.DEFICIENCY,
+    classes=("A8",),
+    cwe=("CWE-682", "CWE-369"),
+    iso_25010="Functional suitability / functional correctness",
+)
+PRORATING = frozenset("prorate prorates prorated proration prorating prorata unused refund".split())
+DAILY = frozenset("daily day".split())
+MONEY = frozenset("price prices amount cost fee charge total rate credit value subtotal mrr cents".split())
+ESTIMATES = frozenset("estimate estimated average avg projected projection forecast display approx mrr arr dashboard chart".split())
+CONVENTION = frozenset("30360 convention commercial".split())
+
+
+def check(code: Code) -> Iterator[Finding]:
+    if not code.billing:
+        return
+    said: set[object] = set()
+    for whole, scope in expressions(code.facts):
+        for part in walk(whole):
+            if not isinstance(part, Binary) or not divides(part) or code.context(scope) in (Context.TEST, Context.SCRIPT):
+                continue
+            key = (enclosing(scope, Kind.FUNCTION), part.span.line)
+            found = finding(code, part, scope)
+            if found is not None and key not in said:
+                said.add(key)
+                yield found
+
+
+def divides(part: Binary) -> bool:
+    return part.operator in ("/", "//")
+
+
+def spoken(expression: Expression | None) -> frozenset[str]:
+    return frozenset(word for part in walk(expression) for word in said_by(part))
+
+
+def said_by(part: Expression) -> tuple[str, ...]:
+    if isinstance(part, Name):
+        return words(part.text)
+    return words(part.name) if isinstance(part, Member) else words(part.method) if isinstance(part, Call) else ()
+
+
+def around(code: Code, part: Binary, scope: Scope) -> frozenset[str]:
+    """The words of the function's name and of what the quotient is assigned to."""
+    said = set(words(name_around(scope)))
+    for assign in code.facts.assigns:
+        if assign.value is not None and assign.value.span.holds(part.span):
+            said.update(word for target in assign.targets for word in spoken(target))
+    return frozenset(said)
+
+
+def finding(code: Code, part: Binary, scope: Scope) -> Finding | None:
+    named = around(code, part, scope)
+    if named & ESTIMATES or not spoken(part.left) & MONEY:
+        return None
+    prorates = bool(named & PRORATING) or (bool(named & DAILY) and bool(named & MONEY))
+    if not prorates:
+        return None
+    text = code.facts.text(part.span)
+    if isinstance(part.right, Literal) and part.right.value in (30, 30.0, 31):
+        return Finding(
+            span=part.span,
+            description=(
+                f"`{text}` takes every month for {part.right.value} days: the parts of a longer or shorter month do not add up to "
+                "its price."
+            ),
+            remediation="Divide by the length of this period: its end minus its start.",
+            confidence=Confidence.CERTAIN if named & PRORATING else Confidence.LIKELY,
+        )
+    if part.operator == "//" and spoken(part.right) & {"days", "day", "seconds", "hours"} and is_multiplied(code, part, scope):
+        return Finding(
+            span=part.span,
+            description=f"`{text}` drops the remainder before it is multiplied: up to one unit is lost for each day.",
+            remediation="Multiply first, divide once at the end, and round that.",
+            confidence=Confidence.LIKELY,
+        )
+    return None
+
+
+def is_multiplied(code: Code, part: Binary, scope: Scope) -> bool:
+    """The quotient goes into a product: as it stands, or through the name it is assigned to."""
+    names = {
+        getattr(target, "text", "") for assign in code.facts.assigns if assign.value is part for target in assign.targets
+    } - {""}  # fmt: skip
+    for whole, place in expressions(code.facts):
+        if enclosing(place, Kind.FUNCTION) is not enclosing(scope, Kind.FUNCTION):
+            continue
+        for one in walk(whole):
+            if isinstance(one, Binary) and one.operator == "*":
+                inside = list(walk(one.left)) + list(walk(one.right))
+                if part in inside or any(isinstance(other, Name) and other.text in names for other in inside):
+                    return True
+    return False
+
+
+EXAMPLES = (
+    Example(
+        "python",
+        """
+def prorate(subscription, days_used):
+    return subscription.price / 30 * days_used  # <- finding
+
+def prorated_amount(invoice, days_in_month, days_used):
+    daily = invoice.amount_cents // days_in_month  # <- finding
+    return daily * days_used
+""",
+    ),
+    Example(
+        "python",
+        """
+def prorate(subscription, used):
+    whole = (subscription.period_end - subscription.period_start).total_seconds()
+    return subscription.price * used.total_seconds() / whole
+
+def average_daily_cost(invoice):
+    return invoice.amount / 30
+
+def prorated_amount(invoice, days_in_month, days_used):
+    return invoice.amount_cents * days_used // days_in_month
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export function prorateUpgrade(subscription: Subscription, daysLeft: number): number {
+  const dailyPrice = subscription.price / 30;  // <- finding
+  return Math.round(dailyPrice * daysLeft);
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export function prorateUpgrade(subscription: Subscription, now: Date): number {
+  const whole = +subscription.periodEnd - +subscription.periodStart;
+  return Math.round((subscription.price * (+subscription.periodEnd - +now)) / whole);
+}
+
+export function estimatedDailyCost(invoice: Invoice): number {
+  return invoice.amount / 30;
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func prorate(priceCents int64, daysUsed int64) int64 {
+	return priceCents / 30 * daysUsed  // <- finding
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func prorate(priceCents int64, used, period time.Duration) int64 {
+	return priceCents * int64(used/time.Second) / int64(period/time.Second)
+}
+""",
+    ),
+)

@@ -1,0 +1,249 @@
+"""A buffer of usage is emptied before the send of what was in it is known to have worked.
+
+When the send fails, the events are in neither place: not in the buffer, and not at the receiver. Every provider outage and
+every database hiccup then loses a whole batch. Empty the buffer after the send has succeeded, or put the events back in the
+handler of its failure; an idempotency key on each event keeps the second attempt from counting twice.
+"""
+
+from collections.abc import Iterator
+
+from rules.buffers import SPEAKS, Emptying, emptyings, puts_back
+from rules.code import Code
+from rules.contexts import Context
+from rules.facts import Call, Class, Literal, Object, chain, fold, walk
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.snapshots import first_send, sent_before
+from rules.vocabulary import words
+
+ABOUT = About(
+    id="MTR-107",
+    title="In-memory usage buffer is emptied before the send is known to have worked",
+    severity=Severity.HIGH,
+    classification=Classification.DEFICIENCY,
+    classes=("E7",),
+    cwe=("CWE-460", "CWE-696"),
+    iso_25010="Reliability / recoverability",
+)
+QUIET = frozenset({Context.TEST, Context.BROWSER, Context.SCRIPT})
+REREAD = ("storeoffset", "commitoffset", "commitmessage", "markmessage", "msg.ack", "message.ack")
+"""What a consumer calls that reads its messages again as long as they are not committed."""
+
+
+def check(code: Code) -> Iterator[Finding]:
+    consumed = any(call.folded.endswith(REREAD) for call in code.facts.calls)
+    for one in () if consumed else emptyings(code):
+        if code.context(one.scope) in QUIET or puts_back(code, one) or sent_before(code, one):
+            continue
+        after = first_send(code, one)
+        if after is not None:
+            yield cleared(code, one, after)
+    yield from trimmed(code)
+
+
+def trimmed(code: Code) -> Iterator[Finding]:
+    """A Redis stream of usage with a maximum length: what was not read yet gives way to what is new."""
+    for call in code.facts.calls:
+        if fold(call.method) != "xadd" or code.context(call.scope) in QUIET or not speaks(code, call):
+            continue
+        capped = any(
+            fold(argument.name or "") in ("maxlen", "approximatemaxlength")
+            or any(isinstance(part, Literal) and str(part.value).lower() == "maxlen" for part in walk(argument.value))
+            or any(fold(name) == "maxlen" for part in walk(argument.value) if isinstance(part, Object) for name in keys(part))
+            for argument in call.arguments
+        )
+        if capped:
+            yield Finding(
+                span=call.span,
+                cause=call.span,
+                description=f"`{call.name}` trims the stream of usage to a length: what its reader has not read yet is lost.",
+                remediation="Trim by what the consumer group has acknowledged, or leave the stream uncapped and watch its length.",
+                confidence=Confidence.LIKELY,
+            )
+
+
+def keys(part: Object) -> Iterator[str]:
+    return (entry.name for entry in part.entries if entry.name is not None)
+
+
+def speaks(code: Code, call: Call) -> bool:
+    said = {*words(code.facts.path), *words(code.function_name(call.scope))}
+    for scope in chain(call.scope):
+        if isinstance(scope.head, Class):
+            said |= set(words(scope.head.name))
+    return bool(said & SPEAKS)
+
+
+def cleared(code: Code, one: Emptying, after: Call) -> Finding:
+    name = one.buffer
+    reported = any(emission.call is after for emission in code.emissions)
+    return Finding(
+        span=one.span,
+        cause=one.span,
+        description=(f"`{name}` is emptied before `{after.name}` is known to have worked: if that fails, the batch is lost."),
+        remediation=f"Empty `{name}` after `{after.name}` has succeeded, or put the events back where its failure is handled.",
+        confidence=Confidence.CERTAIN if reported else Confidence.LIKELY,
+        trace=(Step(after.span, "the events are sent here"),),
+    )
+
+
+EXAMPLES = (
+    Example(
+        "python",
+        """
+class UsageReporter:
+    def __init__(self, client):
+        self.client = client
+        self.pending = []
+
+    def record(self, customer, tokens):
+        self.pending.append({"customer": customer, "tokens": tokens})
+
+    def flush(self):
+        batch = list(self.pending)
+        self.pending.clear()  # <- finding
+        self.client.post("/usage", json=batch)
+
+class QuotaWriter:
+    def __init__(self, store):
+        self.store = store
+        self.deltas = {}
+
+    def add(self, user, amount):
+        self.deltas[user] = self.deltas.get(user, 0) + amount
+
+    def drain(self):
+        taken, self.deltas = self.deltas, {}  # <- finding
+        for user, amount in taken.items():
+            self.store.increment_quota(user, amount)
+""",
+    ),
+    Example(
+        "python",
+        """
+class UsageReporter:
+    def __init__(self, client):
+        self.client = client
+        self.pending = []
+
+    def record(self, customer, tokens):
+        self.pending.append({"customer": customer, "tokens": tokens})
+
+    def flush(self):
+        batch = list(self.pending)
+        self.pending.clear()
+        try:
+            self.client.post("/usage", json=batch)
+        except Exception:
+            self.pending.extend(batch)
+            raise
+
+    def flush_after(self):
+        self.client.post("/usage", json=self.pending)
+        self.pending = []
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export class UsageBatcher {
+  private events: UsageEvent[] = [];
+
+  add(event: UsageEvent) {
+    this.events.push(event);
+  }
+
+  async flush(): Promise<void> {
+    const batch = this.events;
+    this.events = [];  // <- finding
+    await this.queue.send(batch);
+  }
+
+  async drain(): Promise<void> {
+    const taken = this.events.splice(0, this.events.length);  // <- finding
+    await this.client.ingest(taken);
+  }
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export class UsageBatcher {
+  private events: UsageEvent[] = [];
+
+  add(event: UsageEvent) {
+    this.events.push(event);
+  }
+
+  async flush(): Promise<void> {
+    const batch = this.events;
+    this.events = [];
+    try {
+      await this.queue.send(batch);
+    } catch (error) {
+      this.events.unshift(...batch);
+      throw error;
+    }
+  }
+}
+
+export class PageViews {
+  private views: string[] = [];
+
+  add(view: string) {
+    this.views.push(view);
+  }
+
+  async flush(): Promise<void> {
+    const batch = this.views;
+    this.views = [];
+    await fetch("/views", { method: "POST", body: JSON.stringify(batch) });
+  }
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package quota
+
+var pending = make(map[int]int64)
+
+func add(user int, amount int64) {
+	pending[user] += amount
+}
+
+func writeQuota(store *Store) {
+	taken := pending
+	pending = make(map[int]int64)  // <- finding
+	for user, amount := range taken {
+		if err := store.IncreaseQuota(user, amount); err != nil {
+			log.Printf("quota not written: %v", err)
+		}
+	}
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package quota
+
+var pending = make(map[int]int64)
+
+func add(user int, amount int64) {
+	pending[user] += amount
+}
+
+func writeQuota(store *Store) {
+	taken := pending
+	pending = make(map[int]int64)
+	for user, amount := range taken {
+		if err := store.IncreaseQuota(user, amount); err != nil {
+			pending[user] += amount
+		}
+	}
+}
+""",
+    ),
+)

@@ -1,0 +1,400 @@
+"""Usage is gathered in the memory of the process, and nothing writes it out when the process ends.
+
+Every deployment, scale-down and crash drops what was gathered since the last flush, and with a serverless function that may be
+after every request. Flush in the shutdown hook (`SIGTERM`, `atexit`, the framework's close event), and where usage must never
+be lost, write it to a database or a durable queue at once instead of a variable.
+"""
+
+import re
+from collections.abc import Iterator
+
+from rules.buffers import SPEAKS, Emptying, emptyings, fed_containers, is_empty
+from rules.code import Code
+from rules.contexts import Context
+from rules.emissions import Emission
+from rules.facts import Assign, Expression, Function, Index, Kind, Literal, Member, Name, Object, Scope, enclosing, fold, walk
+from rules.providers import imports
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
+from rules.vocabulary import names_used, words
+
+ABOUT = About(
+    id="MTR-108",
+    title="Buffered metering with no flush on shutdown",
+    severity=Severity.HIGH,
+    classification=Classification.DEFICIENCY,
+    classes=("E7",),
+    cwe=("CWE-404",),
+    iso_25010="Reliability / recoverability",
+    variants={
+        "serverless-buffering-sdk": Variant(
+            "Buffering SDK used in a serverless handler without an awaited flush before returning",
+            Severity.HIGH,
+            ("E7", "E2"),
+        )
+    },
+    gives_way_to=("buffer-cleared-before-send",),
+)
+QUIET = frozenset({Context.TEST, Context.BROWSER, Context.SCRIPT})
+EXIT = re.compile(
+    rb"SIGTERM|SIGINT|beforeExit|atexit|OnApplicationShutdown|onModuleDestroy|on_shutdown|lifespan|__a?exit__|asyncDispose|"
+    rb"NotifyContext|RegisterOnShutdown|onClose|add_event_handler\([\"']shutdown|gracefulShutdown|@PreDestroy"
+)
+ENDS = frozenset("close shutdown stop destroy dispose drain terminate teardown".split())
+TIMERS = frozenset("setinterval settimeout timer newticker tick sleep".split())
+SERVERLESS = frozenset("handler lambdahandler lambda_handler GET POST PUT PATCH DELETE onRequest onRequestPost fetch".split())
+FLUSHES = frozenset("flush shutdown close stop flushasync closeasync drain".split())
+STORE_WORDS = re.compile(
+    rb"prisma|supabase|mongoose|drizzle|sqlalchemy|redis|\bpg\b|psycopg|dynamodb|firestore|knex|session\.commit|\.save\(", re.I
+)
+TEMPORARY = frozenset("cache cached rate bucket window limiter inflight seen lock locks refresh access session jwt".split())
+
+
+def check(code: Code) -> Iterator[Finding]:
+    yield from timed_buffers(code)
+    yield from wrong_hooks(code)
+    yield from memory_only(code)
+    yield from serverless(code)
+
+
+def timed_buffers(code: Code) -> Iterator[Finding]:
+    """The project's own buffer, emptied on a timer by a function that nothing outside the file can call."""
+    if EXIT.search(code.facts.source):
+        return
+    for one in emptyings(code):
+        timer = next((call for call in code.facts.calls if fold(call.method) in TIMERS), None)
+        if timer is None or code.context(one.scope) in QUIET or not is_private(code, one) or ends_cleanly(code):
+            continue
+        yield Finding(
+            span=timer.span,
+            cause=one.span,
+            description=f"`{one.buffer}` is only flushed by this timer: what was gathered since is lost when the process ends.",
+            remediation=f"Flush `{one.buffer}` in a shutdown hook as well, and wait for it before the process exits.",
+            confidence=Confidence.LIKELY,
+        )
+        return
+
+
+def is_private(code: Code, one: Emptying) -> bool:
+    function = one.function
+    head = function.head if function is not None else None
+    if function is None or not isinstance(head, Function):
+        return False
+    return not is_public(code, function, head)
+
+
+def ends_cleanly(code: Code) -> bool:
+    """A function that ends the buffer, or a public flush that whoever shuts down can call."""
+    named = [(scope, scope.head) for scope in code.facts.scopes if isinstance(scope.head, Function) and scope.head.name]
+    return any(
+        fold(head.name) in ENDS or (fold(head.name).startswith("flush") and is_public(code, scope, head))
+        for scope, head in named
+    )
+
+
+def is_public(code: Code, function: Scope, head: Function) -> bool:
+    if code.facts.language == "go":
+        return head.name[:1].isupper()
+    if code.facts.language == "python":
+        return not head.name.startswith("_")
+    line = code.facts.source[: function.span.start].rsplit(b"\n", 1)[-1] + code.facts.source[function.span.start :][:80]
+    return b"private" not in line and (head.method or head.exported)
+
+
+def wrong_hooks(code: Code) -> Iterator[Finding]:
+    """`atexit.register(self.join)`: a hook that only ends the threads, where the file has a flush."""
+    for call in code.facts.calls:
+        if call.folded != "atexit.register" or not call.arguments or not speaks(code, call.scope):
+            continue
+        target = call.arguments[0].value
+        name = target.name if isinstance(target, Member) else getattr(target, "text", "")
+        functions = code.values.functions.get(name, ())
+        if not functions or fold(name) in FLUSHES or "flush" in fold(name) or "flush" not in code.values.functions:
+            continue
+        if any(fold(inner.method) in FLUSHES for function in functions for inner in code.calls_in(function)):
+            continue
+        yield Finding(
+            span=call.span,
+            cause=call.span,
+            description=f"At exit `{name}` runs, which does not flush: the usage still in the queue is lost with the process.",
+            remediation=f"Register a function that flushes and then calls `{name}`.",
+            confidence=Confidence.LIKELY,
+        )
+
+
+def speaks(code: Code, scope: Scope) -> bool:
+    return bool({*words(code.facts.path), *words(code.function_name(scope))} & SPEAKS) and code.billing
+
+
+def memory_only(code: Code) -> Iterator[Finding]:
+    """A module's own list or map of usage that functions add to, in a file that writes it nowhere."""
+    fed = fed_containers(code)
+    emptied = {one.buffer for one in emptyings(code)}
+    if STORE_WORDS.search(code.facts.source):
+        return
+    for assign in code.facts.assigns:
+        name = assign.targets[0] if len(assign.targets) == 1 else None
+        if not isinstance(name, Name) or enclosing(assign.scope, Kind.FUNCTION, Kind.CLASS) or not is_empty(assign.value):
+            continue
+        if name.text not in fed or name.text in emptied or set(words(name.text)) & TEMPORARY:
+            continue
+        adding = next(iter(additions(code, name.text)), None)
+        if adding is None or code.context(adding) in QUIET or not (holds_usage(code, name.text)):
+            continue
+        yield Finding(
+            span=assign.span,
+            cause=assign.span,
+            description=f"`{name.text}` keeps usage only in the memory of this process: a restart loses it.",
+            remediation=f"Write what goes into `{name.text}` to a database or a durable queue at once.",
+            confidence=Confidence.LIKELY,
+        )
+
+
+def additions(code: Code, name: str) -> Iterator[Scope]:
+    """The functions that add to a container."""
+    for call in code.facts.calls:
+        if isinstance(call.receiver, Name) and call.receiver.text == name and enclosing(call.scope, Kind.FUNCTION):
+            yield call.scope
+    for assign in code.facts.assigns:
+        added = any(root_name(target) == name and isinstance(target, Index | Member) for target in assign.targets)
+        if added and enclosing(assign.scope, Kind.FUNCTION):
+            yield assign.scope
+
+
+def root_name(expression: Expression) -> str:
+    while isinstance(expression, Index | Member):
+        expression = expression.object
+    return expression.text if isinstance(expression, Name) else ""
+
+
+def holds_usage(code: Code, name: str) -> bool:
+    """By the container's name, or because its entries are counted up: `tokens[id]["used"] += n`."""
+    if {"usage", "usages"} & set(words(name)) and {"event", "events", "store", "records", "log", "ledger"} & set(words(name)):
+        return True
+    return code.billing and any(counts_up(code, assign, name) for assign in code.facts.assigns)
+
+
+def key_of(target: Index | Member) -> str:
+    if isinstance(target, Member):
+        return target.name
+    return str(target.key.value) if isinstance(target.key, Literal) else ""
+
+
+def counts_up(code: Code, assign: Assign, name: str) -> bool:
+    target = assign.targets[0]
+    if root_name(target) != name or not isinstance(target, Index | Member):
+        return False
+    if assign.operator in ("+=", "-="):
+        return names_used(key_of(target)) or bool({"usage", "credits", "quota"} & set(words(name)))
+    return any(
+        entry.name is not None and entry.name == "used"
+        for part in walk(assign.value)
+        if isinstance(part, Object)
+        for entry in part.entries
+    ) and bool({"usage", "credits", "quota"} & set(words(name)))
+
+
+def serverless(code: Code) -> Iterator[Finding]:
+    """A buffering SDK in a function that is frozen after its answer, and no flush awaited in it."""
+    for emission in code.emissions:
+        if emission.record is None or emission.record.returns != "void_buffered" or emission.provider is None:
+            continue
+        if not imports(emission.provider, code.facts.packages, code.facts.language) or flushed(code):
+            continue
+        handler = serverless_handler(code, emission)
+        if handler is not None:
+            yield Finding(
+                span=emission.call.span,
+                cause=emission.call.span,
+                description=(
+                    f"{emission.title} only waits in memory, and `{handler}` may be frozen after its answer: the usage is lost."
+                ),
+                remediation="Await the SDK's flush before the function returns.",
+                confidence=Confidence.LIKELY,
+                variant="serverless-buffering-sdk",
+            )
+
+
+def flushed(code: Code) -> bool:
+    return any(fold(call.method) in FLUSHES for call in code.facts.calls)
+
+
+def serverless_handler(code: Code, emission: Emission) -> str | None:
+    """The name of the serverless entry around an emission: a Lambda handler, a route of a serverless framework."""
+    function = emission.function
+    head = function.head if function is not None else None
+    if not isinstance(head, Function):
+        return None
+    names = [fold(parameter.name) for parameter in head.parameters]
+    if fold(head.name) in {fold(name) for name in SERVERLESS} and (head.exported or names[:2] == ["event", "context"]):
+        return head.name
+    return head.name if names[:2] == ["event", "context"] else None
+
+
+EXAMPLES = (
+    Example(
+        "python",
+        """
+import atexit
+from queue import Queue
+
+class UsageProducer:
+    def __init__(self, threads):
+        self.queue = Queue(1000)
+        self.threads = threads
+        atexit.register(self.join)  # <- finding
+
+    def meter(self, customer, tokens):
+        self.queue.put({"customer": customer, "tokens": tokens, "meter": "tokens"})
+
+    def flush(self):
+        self.queue.join()
+
+    def join(self):
+        for thread in self.threads:
+            thread.join()
+""",
+        path="metering/producer.py",
+    ),
+    Example(
+        "python",
+        """
+from fastapi import FastAPI
+
+app = FastAPI()
+quotas = {}  # <- finding
+
+@app.post("/ask")
+def ask(token: str, tokens_used: int):
+    quotas[token]["used"] += tokens_used
+    return {"remaining": quotas[token]["max"] - quotas[token]["used"]}
+""",
+        path="billing/quota.py",
+    ),
+    Example(
+        "python",
+        """
+import atexit
+from queue import Queue
+
+class UsageProducer:
+    def __init__(self, threads):
+        self.queue = Queue(1000)
+        self.threads = threads
+        atexit.register(self.shutdown)
+
+    def flush(self):
+        self.queue.join()
+
+    def shutdown(self):
+        self.flush()
+        for thread in self.threads:
+            thread.join()
+
+rate_window = {}
+
+def allowed(key):
+    rate_window[key] = rate_window.get(key, 0) + 1
+    return rate_window[key] < 100
+""",
+        path="metering/producer.py",
+    ),
+    Example(
+        "typescript",
+        """
+export const usageEvents: UsageEvent[] = [];  // <- finding
+
+export function logUsage(userId: string, amount: number) {
+  usageEvents.push({ userId, amount, at: new Date() });
+}
+""",
+        path="lib/metering.ts",
+    ),
+    Example(
+        "typescript",
+        """
+import { SchematicClient } from "@schematichq/schematic-typescript-node";
+
+const client = new SchematicClient({ apiKey: process.env.SCHEMATIC_KEY! });
+
+export async function handler(event: Event) {
+  const answer = await generate(event.prompt);
+  client.track({ event: "tokens", company: { id: event.customer }, quantity: answer.tokens });  // <- finding
+  return answer;
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import { SchematicClient } from "@schematichq/schematic-typescript-node";
+
+const client = new SchematicClient({ apiKey: process.env.SCHEMATIC_KEY! });
+
+export async function handler(event: Event) {
+  const answer = await generate(event.prompt);
+  client.track({ event: "tokens", company: { id: event.customer }, idempotencyKey: event.id });
+  await client.close();
+  return answer;
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package quota
+
+var pending = make(map[int]int64)
+
+func start(store *Store) {
+	for {
+		time.Sleep(time.Minute)  // <- finding
+		flushQuota(store)
+	}
+}
+
+func add(user int, amount int64) {
+	pending[user] += amount
+}
+
+func flushQuota(store *Store) {
+	for user, amount := range pending {
+		if err := store.IncreaseQuota(user, amount); err != nil {
+			return
+		}
+	}
+	pending = make(map[int]int64)
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package quota
+
+var pending = make(map[int]int64)
+
+func start(ctx context.Context, store *Store) {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+	defer stop()
+	for ctx.Err() == nil {
+		time.Sleep(time.Minute)
+		flushQuota(store)
+	}
+	flushQuota(store)
+}
+
+func add(user int, amount int64) {
+	pending[user] += amount
+}
+
+func flushQuota(store *Store) {
+	for user, amount := range pending {
+		if err := store.IncreaseQuota(user, amount); err != nil {
+			return
+		}
+	}
+	pending = make(map[int]int64)
+}
+""",
+    ),
+)

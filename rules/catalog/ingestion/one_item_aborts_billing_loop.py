@@ -1,0 +1,229 @@
+"""One customer, meter or record that fails ends the whole run over all of them.
+
+A deleted customer or a malformed record fails on every run, so all that come after it in the list are never billed, and which
+ones those are depends on the order. Handle the failure of each item by itself, go on with the next one, and report at the end
+which items failed so that they are tried again.
+"""
+
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.contexts import Context
+from rules.facts import Branch, Handler, Kind, Loop, Name, Raise, Return, Scope, chain, enclosing, walk, within
+from rules.handlers import handlers_of
+from rules.losses import gives_back
+from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
+from rules.vocabulary import words
+from rules.writes import UsageWrite, failing_writes
+
+ABOUT = About(
+    id="MTR-127",
+    title="One failing customer, meter or record ends or hides the rest of a billing loop",
+    severity=Severity.HIGH,
+    classification=Classification.DEFICIENCY,
+    classes=("E9",),
+    cwe=("CWE-755",),
+    iso_25010="Reliability / fault tolerance",
+    gives_way_to=("emit-error-swallowed",),
+)
+SUBJECTS = frozenset(
+    "customer customers account accounts org orgs organization organizations organisation organisations subscription "
+    "subscriptions tenant tenants user users workspace workspaces team teams project projects meter meters member members "
+    "client clients license licenses".split()
+)
+"""Whom or what a billing run goes through. Items of one invoice or events of one request belong together."""
+
+
+def check(code: Code) -> Iterator[Finding]:
+    seen: set[Scope] = set()
+    for write in failing_writes(code):
+        loop = run_over_subjects(write)
+        if loop is None or loop in seen or write.call is None or gives_back(write.call):
+            continue
+        context = code.context(write.scope)
+        if context in (Context.TEST, Context.BROWSER, Context.REQUEST, Context.SCRIPT):
+            continue
+        if (found := left_early(code, write, loop) or failing(code, write, loop, context)) is not None:
+            seen.add(loop)
+            yield found
+
+
+def run_over_subjects(write: UsageWrite) -> Scope | None:
+    """The loop over customers or meters around a write, in the same function."""
+    for scope in chain(write.scope):
+        if scope.kind is Kind.FUNCTION:
+            return None
+        if isinstance(scope.head, Loop) and scope.head.iterates is not None:
+            said = {
+                word
+                for part in (*walk(scope.head.iterates), *scope.head.targets)
+                if isinstance(part, Name)
+                for word in words(part.text)
+            }
+            return scope if said & SUBJECTS else None
+    return None
+
+
+def left_early(code: Code, write: UsageWrite, loop: Scope) -> Finding | None:
+    """`if (!customer.meterId) return;` in the loop: one item without it, and the rest is never looked at."""
+    for one in code.facts.returns:
+        branch = one.scope
+        if one.value is not None or not isinstance(branch.head, Branch) or not within(branch, loop):
+            continue
+        if enclosing(branch, Kind.FUNCTION) is not write.function or enclosing(branch, Kind.LOOP) is not loop:
+            continue
+        if one.span.end <= write.span.start and about_item(branch.head, loop):
+            return skipped(code, one, write)
+    return None
+
+
+def about_item(head: Branch, loop: Scope) -> bool:
+    """Whether the test asks something of the item."""
+    assert isinstance(loop.head, Loop)
+    items = {part.text for target in loop.head.targets for part in walk(target) if isinstance(part, Name)}
+    return any(isinstance(part, Name) and part.text in items for part in walk(head.test))
+
+
+def skipped(code: Code, one: Return, write: UsageWrite) -> Finding:
+    written = code.facts.text(one.span)
+    fix = None
+    if written.strip(" ;\n") == "return":
+        fix = Fix("Go on with the next item", (Edit(one.span.start, one.span.start + len("return"), "continue"),), safe=False)
+    return Finding(
+        span=one.span,
+        cause=write.span,
+        description=f"`return` ends the whole run at the first such item: {write.title} is skipped for all after it.",
+        remediation="Use `continue`, so that only this item is left out.",
+        confidence=Confidence.CERTAIN,
+        trace=(Step(write.span, "this is not reached for the items after it"),),
+        fix=fix,
+    )
+
+
+def failing(code: Code, write: UsageWrite, loop: Scope, context: Context) -> Finding | None:
+    """Nothing in the loop takes the failure of one item, or what takes it ends the loop."""
+    assert write.call is not None
+    if not certain_write(code, write):
+        return None
+    taken = [one for one in handlers_of(code, write.call, write.sent or write.call) if within(one, loop)]
+    exits = next((one for handler in taken for one in leaving(code, handler, write.function)), None)
+    if taken and exits is None:
+        return None
+    if exits is None and context is not Context.SCHEDULE:
+        return None
+    span = exits.span if exits is not None else write.span
+    return Finding(
+        span=span,
+        cause=write.span,
+        description=f"When {write.title} fails for one item, the run ends: all after it in the list are not billed.",
+        remediation="Catch the failure for each item, go on, and report the failed ones at the end for another attempt.",
+        confidence=Confidence.LIKELY,
+    )
+
+
+def certain_write(code: Code, write: UsageWrite) -> bool:
+    return any(one.call is write.call for one in code.emissions)
+
+
+def leaving(code: Code, handler: Scope, function: Scope | None) -> Iterator[Return | Raise]:
+    assert isinstance(handler.head, Handler)
+    exits: tuple[Return | Raise, ...] = (*code.facts.returns, *code.facts.raises)
+    for one in exits:
+        if one.scope is handler and enclosing(one.scope, Kind.FUNCTION) is function:
+            yield one
+
+
+EXAMPLES = (
+    Example(
+        "python",
+        """
+def bill_all(customers, client):
+    for customer in customers:
+        if customer.meter_id is None:
+            return  # <- finding
+        client.report_usage(customer.meter_id, customer.tokens)
+""",
+    ),
+    Example(
+        "python",
+        """
+def bill_all(customers, client):
+    failed = []
+    for customer in customers:
+        if customer.meter_id is None:
+            continue
+        try:
+            client.report_usage(customer.meter_id, customer.tokens)
+        except ProviderError as error:
+            failed.append((customer, error))
+    if failed:
+        raise BillingIncomplete(failed)
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function billAll(customers: Customer[], usage: UsageClient) {
+  for (const customer of customers) {
+    if (!customer.meterId) return;  // <- finding
+    await usage.reportUsage(customer.meterId, customer.tokens);
+  }
+}
+
+cron.schedule("0 * * * *", async () => {
+  const accounts = await loadAccounts();
+  for (const account of accounts) {
+    await usageClient.reportUsage(account.id, account.tokens);  // <- finding
+  }
+});
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function billAll(customers: Customer[], usage: UsageClient) {
+  const failed: Failure[] = [];
+  for (const customer of customers) {
+    if (!customer.meterId) continue;
+    try {
+      await usage.reportUsage(customer.meterId, customer.tokens);
+    } catch (error) {
+      failed.push({ customer, error });
+    }
+  }
+  if (failed.length > 0) throw new BillingIncomplete(failed);
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func reportAll(ctx context.Context, meters []Meter, store *Store) error {
+	for _, meter := range meters {
+		if err := store.ReportUsage(ctx, meter.ID, meter.Total); err != nil {
+			return fmt.Errorf("meter %s: %w", meter.ID, err)  // <- finding
+		}
+	}
+	return nil
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func reportAll(ctx context.Context, meters []Meter, store *Store) error {
+	var errs []error
+	for _, meter := range meters {
+		if err := store.ReportUsage(ctx, meter.ID, meter.Total); err != nil {
+			errs = append(errs, fmt.Errorf("meter %s: %w", meter.ID, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+""",
+    ),
+)

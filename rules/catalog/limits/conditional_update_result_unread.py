@@ -1,0 +1,305 @@
+"""The write that takes from a limit holds the right condition, and nobody looks at whether it changed a row.
+
+`UPDATE … SET credits = credits - 5 WHERE credits >= 5` refuses by changing nothing: it raises no error. Code that does not
+read the number of affected rows goes on as if the customer had paid, so the work is done for free and its usage is recorded
+nowhere. Read the count, and refuse when it is 0.
+"""
+
+from collections.abc import Iterator
+
+from rules.answers import Answer, answer_of
+from rules.code import Code
+from rules.contexts import Context
+from rules.counters import Change, Counter
+from rules.facts import Call, Compare, Expression, Kind, Object, Start, Use, enclosing, fold, walk
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity
+from rules.takings import COMPARING, COMPARING_ENDS, fluent, is_minus, outer_of, text_of
+from rules.vocabulary import names_limit, words
+
+ABOUT = About(
+    id="MTR-411",
+    title="Conditional update of a limit whose affected rows are not looked at",
+    severity=Severity.HIGH,
+    classification=Classification.VULNERABILITY,
+    classes=("L1",),
+    cwe=("CWE-252",),
+    iso_25010="Security / integrity",
+)
+SENDS = frozenset("execute exec execcontext query run all raw scalar executeraw executerawunsafe".split())
+ERRORS = frozenset("error err errors message".split())
+COUNTS = ("rowcount", "rowsaffected", "affectedrows", "affected", "changes", "modifiedcount", "matchedcount", "returning")
+
+
+def check(code: Code) -> Iterator[Finding]:
+    told: set[int] = set()
+    for counter in code.counters:
+        call = counter.call
+        if call is None or counter.change is Change.RESET or code.context(counter.scope) in (Context.TEST, Context.BROWSER):
+            continue
+        if id(call) in told or not holds_counter(code, call, counter) or gives_back(counter) or raises(call):
+            continue
+        told.add(id(call))
+        end = end_of(code, call)
+        if end is not None and unread(code, end):
+            yield finding(code, counter, call)
+
+
+def gives_back(counter: Counter) -> bool:
+    return is_minus(counter.amount)
+
+
+def holds_counter(code: Code, call: Call, counter: Counter) -> bool:
+    """Whether the condition compares the counter itself, or its limit."""
+    wanted = fold(counter.name)
+    return any(wanted in fold(text) or names_limit(text) for one in fluent(code.facts, call) for text in conditions(code, one))
+
+
+def conditions(code: Code, call: Call) -> Iterator[str]:
+    """What stands in a call as a comparison by size, as text."""
+    if fold(call.method) in COMPARING:
+        yield code.facts.text(call.span)[-200:]
+    for argument in call.arguments:
+        if (argument.name or "").endswith(COMPARING_ENDS):
+            yield argument.name or ""
+        yield from sql_conditions(call, argument.value)
+        for part in walk(argument.value):
+            if is_comparison(part):
+                yield code.facts.text(part.span)
+            elif isinstance(part, Object):
+                yield from compared_entries(part)
+
+
+def is_comparison(part: Expression) -> bool:
+    """`Account.credits >= cost`, `gte(users.credits, cost)`."""
+    if isinstance(part, Compare):
+        return part.operator in ("<", ">", "<=", ">=")
+    return isinstance(part, Call) and fold(part.method) in COMPARING
+
+
+def sql_conditions(call: Call, value: Expression) -> Iterator[str]:
+    text = text_of(value)
+    low = text.lower()
+    condition = text[low.index("where") :] if "where" in low else text if fold(call.method) in ("where", "filter") else ""
+    if "<" in condition or ">" in condition.replace("->", ""):
+        yield condition
+
+
+def compared_entries(whole: Object) -> Iterator[str]:
+    """`{ credits: { gte: cost } }`."""
+    for entry in whole.entries:
+        inner = entry.value.entries if isinstance(entry.value, Object) else ()
+        if entry.name and any(fold(one.name or "").lstrip("$") in COMPARING for one in inner):
+            yield entry.name
+
+
+def raises(call: Call) -> bool:
+    """Prisma's `update({ where, data })` raises where no row matches; `updateMany` does not."""
+    names = {
+        entry.name for argument in call.arguments if isinstance(argument.value, Object) for entry in argument.value.entries
+    }
+    return fold(call.method) in ("update", "upsert") and {"where", "data"} <= names
+
+
+def end_of(code: Code, call: Call) -> Call | None:
+    """The call whose value is the outcome: the end of the query chain, or what the statement is handed to."""
+    outer = outer_of(code.facts)
+    while id(call) in outer and call.use in (Use.CHAINED, Use.ARGUMENT):
+        above = outer[id(call)]
+        if call.use is Use.ARGUMENT and fold(above.method).lstrip("$") not in SENDS:
+            return None
+        call = above
+    return call
+
+
+def unread(code: Code, end: Call) -> bool:
+    """Whether nothing but the error is looked at. A call that is not awaited gives no count, and is no matter of this rule."""
+    if end.start is Start.DETACHED or counted_elsewhere(code, end):
+        return False
+    after = code.facts.source[end.span.end : end.span.end + 12].decode(errors="replace")
+    if code.facts.language == "go" and after.startswith(".Error"):
+        return True
+    answer = answer_of(code, end)
+    return answer.dropped or only_errors(answer)
+
+
+def only_errors(answer: Answer) -> bool:
+    """`const { error } = await …`, `result.Error`: whether the statement ran, not whether it changed anything."""
+    fields = answer.fields - {fold(name) for name in answer.names}
+    return not answer.passed_on and bool(fields) and fields <= ERRORS
+
+
+def counted_elsewhere(code: Code, end: Call) -> bool:
+    """`cursor.rowcount`, `db.changes`: the count lies on the connection."""
+    function = enclosing(end.scope, Kind.FUNCTION, Kind.MODULE)
+    if function is None:
+        return False
+    said = fold(code.facts.source[end.span.start : function.span.end].decode(errors="replace"))
+    return any(word in said for word in COUNTS)
+
+
+def finding(code: Code, counter: Counter, call: Call) -> Finding:
+    read = "`RowsAffected`" if code.facts.language == "go" else "the affected rows"
+    return Finding(
+        span=call.span,
+        description=(
+            f"This takes from `{counter.name}` only where there is enough, and {read} are not read: when there is not, nothing "
+            "is taken, no error is raised, and the work goes on unpaid."
+        ),
+        remediation=f"Read {read} and refuse when they are 0 (402), before anything is done for the customer.",
+        confidence=Confidence.CERTAIN
+        if {"credits", "credit", "balance", "quota"} & set(words(counter.name))
+        else Confidence.LIKELY,
+        cause=call.span,
+    )
+
+
+EXAMPLES = (
+    Example(
+        "python",
+        """
+def charge(session, account_id, cost):
+    session.execute(
+        update(Account)  # <- finding
+        .where(Account.id == account_id, Account.credits >= cost)
+        .values(credits=Account.credits - cost)
+    )
+    session.commit()
+
+
+def charge_raw(connection, account_id, cost):
+    connection.execute(  # <- finding
+        "UPDATE accounts SET credits = credits - %s WHERE id = %s AND credits >= %s", (cost, account_id, cost)
+    )
+
+
+def charge_django(account_id, cost):
+    Account.objects.filter(pk=account_id, credits__gte=cost).update(credits=F("credits") - cost)  # <- finding
+""",
+    ),
+    Example(
+        "python",
+        """
+def charge(session, account_id, cost):
+    result = session.execute(
+        update(Account)
+        .where(Account.id == account_id, Account.credits >= cost)
+        .values(credits=Account.credits - cost)
+    )
+    if result.rowcount == 0:
+        raise PaymentRequired()
+
+
+def charge_returning(connection, account_id, cost):
+    row = connection.execute(
+        "UPDATE accounts SET credits = credits - %s WHERE id = %s AND credits >= %s RETURNING credits",
+        (cost, account_id, cost),
+    ).fetchone()
+    if row is None:
+        raise PaymentRequired()
+
+
+def charge_django(account_id, cost):
+    changed = Account.objects.filter(pk=account_id, credits__gte=cost).update(credits=F("credits") - cost)
+    return changed == 1
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function spend(prisma: PrismaClient, userId: string, cost: number) {
+  await prisma.user.updateMany({  // <- finding
+    where: { id: userId, credits: { gte: cost } },
+    data: { credits: { decrement: cost } },
+  });
+}
+
+export async function spendInSupabase(userId: string, credits: number, cost: number) {
+  const { error } = await supabase
+    .from("profiles")
+    .update({ credits: credits - cost })
+    .eq("id", userId)
+    .gte("credits", cost);
+  if (error) throw error;
+}
+""".replace("  const { error } = await supabase\n", "  const { error } = await supabase  // <- finding\n"),
+    ),
+    Example(
+        "typescript",
+        """
+export async function spend(prisma: PrismaClient, userId: string, cost: number) {
+  const taken = await prisma.user.updateMany({
+    where: { id: userId, credits: { gte: cost } },
+    data: { credits: { decrement: cost } },
+  });
+  if (taken.count === 0) throw new PaymentRequiredError();
+}
+
+export async function spendOne(prisma: PrismaClient, userId: string, cost: number) {
+  await prisma.user.update({
+    where: { id: userId, credits: { gte: cost } },
+    data: { credits: { decrement: cost } },
+  });
+}
+
+export async function resetDue(prisma: PrismaClient, now: Date) {
+  await prisma.user.updateMany({ where: { resetAt: { lte: now } }, data: { usedCredits: 0 } });
+}
+""",
+    ),
+    Example(
+        "javascript",
+        """
+async function spend(userId, cost) {
+  await User.updateOne({ _id: userId, credits: { $gte: cost } }, { $inc: { credits: -cost } });  // <- finding
+}
+""",
+    ),
+    Example(
+        "javascript",
+        """
+async function spend(userId, cost) {
+  const user = await User.findOneAndUpdate(
+    { _id: userId, credits: { $gte: cost } },
+    { $inc: { credits: -cost } },
+    { new: true },
+  );
+  if (!user) throw new PaymentRequiredError();
+  return user.credits;
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package credits
+
+func (s *Store) Spend(ctx context.Context, user string, cost int) error {
+	_, err := s.db.ExecContext(ctx,  // <- finding
+		"UPDATE users SET credits = credits - $1 WHERE id = $2 AND credits >= $1", cost, user)
+	return err
+}
+
+func (s *Store) SpendGorm(user string, cost int) error {
+	users := s.gorm.Model(&User{})
+	return users.Where("id = ? AND quota >= ?", user, cost).Update("quota", gorm.Expr("quota - ?", cost)).Error  // <- finding
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package credits
+
+func (s *Store) Spend(ctx context.Context, user string, cost int) error {
+	result, err := s.db.ExecContext(ctx, "UPDATE users SET credits = credits - $1 WHERE id = $2 AND credits >= $1", cost, user)
+	if err != nil {
+		return err
+	}
+	if changed, err := result.RowsAffected(); err != nil || changed == 0 {
+		return ErrNotEnoughCredits
+	}
+	return nil
+}
+""",
+    ),
+)

@@ -1,0 +1,363 @@
+"""A limit of zero, or one that is missing, is taken for no limit because it is tested for truth.
+
+`if (limit && used >= limit)` skips the test for a plan whose limit is 0, and `plan.limit || 1000` gives that plan a thousand:
+those who may use nothing may use everything. Test for absence by name (`!= null`, `is not None`, `??`), and write down with a
+constant or an own field what stands for "unlimited".
+"""
+
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.contexts import Context
+from rules.facts import (
+    Compare,
+    Expression,
+    Index,
+    Kind,
+    Literal,
+    Logical,
+    Member,
+    Name,
+    Return,
+    Scope,
+    Span,
+    Test,
+    Unary,
+    enclosing,
+    walk,
+    within,
+)
+from rules.limits import Limit, is_zero, leaves, operands, said_by
+from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity
+from rules.values import Kinds
+from rules.vocabulary import LIMIT_NOUNS, names_limit, of_a_plan, words
+
+ABOUT = About(
+    id="MTR-405",
+    title="Limit of 0 or a missing one is treated as unlimited by truthiness",
+    severity=Severity.HIGH,
+    classification=Classification.VULNERABILITY,
+    classes=("L11",),
+    cwe=("CWE-1023",),
+    iso_25010="Security / integrity",
+)
+SUBJECTS = frozenset(
+    "credit credits quota quotas usage token tokens request requests call calls generation generations message messages seat "
+    "seats budget spend monthly daily yearly plan tier subscription entitlement allowance included api event events unit units "
+    "minutes scans runs exports credits".split()
+)
+OWNERS = frozenset("plan tier subscription entitlement entitlements limits quota quotas org organization account team".split())
+UNLIMITED = ("unlimited", "no limit", "no cap", "infinite", "0 means", "zero means", "0 =", "not limited", "uncapped", "0 is")
+
+
+def check(code: Code) -> Iterator[Finding]:
+    if not code.billing or code.facts.language == "go":
+        return
+    for limit in code.limits:
+        if not limit.left and not unjudged(code, limit.scope):
+            yield from skipped_by_truth(code, limit)
+            yield from passed_when_falsy(code, limit)
+    for one in defaults(code):
+        if not unjudged(code, one[1]):
+            yield from replaced(code, *one)
+
+
+def unjudged(code: Code, scope: Scope) -> bool:
+    return code.context(scope) in (Context.TEST, Context.BROWSER)
+
+
+def skipped_by_truth(code: Code, limit: Limit) -> Iterator[Finding]:
+    """`if (limit && used >= limit)`."""
+    if not limit.refuses or not is_limit(code, limit):
+        return
+    text = code.facts.text(limit.limit.span)
+    for whole in walk(limit.test.value):
+        if not isinstance(whole, Logical) or whole.operator != "and":
+            continue
+        parts = list(operands_of_and(whole))
+        for part in parts:
+            if (
+                is_field(part)
+                and code.facts.text(part.span) == text
+                and any(limit.compare is inner for one in parts for inner in walk(one))
+            ):
+                if not documented(code, part.span):
+                    yield finding(code, part, limit.span, "skips this test", present(code, part))
+                return
+
+
+def operands_of_and(whole: Expression) -> Iterator[Expression]:
+    if isinstance(whole, Logical) and whole.operator == "and":
+        yield from operands_of_and(whole.left)
+        yield from operands_of_and(whole.right)
+    else:
+        yield whole
+
+
+def passed_when_falsy(code: Code, limit: Limit) -> Iterator[Finding]:
+    """`if (!limit) return true; return used < limit`, `if limit: if used >= limit: raise`."""
+    if not is_limit(code, limit):
+        return
+    text = code.facts.text(limit.limit.span)
+    function = enclosing(limit.scope, Kind.FUNCTION)
+    for test in code.facts.tests:
+        if test.then is None or function is None or enclosing(test.scope, Kind.FUNCTION) is not function:
+            continue
+        part = test.value
+        if (
+            is_field(part)
+            and code.facts.text(part.span) == text
+            and within(limit.scope, test.then)
+            and not documented(code, part.span)
+        ):
+            yield finding(code, part, part.span, "skips the test inside", present(code, part))
+        elif negated(part, code, text) and test.span.end < limit.span.start and lets_pass(code, test):
+            inner = part.value if isinstance(part, Unary) else part
+            if not documented(code, part.span):
+                yield finding(code, inner, test.span, "is let through untested", None)
+
+
+def negated(part: Expression, code: Code, text: str) -> bool:
+    return (
+        isinstance(part, Unary) and part.operator == "not" and is_field(part.value) and code.facts.text(part.value.span) == text
+    )
+
+
+def lets_pass(code: Code, test: Test) -> bool:
+    """Whether the branch answers that there is room."""
+    if test.then is None or not leaves(code.facts, test.then):
+        return False
+    then = test.then
+    answers = [one for one in code.facts.returns if within(one.scope, then)]
+    return bool(answers) and all(says_yes(one) for one in answers)
+
+
+def says_yes(one: Return) -> bool:
+    if isinstance(one.value, Literal):
+        return one.value.value is True
+    return any(
+        (entry.name or "").lower().startswith(("allow", "ok", "within", "can", "has"))
+        and getattr(entry.value, "value", None) is True
+        for entry in getattr(one.value, "entries", ())
+    )
+
+
+def is_field(part: Expression) -> bool:
+    return isinstance(part, Name | Member | Index)
+
+
+def is_limit(code: Code, limit: Limit) -> bool:
+    """A number that is held against usage; a literal or a configured constant has no zero."""
+    name = said_by(limit.limit)
+    return is_field(limit.limit) and not is_constant(limit.limit) and of_a_plan(name)
+
+
+def is_constant(part: Expression) -> bool:
+    return isinstance(part, Name) and part.text.isupper()
+
+
+def defaults(code: Code) -> Iterator[tuple[Logical, Scope]]:
+    """`x || y` and `x or y` wherever a value is made, once each."""
+    seen: set[int] = set()
+    places: list[tuple[Expression | None, Scope]] = [(one.value, one.scope) for one in code.facts.assigns]
+    places += [(one.value, one.scope) for one in code.facts.returns]
+    places += [(one.value, one.scope) for one in code.facts.tests]
+    places += [(argument.value, call.scope) for call in code.facts.calls for argument in call.arguments]
+    for value, scope in places:
+        for part in walk(value):
+            if isinstance(part, Logical) and part.operator == "or" and id(part) not in seen:
+                seen.add(id(part))
+                yield part, scope
+
+
+def replaced(code: Code, part: Logical, scope: Scope) -> Iterator[Finding]:
+    """`plan.monthlyLimit || 1000`, `limit or DEFAULT_QUOTA`: zero becomes the default."""
+    if not is_field(part.left) or not names_plan_limit(part.left) or not is_generous(part.right):
+        return
+    if from_outside(code, part.left, scope) or documented(code, part.span) or is_tested(part):
+        return
+    yield finding(code, part.left, part.span, f"becomes `{code.facts.text(part.right.span)}`", coalesced(code, part))
+
+
+def names_plan_limit(left: Expression) -> bool:
+    """A limit that says what of: `plan.limit`, `monthlyLimit`, `max_credits`; never the `limit` of a page."""
+    name = said_by(left)
+    said = frozenset(words(name))
+    if not names_limit(name) or not of_a_plan(name) or is_constant(left) or said >= {"max", "tokens"}:
+        return False
+    owner = frozenset(words(said_by(left.object))) if isinstance(left, Member | Index) else frozenset()
+    return bool(said & SUBJECTS - LIMIT_NOUNS) or bool(said & {"quota", "allowance", "budget"}) or bool(owner & OWNERS)
+
+
+def is_generous(right: Expression) -> bool:
+    """A default that allows something: a number above zero, infinity, or a limit by name."""
+    if isinstance(right, Literal):
+        return isinstance(right.value, int | float) and not isinstance(right.value, bool) and right.value > 0
+    name = right.name if isinstance(right, Member) else said_by(right)
+    if name in ("Infinity", "MAX_SAFE_INTEGER", "POSITIVE_INFINITY", "inf", "maxsize", "MAX_VALUE"):
+        return True
+    return isinstance(right, Name | Member) and names_limit(name) and bool({"default", "free"} & frozenset(words(name)))
+
+
+def is_tested(part: Logical) -> bool:
+    return any(isinstance(one, Compare) and one.operator != "in" for one in operands(part.left)) or is_zero(part.right)
+
+
+def from_outside(code: Code, left: Expression, scope: Scope) -> bool:
+    """What a caller or the environment sets has no plan behind it."""
+    if any(
+        word in code.facts.text(left.span).lower()
+        for word in ("process.env", "environ", "req.", "query", "option", "config", "props")
+    ):
+        return True
+    return any(origin.kind is Kinds.REQUEST for origin in code.origins(left, scope, left.span.start))
+
+
+def documented(code: Code, span: Span) -> bool:
+    """Whether a comment beside it says that zero stands for unlimited."""
+    return any(
+        span.line - 3 <= comment.span.line <= span.line + 1 and any(word in comment.text.lower() for word in UNLIMITED)
+        for comment in code.facts.comments
+    )
+
+
+def present(code: Code, part: Expression) -> Fix:
+    """`limit` in a condition becomes `limit != null`, `limit is not None`."""
+    after = " is not None" if code.facts.language == "python" else " != null"
+    return Fix("Test for absence, not for zero", (Edit(part.span.end, part.span.end, after),))
+
+
+def coalesced(code: Code, part: Logical) -> Fix | None:
+    """`||` becomes `??`. Python has no such operator."""
+    if code.facts.language == "python":
+        return None
+    between = code.facts.source[part.left.span.end : part.right.span.start].decode()
+    if between.strip() != "||":
+        return None
+    at = part.left.span.end + between.index("||")
+    return Fix("Default only what is missing", (Edit(at, at + 2, "??"),))
+
+
+def finding(code: Code, limit: Expression, span: Span, what: str, fix: Fix | None) -> Finding:
+    name = code.facts.text(limit.span)
+    return Finding(
+        span=span,
+        description=f"A `{name}` of 0 is falsy and {what}: a customer who may use nothing is not limited.",
+        remediation=(
+            f"Test `{name}` for absence, not for truth"
+            + (" (`is not None`)" if code.facts.language == "python" else " (`!= null`, `??`)")
+            + ", and give unlimited plans a value of their own."
+        ),
+        confidence=Confidence.LIKELY,
+        fix=fix,
+    )
+
+
+EXAMPLES = (
+    Example(
+        "python",
+        """
+def enforce(account, plan):
+    if plan.monthly_limit and account.used >= plan.monthly_limit:  # <- finding
+        raise QuotaExceeded()
+
+
+def check_quota(account, quota_limit):
+    if not quota_limit:  # <- finding
+        return True
+    return account.used < quota_limit
+
+
+def credits_of(plan):
+    return plan.credit_limit or 1000  # <- finding
+""",
+    ),
+    Example(
+        "python",
+        """
+UNLIMITED = -1
+
+
+def enforce(account, plan):
+    if plan.monthly_limit is not None and account.used >= plan.monthly_limit:
+        raise QuotaExceeded()
+
+
+def enforce_with_sentinel(account, plan):
+    if plan.monthly_limit != UNLIMITED and account.used >= plan.monthly_limit:
+        raise QuotaExceeded()
+
+
+def enforce_documented(account, plan):
+    # 0 means unlimited, see the pricing page
+    if plan.monthly_limit and account.used >= plan.monthly_limit:
+        raise QuotaExceeded()
+
+
+def page(request, invoices):
+    limit = int(request.args.get("limit") or 20)
+    return invoices[: limit or 20]
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export function enforce(usage: Usage, plan: Plan) {
+  if (plan.requestLimit && usage.used >= plan.requestLimit) {  // <- finding
+    throw new QuotaExceededError();
+  }
+}
+
+export function allowance(subscription: Subscription) {
+  const included = subscription.monthlyCreditLimit || 10_000;  // <- finding
+  return included;
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export function enforce(usage: Usage, plan: Plan) {
+  if (plan.requestLimit !== null && usage.used >= plan.requestLimit) {
+    throw new QuotaExceededError();
+  }
+  if (plan.tokenLimit > 0 && usage.usedTokens >= plan.tokenLimit) {
+    throw new QuotaExceededError();
+  }
+}
+
+export function allowance(subscription: Subscription) {
+  const included = subscription.monthlyCreditLimit ?? 10_000;
+  const floor = subscription.monthlyCreditLimit || 0;
+  return Math.max(included, floor);
+}
+
+export async function listInvoices(req: Request, options: ListOptions) {
+  const limit = options.limit || 50;
+  return invoices.find().limit(limit);
+}
+""",
+    ),
+    Example(
+        "javascript",
+        """
+function canGenerate(user, dailyLimit) {
+  if (!dailyLimit) {  // <- finding
+    return { allowed: true };
+  }
+  return { allowed: user.usedCredits < dailyLimit };
+}
+""",
+    ),
+    Example(
+        "javascript",
+        """
+function canGenerate(user, dailyLimit) {
+  if (dailyLimit === undefined) {
+    throw new Error("the plan has no daily limit");
+  }
+  return { allowed: user.usedCredits < dailyLimit };
+}
+""",
+    ),
+)

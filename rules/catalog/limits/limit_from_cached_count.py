@@ -1,0 +1,297 @@
+"""A hard limit is held against a count that lags behind what is used.
+
+A cached balance, or a provider's aggregate that is computed minutes later, still shows room while the last requests have
+used it up; a count in the memory of one process starts at zero with every deployment and exists once per instance. Enforce
+from the counter that the charge itself writes, in one step with it, and keep the cache for display.
+"""
+
+from collections.abc import Iterator
+
+from rules import providers
+from rules.code import Code
+from rules.contexts import Context
+from rules.facts import (
+    Assign,
+    Call,
+    Expression,
+    Index,
+    Kind,
+    Literal,
+    Member,
+    Name,
+    Object,
+    Scope,
+    Sequence,
+    enclosing,
+    fold,
+    walk,
+)
+from rules.limits import Limit, leaves, said_by
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
+from rules.values import definitions_at, resolved, root_of
+from rules.vocabulary import NOT_OF_A_PLAN, words
+
+ABOUT = About(
+    id="MTR-402",
+    title="Hard limit enforced from a cache or a late aggregate",
+    severity=Severity.MEDIUM,
+    classification=Classification.DEFICIENCY,
+    classes=("L2",),
+    cwe=("CWE-367",),
+    iso_25010="Functional suitability / functional correctness",
+    variants={
+        "process-local-limiter": Variant("Quota counted in the memory of one process", Severity.MEDIUM, ("L2", "L1")),
+    },
+    gives_way_to=("check-then-act-limit",),
+)
+FRESH = frozenset("set invalidate delete del remove decrease decrement incr increment update refresh evict clear".split())
+MAKERS = frozenset("map dict defaultdict counter object make set weakmap".split())
+STEPS = frozenset("get has pop setdefault".split())
+
+
+def check(code: Code) -> Iterator[Finding]:
+    told: set[Scope | None] = set()
+    for limit in code.limits:
+        if not refuses(code, limit) or limit.function in told:
+            continue
+        if (read := lagging(code, limit)) is not None:
+            told.add(limit.function)
+            yield stale(code, limit, read)
+        elif (held := in_memory(code, limit)) is not None:
+            told.add(limit.function)
+            yield local(code, limit, held)
+
+
+def refuses(code: Code, limit: Limit) -> bool:
+    """A hard limit of a server: its branch leaves. A warning may lag behind."""
+    quiet = (Context.TEST, Context.BROWSER, Context.SCRIPT)
+    return limit.refuses and leaves(code.facts, limit.test.then) and code.context(limit.scope) not in quiet
+
+
+def lagging(code: Code, limit: Limit) -> Call | None:
+    """The call of a cache, or of a provider's aggregate, from which the reading comes."""
+    for origin in code.origins(limit.used, limit.scope, limit.span.start):
+        call = source_of(code, origin.expression, origin.scope)
+        if call is None:
+            continue
+        if is_late(code, call) or (reads_cache(call) and not kept_fresh(code, call)):
+            return call
+    return None
+
+
+def source_of(code: Code, expression: Expression, scope: Scope) -> Call | None:
+    root = root_of(expression)
+    whole = resolved(code.values, root, scope, expression.span.start) if isinstance(root, Name) else root
+    if isinstance(whole, Name):
+        found = definitions_at(code.values, whole.text, scope, expression.span.start)
+        whole = found[0].value if found and found[0].value is not None else whole
+    return whole if isinstance(whole, Call) else None
+
+
+def reads_cache(call: Call) -> bool:
+    """`cache.get(…)`, `CacheGetUserQuota(…)`, `get_cached_usage(…)`; Redis may well be the counter itself."""
+    said = {*words(call.name)}
+    return bool(said & {"cache", "cached", "lru"}) and bool(
+        frozenset(words(call.method)) & {"get", "read", "fetch", "cached", "load"}
+    )
+
+
+def kept_fresh(code: Code, read: Call) -> bool:
+    """Whether the file itself moves the cached count with each use."""
+    return any(
+        call is not read
+        and {"cache", "cached"} & set(words(call.name))
+        and FRESH & set(words(call.method))
+        and not {"invalidate", "refresh", "clear"} & set(words(call.method))
+        and enclosing(call.scope, Kind.FUNCTION) is enclosing(read.scope, Kind.FUNCTION)
+        for call in code.facts.calls
+    )
+
+
+def is_late(code: Code, call: Call) -> bool:
+    matched = providers.match(call.folded, code.facts.packages, code.facts.language)
+    return matched is not None and matched[1].role == "query"
+
+
+def in_memory(code: Code, limit: Limit) -> Name | None:
+    """The module's own map in which the usage is counted."""
+    for part in walk(resolved(code.values, limit.used, limit.scope, limit.span.start)):
+        root = root_of(part.callee.object) if isinstance(part, Call) and isinstance(part.callee, Member) else root_of(part)
+        if not isinstance(root, Name) or not isinstance(part, Call | Index):
+            continue
+        if isinstance(part, Call) and fold(part.method) not in STEPS:
+            continue
+        if frozenset(words(root.text)) & (NOT_OF_A_PLAN | {"cache", "ip", "window", "limiter", "throttle"}):
+            continue
+        if is_own_map(code, root) and is_changed(code, root):
+            return root
+    return None
+
+
+def is_own_map(code: Code, root: Name) -> bool:
+    known = [one for one in code.values.definitions.get(root.text, ()) if one.how == "assign"]
+    return len(known) == 1 and known[0].scope.kind is Kind.MODULE and is_empty_map(known[0].value)
+
+
+def is_empty_map(value: Expression | None) -> bool:
+    match value:
+        case Object(entries=()) | Sequence(items=()):
+            return True
+        case Call():
+            return fold(value.method) in MAKERS and "redis" not in value.folded
+        case _:
+            return False
+
+
+def is_changed(code: Code, root: Name) -> bool:
+    """Whether a function of the file counts in it: what is only filled at the start is a table."""
+    return any(counts_in(assign, root) for assign in code.facts.assigns) or any(
+        fold(call.method) == "set" and isinstance(call.receiver, Name) and call.receiver.text == root.text and is_sum(call)
+        for call in code.facts.calls
+    )
+
+
+def counts_in(assign: Assign, root: Name) -> bool:
+    targets = [target for target in assign.targets if isinstance(target, Index | Member)]
+    return assign.operator in ("+=", "-=") and any(getattr(root_of(target), "text", "") == root.text for target in targets)
+
+
+def is_sum(call: Call) -> bool:
+    return any(getattr(part, "operator", "") == "+" for argument in call.arguments[1:] for part in walk(argument.value))
+
+
+def stale(code: Code, limit: Limit, read: Call) -> Finding:
+    return Finding(
+        span=limit.span,
+        description=(
+            f"`{said_by(limit.used)}` comes from `{read.name}`, which lags behind what is used: until it catches up, requests "
+            "pass a limit that has been reached."
+        ),
+        remediation="Enforce from the counter that the charge writes, in one step with it; keep this reading for display.",
+        confidence=Confidence.LIKELY,
+        trace=(Step(read.span, "read here"),),
+    )
+
+
+def local(code: Code, limit: Limit, held: Name) -> Finding:
+    return Finding(
+        span=limit.span,
+        description=(
+            f"The usage lies in `{held.text}`, in the memory of this process: it is zero again after every deployment or crash, "
+            "and each instance counts its own."
+        ),
+        remediation=f"Keep what `{held.text}` counts in the database or in Redis, and take from it with a conditional update.",
+        confidence=Confidence.LIKELY,
+        variant="process-local-limiter",
+    )
+
+
+EXAMPLES = (
+    Example(
+        "python",
+        """
+usage = {}
+
+
+async def generate(request: Request, user: User):
+    cached = await cache.get(f"spend:{user.id}")
+    if cached["spend"] >= user.max_budget:  # <- finding
+        raise HTTPException(status_code=402, detail="budget used up")
+    return await call_model(await request.json())
+
+
+def ask(request: Request, user: User):
+    if usage[user.id] >= user.monthly_limit:  # <- finding
+        raise HTTPException(status_code=429, detail="limit reached")
+
+
+def count(user: User, tokens: int):
+    usage[user.id] += tokens
+""",
+    ),
+    Example(
+        "python",
+        """
+PRICES = {"small": 1, "large": 5}
+
+
+async def generate(request: Request, user: User):
+    row = await db.fetch_one("SELECT spend, max_budget FROM users WHERE id = :id", {"id": user.id})
+    if row.spend >= row.max_budget:
+        raise HTTPException(status_code=402, detail="budget used up")
+    return await call_model(await request.json())
+
+
+async def warn(user: User):
+    cached = await cache.get(f"spend:{user.id}")
+    if cached["spend"] >= user.max_budget:
+        logger.warning("%s has reached its budget", user.id)
+""",
+    ),
+    Example(
+        "typescript",
+        """
+const usedToday = new Map<string, number>();
+
+export async function POST(request: Request) {
+  const user = await currentUser();
+  const used = usedToday.get(user.id) ?? 0;
+  if (used >= user.plan.dailyLimit) {  // <- finding
+    return Response.json({ error: "limit reached" }, { status: 429 });
+  }
+  return Response.json(await generate(await request.json()));
+}
+
+export function count(userId: string, n: number) {
+  usedToday.set(userId, (usedToday.get(userId) ?? 0) + n);
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function POST(request: Request) {
+  const user = await currentUser();
+  const usage = await prisma.usage.findUnique({ where: { userId: user.id } });
+  if (usage.used >= user.plan.dailyLimit) {
+    return Response.json({ error: "limit reached" }, { status: 429 });
+  }
+  return Response.json(await generate(await request.json()));
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package relay
+
+func admit(ctx context.Context, user *User, cost int64) error {
+	balance, err := model.CacheGetUserQuota(ctx, user.Id)
+	if err != nil {
+		return err
+	}
+	if balance < cost {  // <- finding
+		return ErrQuotaExceeded
+	}
+	return nil
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package relay
+
+func admit(ctx context.Context, user *User, cost int64) error {
+	balance, err := model.GetUserQuota(ctx, user.Id)
+	if err != nil {
+		return err
+	}
+	if balance < cost {
+		return ErrQuotaExceeded
+	}
+	return nil
+}
+""",
+    ),
+)

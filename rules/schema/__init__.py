@@ -1,0 +1,48 @@
+"""The project's schema, read from migrations and model definitions as text: it need not parse to be of use."""
+
+from collections.abc import Iterator, Mapping
+
+from rules.schema import models, sql
+from rules.schema.tables import Schema, Table, joined
+
+__all__ = ["Schema", "Table", "looks_like_schema", "schema_of"]
+
+READERS = (
+    ((".prisma",), ("model ",), models.prisma),
+    ((".sql", ".py", ".ts", ".js", ".go", ".rb", ".php"), ("create table", "unique index", "add constraint"), sql.tables),
+    ((".ts", ".js"), ("Table(",), models.drizzle),
+    ((".py",), ("Column(", "Field(", "mapped_column("), models.python_models),
+    ((".py",), ("op.create_",), models.alembic),
+    ((".go",), ("gorm:", "Indexes()", "bun:"), models.go_models),
+    ((".rb",), ("create_table", "add_index"), models.rails),
+    ((".php",), ("Schema::",), models.laravel),
+)
+"""Endings, words of which one must occur, and what reads it."""
+SIZE = 1024 * 1024
+
+
+def schema_of(texts: Mapping[str, str]) -> Schema:
+    """All tables that these files describe."""
+    return joined(table for path, text in sorted(texts.items()) for table in tables_in(path, text))
+
+
+def tables_in(path: str, text: str) -> Iterator[Table]:
+    lowered = ""
+    for endings, words, read in READERS:
+        if not path.endswith(endings) or len(text) > SIZE:
+            continue
+        lowered = lowered or text.lower()
+        if any(word.lower() in lowered for word in words):
+            yield from read(text)
+
+
+def looks_like_schema(path: str) -> bool:
+    """Whether a path is worth reading for its tables, by its name alone."""
+    said = path.lower()
+    if said.endswith((".prisma", "schema.rb", "structure.sql", "schema.sql", "schema.ts")):
+        return True
+    folders = ("migration", "alembic/versions", "/schema/", "ent/schema", "db/migrate", "/models/", "drizzle/")
+    named = said.rsplit("/", 1)[-1]
+    return said.endswith((".sql", ".py", ".ts", ".go", ".rb", ".php")) and (
+        any(folder in said for folder in folders) or named in ("models.py", "model.go", "models.go", "schema.go", "tables.py")
+    )

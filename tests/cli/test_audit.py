@@ -1,0 +1,126 @@
+"""`meteraudit audit` over files, folders and bundles."""
+
+import os
+from pathlib import Path
+
+import pytest
+from conftest import Meteraudit
+from local_repositories import PLAIN, UNKEYED, put
+
+from bot.bundle import write_bundle
+
+
+def audit(meteraudit: Meteraudit, *words: object, folder: Path | None = None, given: bytes = b""):
+    return meteraudit("audit", "--format", "json", *words, folder=folder, given=given)
+
+
+def paths(ran) -> list[str]:
+    return [one["path"] for one in ran.report["findings"]]
+
+
+def test_a_folder_is_audited_in_full_without_tests_vendored_code_and_links(meteraudit: Meteraudit, tmp_path: Path) -> None:
+    left = ("tests/test_usage.py", "node_modules/x/y.js", "vendor/x.py", ".git/hooks/x.py", "a.gen.py")
+    put(tmp_path, {"usage.py": UNKEYED, "src/deep/meter.py": UNKEYED, "good.py": PLAIN} | dict.fromkeys(left, UNKEYED))
+    (tmp_path / "link.py").symlink_to("usage.py")
+    (tmp_path / "loop").symlink_to(".")
+
+    ran = audit(meteraudit, folder=tmp_path)
+
+    assert (ran.code, paths(ran)) == (1, ["src/deep/meter.py", "usage.py"])
+    assert {one["state"] for one in ran.report["findings"]} == {"new"}
+    assert ran.report["mode"] == "audit"
+
+
+def test_a_file_that_is_named_is_audited_even_if_it_is_a_test(meteraudit: Meteraudit, tmp_path: Path) -> None:
+    put(tmp_path, {"tests/test_usage.py": UNKEYED})
+
+    assert paths(audit(meteraudit, tmp_path / "tests/test_usage.py", "--root", tmp_path)) == ["tests/test_usage.py"]
+
+
+def test_paths_are_told_from_the_root_and_in_full_outside_of_it(meteraudit: Meteraudit, tmp_path: Path) -> None:
+    put(tmp_path, {"project/src/usage.py": UNKEYED, "elsewhere/usage.py": UNKEYED})
+
+    words = ("../elsewhere/usage.py", "src/usage.py", "./src/usage.py", "--root", ".")
+    ran = audit(meteraudit, *words, folder=tmp_path / "project")
+
+    assert paths(ran) == [f"{tmp_path}/elsewhere/usage.py", "src/usage.py"]
+
+
+def test_the_configuration_under_the_root_counts(meteraudit: Meteraudit, tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        {
+            "usage.py": UNKEYED,
+            "old/usage.py": UNKEYED,
+            ".meteraudit.yml": "version: 1\nmode: advisory\npaths: {exclude: [old/]}\n",
+            ".meteraudit/x.py": PLAIN,
+        },
+    )
+
+    ran = audit(meteraudit, tmp_path, "--root", tmp_path, folder=Path("/"))
+
+    assert (ran.code, paths(ran), ran.report["gate"]["conclusion"]) == (0, ["usage.py"], "neutral")
+
+
+def test_a_broken_configuration_blocks_and_is_told(meteraudit: Meteraudit, tmp_path: Path) -> None:
+    put(tmp_path, {"usage.py": PLAIN, ".meteraudit.yml": "version: 2\n"})
+
+    ran = audit(meteraudit, folder=tmp_path)
+
+    assert (ran.code, ran.report["gate"]["conclusion"]) == (1, "action_required")
+    assert ran.err.startswith(".meteraudit.yml:1:10: ")
+
+
+def test_a_bundle_is_read_from_standard_input(meteraudit: Meteraudit) -> None:
+    bundle = write_bundle({"tests/usage.py": UNKEYED, "good.py": PLAIN})
+
+    ran = audit(meteraudit, "-", given=bundle.encode())
+
+    assert (ran.code, paths(ran)) == (1, ["tests/usage.py"])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [(b"x = 1\n", "Standard input cannot be audited: the bundle has no heading"), (b"--- a ---\n\xff", "is not UTF-8 text")],
+)
+def test_standard_input_that_is_no_bundle_is_refused(meteraudit: Meteraudit, given: bytes, said: str) -> None:
+    ran = audit(meteraudit, "-", given=given)
+
+    assert (ran.code, said in ran.err, ran.err.count("\n")) == (2, True, 1)
+
+
+def test_what_cannot_be_read_is_named(meteraudit: Meteraudit, tmp_path: Path) -> None:
+    put(tmp_path, {"latin.py": b"\xf6", "huge.py": "x = 1\n" * 100_000, "binary.py": b"\0"})
+    os.mkfifo(tmp_path / "pipe.py")
+
+    ran = audit(meteraudit, folder=tmp_path)
+
+    assert ran.left_out == {
+        "latin.py": "not UTF-8 text at line 1",
+        "huge.py": "larger than 512 kB",
+        "binary.py": "binary",
+        "pipe.py": "not a regular file",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("gone.py",), "gone.py is not there: name files or folders of this machine"),
+        (("--root", "gone"), "gone is not a folder: name the root of the project with --root."),
+        (("-", "x.py"), "- reads the whole audit from standard input"),
+    ],
+)
+def test_a_wrong_path_is_named(meteraudit: Meteraudit, words: tuple[str, ...], said: str) -> None:
+    ran = audit(meteraudit, *words)
+
+    assert (ran.code, ran.out, said in ran.err) == (2, "", True)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is unreadable to root")
+def test_a_folder_that_cannot_be_listed_stops_the_audit(meteraudit: Meteraudit, tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0)
+
+    ran = audit(meteraudit, folder=tmp_path)
+
+    assert (ran.code, "closed cannot be read (Permission denied)" in ran.err) == (2, True)

@@ -1,0 +1,107 @@
+"""Unique keys and types are read from every common way of writing a schema."""
+
+import pytest
+
+from rules.schema import schema_of
+
+SOURCES = {
+    "m/1.sql": """
+CREATE TABLE usage_events (
+  id uuid PRIMARY KEY, tenant_id text, key text, amount DOUBLE PRECISION,
+  UNIQUE (tenant_id, key)
+);
+""",
+    "m/2.sql": """
+create table usage_events (tenant_id text, key text);
+create unique index concurrently x on public.usage_events (tenant_id, key);
+""",
+    "schema.prisma": """
+model UsageEvent {
+  id       String @id
+  tenantId String
+  key      String
+  amount   Float
+  @@unique([tenantId, key])
+}
+""",
+    "schema.ts": """
+export const usageEvents = pgTable("usage_events", {
+  id: uuid("id").primaryKey(),
+  tenantId: text("tenant_id"),
+  key: text("key"),
+}, (t) => [uniqueIndex("x").on(t.tenantId, t.key)]);
+""",
+    "models.py": """
+class UsageEvent(Base):
+    __tablename__ = "usage_events"
+    tenant_id = Column(String)
+    key = Column(String)
+    __table_args__ = (UniqueConstraint("tenant_id", "key"),)
+""",
+    "app/models.py": """
+class UsageEvent(models.Model):
+    tenant_id = models.CharField()
+    key = models.CharField()
+
+    class Meta:
+        unique_together = [("tenant_id", "key")]
+""",
+    "alembic/versions/a.py": "op.create_unique_constraint('x', 'usage_events', ['tenant_id', 'key'])\n",
+    "alembic/versions/b.py": "op.create_index('x', 'usage_events', ['tenant_id', 'key'], unique=True)\n",
+    "model.go": """
+type UsageEvent struct {
+	TenantID string `gorm:"uniqueIndex:idx_key"`
+	Key      string `gorm:"uniqueIndex:idx_key"`
+}
+""",
+    "ent/schema/usage.go": """
+func (UsageEvent) Indexes() []ent.Index {
+	return []ent.Index{index.Fields("tenant_id", "key").Unique()}
+}
+""",
+    "db/schema.rb": """
+create_table "usage_events" do |t|
+  t.string "tenant_id"
+  t.index ["tenant_id", "key"], name: "x", unique: true
+end
+""",
+    "2024_create.php": """
+Schema::create('usage_events', function ($table) {
+  $table->string('key');
+  $table->unique(['tenant_id', 'key']);
+});
+""",
+}
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_a_unique_key_is_read(path: str) -> None:
+    schema = schema_of({path: SOURCES[path]})
+
+    assert schema.is_unique("UsageEvent", ["tenantId", "key", "amount"])
+    assert schema.is_unique("usage_events", ["tenant_id", "key"])
+    assert not schema.is_unique("usage_events", ["key"])
+
+
+def test_a_table_that_nothing_describes_is_unknown() -> None:
+    assert schema_of({}).is_unique("usage_events", ["key"]) is None
+
+
+def test_types_are_kept() -> None:
+    table = schema_of({"m/1.sql": SOURCES["m/1.sql"]}).table("usage_events")
+
+    assert table is not None
+    assert "double" == table.columns["amount"].split()[0]
+
+
+def test_an_engine_and_its_key_are_kept() -> None:
+    ddl = "CREATE TABLE events (id String, ts DateTime) ENGINE = ReplacingMergeTree(ts) ORDER BY (id, ts);"
+    table = schema_of({"a.sql": ddl}).table("events")
+
+    assert table is not None
+    assert ("replacingmergetree", ("id", "ts")) == (table.engine, table.order_by)
+
+
+def test_a_unique_column_is_a_key_of_its_own() -> None:
+    assert schema_of({"schema.prisma": "model Event {\n  id Int @id\n  key String @unique\n}\n"}).is_unique("events", ["key"])
+    assert schema_of({"a.sql": "create table events (key text unique, n int)"}).is_unique("Event", ["key"])

@@ -1,0 +1,42 @@
+"""The unchanged files that a review reads are those that the changed ones need."""
+
+import pytest
+
+from bot.context import SCHEMA_FILES, context_paths
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "wanted"),
+    [
+        ("src/a.ts", 'import { b } from "./usage/b";', "src/usage/b.ts"),
+        ("src/a.ts", 'import { b } from "../lib/b.js";', "lib/b.ts"),
+        ("src/app/a.ts", 'import { b } from "@/lib/usage";', "src/lib/usage/index.ts"),
+        ("src/a.js", 'const b = require("./b");', "src/b.js"),
+        ("app/a.py", "from app.billing import record\n", "app/billing.py"),
+        ("app/api/a.py", "from ..billing import record\n", "app/billing.py"),
+        ("app/a.py", "from app import billing\n", "app/billing.py"),
+        ("pkg/meter/a.go", "package meter\n", "pkg/meter/b.go"),
+    ],
+)
+def test_an_import_is_followed(path: str, text: str, wanted: str) -> None:
+    there = [path, wanted, "other/c.ts", "other/c.py"]
+
+    assert context_paths(there, {path: text}) == [wanted]
+
+
+def test_the_schema_is_read_and_the_changed_files_are_not_read_twice() -> None:
+    there = ["a.ts", "prisma/schema.prisma", "db/migrations/2.sql", "db/migrations/1.sql", "docs/x.sql"]
+
+    assert set(context_paths(there, {"a.ts": "", "db/migrations/2.sql": ""})) == {
+        "prisma/schema.prisma",
+        "db/migrations/1.sql",
+    }
+
+
+def test_it_is_bounded() -> None:
+    there = [f"db/migrations/{number:05}.sql" for number in range(5000)]
+
+    chosen = context_paths(there, {"a.ts": ""})
+
+    assert len(chosen) == SCHEMA_FILES
+    assert "db/migrations/04999.sql" in chosen
