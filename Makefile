@@ -4,8 +4,9 @@ BIN := .venv/bin
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 
 BENCH_DIR ?=
+MIRRORS ?= .mirrors
 
-.PHONY: install demo serve test lint format rules-page picture bench
+.PHONY: install demo serve test lint format rules-page picture bench accuracy
 
 install: .venv/installed
 
@@ -40,3 +41,8 @@ picture: install
 
 bench: install
 	$(BIN)/python -m tests.bench $(BENCH_DIR)
+
+# Bare mirrors of the repositories that tests/accuracy/*.jsonl name, as MIRRORS/OWNER+NAME/repo or MIRRORS/OWNER/NAME.git.
+accuracy: install
+	$(BIN)/python tests/accuracy/score.py labels --mirrors $(MIRRORS) -- $(BIN)/meteraudit
+	$(BIN)/python tests/accuracy/score.py replay --mirrors $(MIRRORS) -- $(BIN)/meteraudit

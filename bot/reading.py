@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from bot.context import context_paths, needs_context
 from bot.github.errors import NotFound, TooLarge
@@ -40,11 +41,22 @@ class Reading:
     """GitHub has more files than it lists."""
     left_out: int
     """Files that were not read because the change is too large."""
+    names: frozenset[str] = frozenset()
+    """Every file that GitHub lists, by its name at the head and at the base."""
 
     def missing(self, report: Report) -> int:
         """How many files were not looked at, those included that GitHub did not list."""
         unlisted = max(0, self.total - self.listed) if self.cut else 0
         return len(report.not_analyzed) + unlisted
+
+    def fate(self, path: str, report: Report) -> Literal["changed", "gone"] | None:
+        """Where a file that had a finding stands now; None where it was not looked at, which says nothing."""
+        read = next((file for file in self.change.files if path in (file.path, file.base_path)), None)
+        if any(one.path in (path, read.path if read else path) for one in report.not_analyzed):
+            return None
+        if read is not None:
+            return "changed" if read.head is not None else "gone"
+        return None if self.cut or path in self.names else "gone"
 
 
 Excluded = Callable[[str], str | None]
@@ -84,6 +96,7 @@ async def read_change(repository: RepositoryClient, pull: PullRequest, excluded:
         total=pull.changed_files or len(files.entries),
         cut=files.cut,
         left_out=len(left_out) + len(not_analyzed),
+        names=frozenset(name for entry in files.entries for name in (entry.filename, entry.previous_filename) if name),
     )
 
 

@@ -1,6 +1,6 @@
-"""One pull request reviewed, from the job that names it to the check run and the review on GitHub. Read this first.
+"""One pull request reviewed, from the job that names it to the check run and the comments on GitHub. Read this first.
 
-    delivery -> job -> pull request -> changed files -> facts -> scope -> rules -> findings -> report -> check and review
+    delivery -> job -> pull request -> changed files -> facts -> scope -> rules -> findings -> report -> check and comments
 
 The middle, from the changed files to the report, is `examine`: pure, and run in a sandbox, since the code under review is
 somebody else's. Everything before reads GitHub, everything after writes to it, and each write first looks whether it has
@@ -12,14 +12,17 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot import posting
+from bot import checks
 from bot.configuration import configuration_at
+from bot.conversation import read_talk, speak
 from bot.deliveries import PullRequestJob
+from bot.desk import Desk
 from bot.github.client import GitHub
-from bot.github.errors import InstallationGone, NotFound, RepositoryGone
-from bot.github.payloads import PullRequest
-from bot.github.repository import RepositoryClient
+from bot.github.errors import InstallationGone, NotFound, RateLimited, RepositoryGone
+from bot.memory import Memory
+from bot.preview import preview
 from bot.reading import HeadMovedError, read_change
+from bot.weighing import left_alone, weighed, word_of
 from rules.change import Change
 from rules.options import Options
 from rules.report import Report
@@ -28,25 +31,28 @@ RESTARTS = 3
 """A head that moves while its files are read is read again; after so many times the push's own job takes over."""
 
 Examine = Callable[[Change, Options], Awaitable[Report]]
+Queue = Callable[[PullRequestJob], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Reviewer:
-    """What a review needs from outside: GitHub, the sandboxed `examine`, and the address for links."""
+    """What a review needs from outside: GitHub, the sandboxed `examine`, what we remember, and the address for links."""
 
     github: GitHub
     examine: Examine
+    memory: Memory
+    queue: Queue
+    """Asks for the review of another pull request."""
     public_url: str | None = None
 
 
 async def review(reviewer: Reviewer, job: PullRequestJob) -> None:
-    """Brings one pull request's check run and review up to date with its newest head."""
-    repository = reviewer.github.repository(job.installation_id, job.repository_id)
+    """Brings one pull request's check run and comments up to date with its newest head."""
     for _ in range(RESTARTS):
         try:
-            return await review_head(reviewer, repository, job.number)
+            return await review_head(reviewer, await desk_for(reviewer, job))
         except HeadMovedError:
             log.info("head moved", repository_id=job.repository_id, pull_request=job.number)
         except (InstallationGone, RepositoryGone, NotFound):
@@ -55,35 +61,57 @@ async def review(reviewer: Reviewer, job: PullRequestJob) -> None:
     return None
 
 
-async def review_head(reviewer: Reviewer, repository: RepositoryClient, number: int) -> None:
-    pull = await repository.pull_request(number)
-    if pull.state != "open":
-        return
-    configuration = await configuration_at(repository, pull, reviewer.public_url)
-    if (reason := configuration.leaves_alone(pull)) is not None:
-        await posting.pass_over(repository, pull, reason)
-        return
-    check = await posting.begin(repository, pull)
+async def desk_for(reviewer: Reviewer, job: PullRequestJob) -> Desk:
+    repository = reviewer.github.repository(job.installation_id, job.repository_id)
+    pull, app = await repository.pull_request(job.number), await reviewer.github.app()
+    return Desk(repository, reviewer.memory, app, job.installation_id, job.repository_id, pull)
+
+
+async def review_head(reviewer: Reviewer, desk: Desk) -> None:
+    if desk.pull.state != "open":
+        return await closed(reviewer, desk)
+    await checks.begin(desk)
+    blocks = False
     try:
-        reading = await read_change(repository, pull, configuration.paths)
-        report = await reviewer.examine(reading.change, configuration.options)
-        await still_there(repository, pull)
+        configuration = await configuration_at(reviewer.github, desk, reviewer.public_url)
+        blocks = configuration.configuration.fail_closed
+        decisions = await desk.memory.decisions(desk.repository_id, desk.pull.number)
+        if (reason := left_alone(configuration, decisions, desk.pull)) is not None:
+            return await checks.pass_over(desk, reason)
+        reading = await read_change(desk.repository, desk.pull, configuration.paths)
+        whole = await reviewer.examine(reading.change, configuration.options)
+        would_be = await preview(desk, reading, configuration, reviewer.examine)
+        await still_there(desk)
         # Comments first, the check last: a completed check says that everything has been said.
-        report = await posting.comment(repository, pull, reading, report, await reviewer.github.app())
-        await still_there(repository, pull)
-        await posting.complete(repository, pull, configuration, reading, report, check)
+        talk = await read_talk(desk)
+        judged = weighed(reading, whole, talk, configuration, decisions)
+        report = await speak(desk, talk, judged)
+        await still_there(desk)
+        await checks.conclude(desk, word_of(desk, judged, report, would_be))
     except HeadMovedError:
-        await posting.supersede(repository, check)
+        await checks.cancel(desk, desk.pull.head.sha)
         raise
-    except (InstallationGone, RepositoryGone, NotFound):
+    except (InstallationGone, RepositoryGone, NotFound, RateLimited):
+        # Gone, or GitHub wants silence: there is nobody to tell, or it must wait.
         raise
     except Exception:
-        await posting.could_not_finish(repository, pull, check, configuration.configuration.fail_closed)
+        await checks.could_not_finish(desk, blocks)
         raise
 
 
-async def still_there(repository: RepositoryClient, pull: PullRequest) -> None:
-    """Raises HeadMovedError if what was judged is no longer the head."""
-    now = await repository.pull_request(pull.number)
-    if now.head.sha != pull.head.sha or now.base.ref != pull.base.ref:
+async def still_there(desk: Desk) -> None:
+    """Raises HeadMovedError if what was judged is no longer the head, or no longer to be judged."""
+    now, then = await desk.repository.pull_request(desk.pull.number), desk.pull
+    if (now.head.sha, now.base.ref, now.state, now.draft) != (then.head.sha, then.base.ref, then.state, then.draft):
         raise HeadMovedError
+
+
+async def closed(reviewer: Reviewer, desk: Desk) -> None:
+    """A closed pull request leaves no check open, and no longer speaks for others that have its head."""
+    for one in await desk.memory.open_checks(desk.repository_id, desk.pull.number):
+        await checks.cancel(desk, one.head_sha)
+    others = await desk.memory.verdicts(desk.repository_id, desk.pull.head.sha)
+    await desk.memory.close(desk.repository_id, desk.pull.number, merged=desk.pull.merged)
+    for other in others:
+        if other.number != desk.pull.number:
+            await reviewer.queue(PullRequestJob(desk.installation_id, desk.repository_id, other.number))

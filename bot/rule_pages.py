@@ -1,4 +1,4 @@
-"""The catalogue for readers: a table of all rules and the page of one at a terminal, and the tables in the repository's pages."""
+"""The catalogue for readers: a table of all rules and the page of one at a terminal, and the tables in our own pages."""
 
 import json
 from collections import Counter
@@ -103,11 +103,12 @@ def as_markdown(rules: Iterable[Rule]) -> str:
         )
         for rule in ordered
     ]
-    return (
-        f"# Rules\n\nAll {len(ordered)} rules, written by `make rules-page` from [the catalogue](catalog). The first digit of an "
-        "id is the section.\n`meteraudit explain MTR-201` prints a rule's page: what is wrong, what it costs, what to do, bad "
-        "and good code.\n\n" + table(heading, rows)
+    intro = (
+        f"All {len(ordered)} rules, written by `make rules-page` from [the catalogue](catalog). The first digit of an id is\n"
+        "its section. `meteraudit explain MTR-201` prints a rule's page: what is wrong, what it costs, what to do, bad and\n"
+        "good code."
     )
+    return f"# Rules\n\n{intro}\n\n{table(heading, rows)}"
 
 
 def counts(rules: Iterable[Rule]) -> str:

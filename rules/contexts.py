@@ -42,7 +42,8 @@ WORK_NAMES = re.compile(
 )
 TEST_PATH = re.compile(
     r"(^|/)(tests?|__tests__|locustfiles?|loadtests?|testdata|fixtures?|e2e|specs?|mocks?|__mocks__|examples?|samples?)/|"
-    r"(^|/)(test_[^/]*|[^/]*_test|conftest|demos?|seeds?|seed_data)\.\w+$|\.(test|spec|stories|mock)\.\w+$|(^|/)tests?\.\w+$"
+    r"(^|/)(test_[^/]*|[^/]*_test|conftest|demos?|seeds?|seed_data)\.\w+$|\.(test|spec|stories|mock)\.\w+$|(^|/)tests?\.\w+$|"
+    r"[a-z]Tests?\.\w+$"
 )
 SCRIPT_PATH = re.compile(r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|backfill)[^/]*|seeds?|migrations?)/")
 SCHEDULE_PATH = re.compile(r"(^|/)(crons?|schedules?|scheduled)(/|\.|-|_)", re.I)

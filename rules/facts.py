@@ -5,10 +5,11 @@ returns, raises) lie flat in evaluation order, each with its scope. *Expressions
 A front end says what is written; what it means is decided in `meaning.py` and `values.py`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,15 +223,12 @@ class Call:
     targets: tuple["Expression", ...] = ()
     """What it is assigned to; a destructuring pattern is an Object or a Sequence."""
     constructs: bool = False
+    method: str = ""
+    """The last segment of the name, as written."""
 
     @property
     def receiver(self) -> "Expression | None":
         return self.callee.object if isinstance(self.callee, Member) else None
-
-    @property
-    def method(self) -> str:
-        """The last segment of the name, as written."""
-        return self.name.rsplit(".", 1)[-1]
 
 
 Expression: TypeAlias = (
@@ -442,6 +440,7 @@ class Facts:
         return self.source[part.start : part.end].decode(errors="replace")
 
 
+@lru_cache(maxsize=50_000)
 def fold(name: str) -> str:
     """A name for matching: lower case, without underscores and dashes; dots stay."""
     return name.replace("_", "").replace("-", "").lower()
@@ -456,34 +455,41 @@ def chain(scope: Scope | None) -> Iterator[Scope]:
 
 def enclosing(scope: Scope | None, *kinds: Kind) -> Scope | None:
     """The innermost scope of one of these kinds that is or encloses `scope`."""
-    return next((outer for outer in chain(scope) if outer.kind in kinds), None)
+    while scope is not None and scope.kind not in kinds:
+        scope = scope.parent
+    return scope
 
 
 def within(scope: Scope | None, outer: Scope) -> bool:
-    return any(one is outer for one in chain(scope))
+    while scope is not None and scope is not outer:
+        scope = scope.parent
+    return scope is not None
+
+
+# By type and not by `match`: every rule walks every expression, and a chain of patterns is several times slower.
+PARTS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
+    Name: lambda one: (),
+    Literal: lambda one: (),
+    Lambda: lambda one: (),
+    Member: lambda one: (one.object,),
+    Index: lambda one: (one.object, one.key),
+    Template: lambda one: one.parts,
+    Unknown: lambda one: one.parts,
+    Sequence: lambda one: one.items,
+    Object: lambda one: tuple([entry.value for entry in one.entries]),
+    Binary: lambda one: (one.left, one.right),
+    Compare: lambda one: (one.left, one.right),
+    Logical: lambda one: (one.left, one.right),
+    Unary: lambda one: (one.value,),
+    Spread: lambda one: (one.value,),
+    Conditional: lambda one: (one.test, one.then, one.otherwise),
+    Call: lambda one: (one.callee, *[argument.value for argument in one.arguments]),
+}
 
 
 def parts(expression: Expression) -> tuple[Expression, ...]:
     """The direct parts of an expression. A Lambda has none: its body lies in its scope."""
-    match expression:
-        case Name() | Literal() | Lambda():
-            return ()
-        case Member(object=inner):
-            return (inner,)
-        case Index(object=inner, key=key):
-            return (inner, key)
-        case Template(parts=inside) | Unknown(parts=inside) | Sequence(items=inside):
-            return inside
-        case Object(entries=entries):
-            return tuple(entry.value for entry in entries)
-        case Binary(left=left, right=right) | Compare(left=left, right=right) | Logical(left=left, right=right):
-            return (left, right)
-        case Unary(value=value) | Spread(value=value):
-            return (value,)
-        case Conditional(test=test, then=then, otherwise=otherwise):
-            return (test, then, otherwise)
-        case Call(callee=callee, arguments=arguments):
-            return (callee, *(argument.value for argument in arguments))
+    return PARTS[type(expression)](expression)
 
 
 def walk(expression: Expression | None) -> Iterator[Expression]:
@@ -492,7 +498,9 @@ def walk(expression: Expression | None) -> Iterator[Expression]:
     while waiting:
         one = waiting.pop()
         yield one
-        waiting.extend(reversed(parts(one)))
+        inside = PARTS[type(one)](one)
+        if inside:
+            waiting.extend(inside[::-1])
 
 
 def dotted(expression: Expression) -> str:

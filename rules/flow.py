@@ -87,7 +87,7 @@ def runs_alone(code: Code, scope: Scope, transactions: bool = True) -> bool:
     return function is not None and any(takes_lock(call, transactions) for call in code.calls_in(function))
 
 
-def tested_alone(code: Code, scope: Scope, at: int) -> bool:
+def held_alone(code: Code, scope: Scope, at: int) -> bool:
     """Whether a reading that is tested at byte `at` is still true when it is used: a lock in the function, or a
     transaction around the test or begun before it. A transaction of the writes alone does not hold what was read before."""
     if runs_alone(code, scope, transactions=False):

@@ -41,7 +41,22 @@ def gates(code: Code) -> Iterator[Gate]:
 def is_gate(code: Code, call: Call) -> bool:
     if is_one_of(call.name, code.names.limit):
         return True
-    return checks_limit(call.method) and not frozenset(words(call.method)) & NOT_OF_A_PLAN and not call.constructs
+    said = words(call.method)
+    if call.constructs or not said or frozenset(said) & NOT_OF_A_PLAN:
+        return False
+    return checks_limit(call.method) or asks_for_use(said)
+
+
+def asks_for_use(said: tuple[str, ...]) -> bool:
+    """`canUserGenerate`, `checkUsage`: limit helpers that do not say limit."""
+    rest = frozenset(said[1:])
+    if said[0] == "can":
+        return bool(rest & {"generate", "consume", "spend", "afford", "proceed"})
+    return (
+        said[0] in ("check", "verify", "enforce")
+        and rest <= {"usage", "user", "daily", "monthly", "api", "and"}
+        and "usage" in rest
+    )
 
 
 def raises(call: Call) -> bool:

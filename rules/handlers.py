@@ -1,6 +1,7 @@
 """Who takes the failure of a call: the try around it, the test of its error, the end of its promise."""
 
 from collections.abc import Mapping
+from weakref import WeakKeyDictionary
 
 from rules.code import Code
 from rules.emissions import outer_calls
@@ -19,11 +20,15 @@ from rules.facts import (
 
 HOPS = 3
 """Through how many callbacks a failure is followed outwards: a retry helper inside a transaction inside a batch."""
+CARRIERS: WeakKeyDictionary[Code, Mapping[Scope, Call]] = WeakKeyDictionary()
+"""What was worked out for a file; gone with it."""
 
 
 def handlers_of(code: Code, call: Call, sent: Call) -> tuple[Scope, ...]:
     """The handlers that take a call's failure, innermost first. `sent` is the end of its promise chain."""
-    carriers = carriers_of(code.facts)
+    if code not in CARRIERS:
+        CARRIERS[code] = carriers_of(code.facts)
+    carriers = CARRIERS[code]
     found: list[Scope] = []
     for _ in range(HOPS):
         taken = [scope for scope in code.facts.scopes if isinstance(scope.head, Handler) and takes(scope.head, call, sent)]

@@ -70,6 +70,7 @@ TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
 VAGUE = frozenset("count total value amount current number length size n num today daily monthly".split())
 """Names that mean something only with what they belong to."""
 SEEN_THROUGH = frozenset("int number float len parseint parsefloat bigint decimal max min int64 float64 int32 str abs".split())
+OWNERS = frozenset("plan tier subscription account org organization user customer team key tenant workspace".split())
 COUNTS = frozenset("count sum countdocuments scalar scalarone aggregate estimateddocumentcount len".split())
 COUNT_WORDS = frozenset(
     "count counter total requests calls generations messages seats cost tokens current today this runs scans exports".split()
@@ -90,6 +91,8 @@ def answers(facts: Facts) -> Iterator[Test]:
 
 def compared(values: Values, test: Test) -> Iterator[Limit]:
     for part in walk(test.value):
+        if isinstance(part, Unary) and (spent := spent_limit(part, test)) is not None:
+            yield spent
         if not isinstance(part, Compare) or part.operator not in TURNED:
             continue
         operators = (part.operator, TURNED[part.operator])
@@ -150,6 +153,21 @@ def is_need(left: Expression, need: Expression) -> bool:
         return True
     narrower = frozenset(words(name)) < frozenset(words(said_by(left)))
     return isinstance(need, Name) and (isinstance(left, Member | Index) or narrower) and not {"max", "limit"} & set(words(name))
+
+
+def spent_limit(part: Unary, test: Test) -> Limit | None:
+    """`if (!user.credits)`: there is nothing left."""
+    value = part.value
+    if (
+        part.operator != "not"
+        or not isinstance(value, Member)
+        or not {"credits", "balance", "remaining"} & set(words(value.name))
+    ):
+        return None
+    if not names_left(value.name):
+        return None
+    zero = Literal(part.span, 0)
+    return Limit(Compare(part.span, "<=", value, zero), value, "<=", zero, test, left=True)
 
 
 def opposite(operator: str) -> str:
@@ -216,8 +234,8 @@ def counted(whole: Expression) -> bool:
 
 def counts_towards(name: str, limit: str) -> bool:
     """`dailyCost >= dailyCostLimit`, `freeCounts >= MAX_FREE_COUNTS`, `requests >= plan.maxRequests`: one subject."""
-    mine = frozenset(words(name))
-    return bool(mine & (frozenset(words(limit)) - {"limit", "max", "maximum"})) and bool(mine & COUNT_WORDS)
+    mine, theirs = ({word.rstrip("s") for word in words(one)} for one in (name, limit))
+    return bool(mine & theirs - {"limit", "max", "maximum"}) and bool(frozenset(words(name)) & COUNT_WORDS)
 
 
 def is_limit(values: Values, expression: Expression, test: Test) -> bool:
@@ -226,7 +244,9 @@ def is_limit(values: Values, expression: Expression, test: Test) -> bool:
     if isinstance(expression, Literal | Call) or frozenset(words(name)) & NOT_OF_A_PLAN:
         return False
     if names_limit(name):
-        return not is_context_size(name)
+        return not is_context_size(name) or (
+            isinstance(expression, Member) and bool(OWNERS & set(words(said_by(expression.object))))
+        )
     whole = resolved(values, expression, test.scope, test.span.start)
     return whole is not expression and not isinstance(whole, Literal) and names_limit(said_by(whole))
 

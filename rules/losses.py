@@ -20,7 +20,7 @@ WRITE_VERBS = frozenset(
     "incr incrby hincrby increment write rpc fetch request invoke".split()
 )
 RECORDING = frozenset("record report track log meter increment deduct consume charge bill add ingest".split())
-CARRIED_LINES = 60
+CARRIED_LINES = 90
 """A longer function does more than carry the usage it writes."""
 
 
@@ -37,7 +37,7 @@ def losses(code: Code) -> Iterator[Loss]:
     """One per handler, the first write it takes."""
     reported: set[Scope] = set()
     for write in (*failing_writes(code), *carried(code)):
-        if write.call is None or gives_back(write.call):
+        if write.call is None or gives_back(write.call) or moves_nothing(write.call):
             continue
         handler = next(iter(handlers_of(code, write.call, write.sent or write.call)), None)
         if handler is None or handler in reported or excused(code, write, handler):
@@ -54,6 +54,14 @@ def losses(code: Code) -> Iterator[Loss]:
 def gives_back(call: Call) -> bool:
     """`PostConsumeQuota(token, -reserved)`: a refund that fails loses the customer's money, not usage."""
     return any(isinstance(part, Unary) and part.operator == "-" for argument in call.arguments for part in walk(argument.value))
+
+
+def moves_nothing(call: Call) -> bool:
+    """`recordUsage(accountId, 0)` only touches the account."""
+    values = [argument.value for argument in call.arguments]
+    zeros = [one for one in values if isinstance(one, Literal) and one.value == 0 and not isinstance(one.value, bool)]
+    ids = [one for one in values if isinstance(one, Name) and one.text.lower().endswith("id")]
+    return bool(zeros) and len(zeros) + len(ids) == len(values)
 
 
 def excused(code: Code, write: UsageWrite, handler: Scope) -> bool:
@@ -104,7 +112,7 @@ def carried(code: Code) -> Iterator[UsageWrite]:
 
 def carries(code: Code, write: UsageWrite) -> Scope | None:
     function = named_function(write.scope)
-    if function is None or not isinstance(function.head, Function) or write.call is None:
+    if function is None or not isinstance(function.head, Function) or write.call is None or function.head.name == "main":
         return None
     if function.span.end_line - function.span.line > CARRIED_LINES or code.context(function) in REDELIVERED:
         return None

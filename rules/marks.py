@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from rules.code import Code
 from rules.counters import texts, written_fields
@@ -218,3 +219,21 @@ def saving(code: Code, assign: Assign, root: Expression) -> Call | None:
 def takes(call: Call, name: str) -> bool:
     parts = [call.receiver, *(argument.value for argument in call.arguments)]
     return any(isinstance(one, Name) and one.text == name for part in parts if part is not None for one in walk(part))
+
+
+def lifetime(code: Code, mark: Mark) -> float | None:
+    """How long a key lives, in seconds, where that is a number in this file."""
+    assert mark.call is not None
+    plain = [argument.value for argument in mark.call.arguments]
+    for argument in mark.call.arguments:
+        if argument.name is not None and fold(argument.name) in ("ex", "ttl", "px"):
+            plain += [Literal(argument.span, fold(argument.name)), argument.value]
+        for entry in getattr(argument.value, "entries", ()):
+            if fold(entry.name or "") in ("ex", "ttl", "px"):
+                plain += [Literal(entry.span, fold(entry.name)), entry.value]
+    for unit, number in pairwise(plain):
+        word = str(unit.value).lower() if isinstance(unit, Literal) else ""
+        whole = resolved(code.values, number, mark.scope, mark.span.start)
+        if word in ("ex", "px", "ttl") and isinstance(whole, Literal) and isinstance(whole.value, int):
+            return whole.value / (1000 if word == "px" else 1)
+    return None

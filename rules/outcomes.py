@@ -46,6 +46,7 @@ class Outcome(StrEnum):
 LOST = frozenset({Outcome.LOGGED, Outcome.EMPTY})
 
 PASSES_ON = frozenset("reject next done cb callback fail nack requeue retry abort exit fatal fatalf panic throwerror".split())
+HANDS_ON = frozenset("raise throw rethrow reject requeue retry nack".split())
 RESPONSE = frozenset(
     "status json send sendstatus error abort abortwithstatusjson abortwithstatus writeheader jsonresponse".split()
 )
@@ -97,7 +98,7 @@ def passes_on(facts: Facts, handler: Scope) -> bool:
 
 def raises(call: Call) -> bool:
     """`reject(err)`, `next(err)`, and the project's own `_raise_error(…)`."""
-    return fold(call.method) in PASSES_ON or words(call.method)[:1] in (("raise",), ("throw",), ("rethrow",), ("reject",))
+    return fold(call.method) in PASSES_ON or (words(call.method) or ("",))[0] in HANDS_ON
 
 
 def returns_error(facts: Facts, one: Return, bound: str, handler: Scope) -> bool:
@@ -199,7 +200,7 @@ def answers(call: Call) -> bool:
     """`res.status(500)`, `c.JSON(500, …)`, `http.Error(w, …)`, `return NextResponse.json(…, {status: 500})`."""
     said = call.folded.split(".")
     last = said[-1]
-    if said[0] in ("res", "response", "reply", "c", "ctx", "w", "http", "nextresponse", "context"):
+    if said[0].rsplit("/", 1)[-1] in ("res", "response", "reply", "c", "ctx", "w", "http", "nextresponse", "context"):
         return last in RESPONSE or len(said) > 1
     return last in ("jsonresponse", "response", "httpexception", "jsonify", "abort") or (call.constructs and last == "response")
 

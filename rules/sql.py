@@ -133,7 +133,7 @@ def named_in(values: list[Expression]) -> dict[str, Expression]:
 def written(holder: Expression) -> tuple[str, tuple[Expression, ...]]:
     """The text with each hole as an identifier that says what fills it: `total__h0`."""
     if isinstance(holder, Literal):
-        return (holder.value, ()) if isinstance(holder.value, str) and 12 < len(holder.value) <= LENGTH else ("", ())
+        return (holder.value, ()) if isinstance(holder.value, str) and 4 < len(holder.value) <= LENGTH else ("", ())
     if not isinstance(holder, Template) or holder.span.end - holder.span.start > LENGTH:
         return "", ()
     pieces: list[str] = []

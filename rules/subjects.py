@@ -11,7 +11,9 @@ BILLED = frozenset(
 )
 """Words that say that what is counted here is paid for or limited."""
 STRICT = BILLED - frozenset("subscription subscriptions plan plans charge charges bill credit meter meters".split())
-WEAK = BILLED | frozenset("metric metrics counter counters quantity customer tenant price tariff rating tokens units renew renewal recurring".split())
+WEAK = BILLED | frozenset(
+    "metric metrics counter counters quantity customer tenant price tariff rating tokens units renew renewal recurring".split()
+)
 """Words of which two together say the same."""
 PERIODS = frozenset(
     "period periods cycle cycles month monthly day daily billing reset renew renewal renews quota usage invoice anchor bucket "
@@ -27,7 +29,8 @@ def spoken_in(facts: Facts, scope: Scope) -> frozenset[str]:
     functions = [one for one in chain(scope) if one.kind is Kind.FUNCTION]
     outermost = functions[-1] if functions else None
     text = facts.text(outermost.span) if outermost is not None else facts.path
-    return frozenset(words(text))
+    named = getattr(outermost.head, "name", "") if outermost is not None else ""
+    return frozenset(words(text)) | frozenset(words(named))
 
 
 def bills(facts: Facts, scope: Scope) -> bool:

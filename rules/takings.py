@@ -7,15 +7,16 @@ from functools import lru_cache
 from rules.code import Code
 from rules.counters import Change, Counter
 from rules.emissions import Emission, outer_calls
-from rules.facts import Call, Compare, Expression, Facts, Literal, Name, Scope, Span, Template, Unary, fold, walk
+from rules.facts import Binary, Call, Compare, Expression, Facts, Literal, Name, Scope, Span, Template, Unary, fold, walk
 from rules.limits import said_by
 from rules.values import definitions_at
-from rules.vocabulary import names_left, names_used, releases
-from rules.writes import inserts_usage
+from rules.vocabulary import names_left, names_used, releases, words
+from rules.writes import INSERTS, inserts_usage
 
 COMPARING = frozenset(
     "gte gt lt lte ge le greaterthan lessthan greaterthanorequal lessthanorequal attributegreaterthan".split()
 )
+COUNTED = frozenset("count countdocuments".split())
 COMPARING_ENDS = ("__gte", "__gt", "__lte", "__lt")
 
 
@@ -43,6 +44,29 @@ def takings(code: Code) -> Iterator[Taking]:
     for call in code.facts.calls:
         if inserts_usage(call):
             yield Taking(call.span, call.scope, f"`{call.name}` writes the usage", call)
+        elif writes_less(call):
+            yield Taking(call.span, call.scope, f"`{call.name}` writes what is left", call)
+
+
+def writes_less(call: Call) -> bool:
+    """`updateUserCredits(id, credits - cost)`: the project's own setter is given a balance that was worked out here."""
+    said = words(call.method)
+    if not said or said[0] not in ("update", "set", "save", "write", "store") or not names_left("_".join(said[1:])):
+        return False
+    return any(
+        isinstance(argument.value, Binary) and argument.value.operator == "-" and names_left(said_by(argument.value.left))
+        for argument in call.arguments
+    )
+
+
+def one_more(code: Code, counted: Expression) -> Iterator[Taking]:
+    """`n = await db.run.count(…)` and then `db.run.create(…)`: one more row of what was counted."""
+    if not isinstance(counted, Call) or fold(counted.method) not in COUNTED:
+        return
+    owner = counted.name.rpartition(".")[0]
+    for call in code.facts.calls:
+        if owner and call.name.rpartition(".")[0] == owner and fold(call.method) in INSERTS:
+            yield Taking(call.span, call.scope, f"`{call.name}` adds one more", call)
 
 
 def takes(code: Code, counter: Counter) -> bool:

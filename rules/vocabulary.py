@@ -67,8 +67,7 @@ def words(name: str) -> tuple[str, ...]:
 
 INCREMENT_VERBS = frozenset("increment increase update bump count charge".split())
 ABOUT_USAGE = frozenset(
-    "alert alerts email emails mail notification notifications warning warnings limit limits threshold summary reminder "
-    "report reports chart display stats settings policy plan view page dashboard error feature features ids price prices product products config".split()
+    "alert alerts email emails mail notification notifications warning warnings limit limits threshold summary".split()
 )
 """What is made of usage for people to see; sending that is no emission."""
 
@@ -98,9 +97,11 @@ def bills(said: tuple[str, ...]) -> bool:
 
 
 def consumes(name: str) -> bool:
-    """`deductCredits`, `consume_quota`, `PreConsumeQuota`, `UpdateKeyCreditsDecrement`."""
+    """`deductCredits`, `consume_quota`, `PreConsumeQuota`, `UpdateKeyCreditsDecrement`, `increaseApiLimit`."""
     said = words(name)
     start = said[1:] if said and said[0] in ("pre", "post") else said
+    if start and start[0] in COUNT_UP_VERBS and "limit" in start[1:] and start[-1] in ("limit", "count", "counter"):
+        return True
     if not start or not frozenset(start[1:]) & BILLING_NOUNS or start[-1] in ("id", "ids", "key", "name", "type", "amount"):
         return False
     if start[0] in ("charge", "spend"):

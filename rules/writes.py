@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from rules.code import Code
 from rules.counters import Change
@@ -14,7 +15,8 @@ INSERTS = frozenset(
     "upsert upsertmany xadd copyfrom batchinsert createinbatches".split()
 )
 ROW_NOUNS = frozenset("usage usages meter metering ledger billable consumption".split())
-ROW_EVENTS = frozenset("event events record records log logs entry entries row rows transaction transactions".split())
+COPIES = frozenset("backup archive mirror export snapshot cache audit history setting settings plan limit limits".split())
+"""What holds usage a second time, or speaks of it without being any."""
 TABLES = frozenset("from table collection into doc model".split())
 """Calls whose string names the table: `supabase.from("usage_logs")`."""
 
@@ -36,8 +38,18 @@ class UsageWrite:
         return enclosing(self.scope, Kind.FUNCTION)
 
 
+FOUND: WeakKeyDictionary[Code, tuple[UsageWrite, ...]] = WeakKeyDictionary()
+"""What was worked out for a file; gone with it."""
+
+
 def usage_writes(code: Code) -> tuple[UsageWrite, ...]:
     """In source order. A call that is several of these is listed once."""
+    if code not in FOUND:
+        FOUND[code] = each_once(code)
+    return FOUND[code]
+
+
+def each_once(code: Code) -> tuple[UsageWrite, ...]:
     found = {id(one.call) if one.call else id(one): one for one in all_writes(code)}
     return tuple(sorted(found.values(), key=lambda write: write.span.start))
 
@@ -54,8 +66,9 @@ def failing_writes(code: Code) -> tuple[UsageWrite, ...]:
 
 def all_writes(code: Code) -> Iterator[UsageWrite]:
     outer = outer_calls(code.facts)
+    about = frozenset(words(code.facts.path))
     for call in code.facts.calls:
-        if inserts_usage(call) or calls_procedure(call):
+        if inserts_usage(call, about) or calls_procedure(call):
             yield UsageWrite(call.span, call.scope, f"`{call.name}`", call, False, chained(call, outer))
     for counter in code.counters:
         end = chained(counter.call, outer) if counter.call is not None else None
@@ -76,15 +89,19 @@ def chained(call: Call, outer: dict[int, Call]) -> Call:
     return end
 
 
-def inserts_usage(call: Call) -> bool:
-    """`prisma.usageEvent.create`, `db.insert(usageEvents)`, `session.add(UsageRecord(…))`, `BulkInsertUsageEvents`."""
+def inserts_usage(call: Call, about: frozenset[str] = frozenset()) -> bool:
+    """Rows of usage; `about` are the words of the file's path, by which a table of `events` may be one of usage.
+
+    `prisma.usageEvent.create`, `db.insert(usageEvents)`, `session.add(UsageRecord(…))`, `BulkInsertUsageEvents`.
+    """
     said = words(call.method)
     if fold(call.method) in INSERTS or (said and said[0] in ("insert", "bulk", "save", "store", "persist") and len(said) > 1):
         if schedules(call):
             return False
         before = {*words(dotted(call.callee)), *tables(call)}
         inside = {word for argument in call.arguments[:1] for part in walk(argument.value) for word in spoken(part)}
-        return bool((before | inside) & ROW_NOUNS) and bool((before | inside) & (ROW_EVENTS | ROW_NOUNS))
+        named = (before | inside) & ROW_NOUNS or (about & {"usage", "metering"} and before & {"event", "events"})
+        return bool(named) and not (before | inside) & COPIES
     return False
 
 

@@ -18,8 +18,8 @@ from ruamel.yaml import YAML
 from typer.main import get_command
 
 from bot import cli, rule_pages
+from bot.checks import NAME
 from bot.deliveries import EVENTS
-from bot.posting import NAME
 from bot.web.app import create_app
 from config import settings
 from config.configuration import Configuration
@@ -305,7 +305,7 @@ def test_the_picture_is_drawn_from_rules_that_exist_and_loads_nothing() -> None:
 def test_the_manifest_asks_for_what_the_readme_says() -> None:
     install = section("Install the App")
     table = {row[0].strip("`"): row[1] for row in rows(install) if row[0].startswith("`") and not row[0].startswith("`METER")}
-    events = re.findall(r"`(\w+)`", install.split("Events: ")[1].split("A review is")[0])
+    events = re.findall(r"`(\w+)`", install.split("Events: ")[1].split("GitHub sends")[0])
 
     assert table == MANIFEST["default_permissions"]
     assert events == MANIFEST["default_events"]
@@ -333,7 +333,9 @@ def test_no_table_has_room_for_more_than_the_readme_says_is_stored() -> None:
 
     texts = set(re.findall(r"(?m)^ +(\w+) (?:text|bytea|jsonb?)\b", TABLES))
 
-    told = "guid event action state fingerprint kind target login comment_url revision text head_sha conclusion title".split()
+    told = (
+        "guid event action state fingerprint kind target login comment_url revision text head_sha conclusion title name".split()
+    )
     assert set() == texts - set(told), "say in the README what this is"
 
 
@@ -356,6 +358,26 @@ def test_compose_parses_and_names_only_variables_commands_and_files_that_exist()
         assert set(service["secrets"]) <= set(compose["secrets"])
         build = service["build"]
         assert (ROOT / "deploy" / build["context"] / build["dockerfile"]).resolve() == ROOT / "deploy" / "Dockerfile"
+
+
+@pytest.mark.parametrize("role", ["web", "worker"])
+def test_compose_starts_the_program_with_the_secrets_of_the_files(tmp_path: Path, role: str) -> None:
+    compose = YAML(typ="safe").load(COMPOSE)
+    service = compose["services"][role]
+    for name in service["secrets"]:
+        (tmp_path / name).write_text(f"content-of-{name}\n")
+    (tmp_path / "meteraudit").write_text("#!/bin/sh\necho $@; env\n")
+    (tmp_path / "meteraudit").chmod(0o755)
+    words = [word.replace("$$", "$").replace("/run/secrets", str(tmp_path)) for word in service["entrypoint"]]
+
+    ran = subprocess.run(
+        [*words, *service["command"]], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=True
+    )
+
+    assert ran.stdout.startswith(f"serve --role {role}\n")
+    assert "METERAUDIT_GITHUB_APP_ID=content-of-app_id\n" in ran.stdout
+    assert "METERAUDIT_WEBHOOK_SECRET=content-of-webhook_secret\n" in ran.stdout
+    assert "METERAUDIT_DATABASE_URL=postgresql://meteraudit:content-of-database_password@postgres/meteraudit\n" in ran.stdout
 
 
 def test_the_settings_that_compose_gives_are_enough_to_start() -> None:

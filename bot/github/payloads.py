@@ -193,6 +193,7 @@ class ShownOutput(Struct, frozen=True):
 
     title: str | None = None
     summary: str | None = None
+    annotations_count: int = 0
 
 
 class CheckRun(Struct, frozen=True):

@@ -23,6 +23,7 @@ from bot.github.payloads import (
     FileEntry,
     PullRequest,
     Reference,
+    Repository,
     RepositoryPermission,
     Review,
     ReviewComment,
@@ -60,6 +61,10 @@ class RepositoryClient:
     async def name(self) -> str:
         """`owner/name` now."""
         return await self._calls.resolve()
+
+    async def about(self) -> Repository:
+        """The repository as it is now."""
+        return await self._calls.read("", Repository, "read repository")
 
     async def pull_request(self, number: int) -> PullRequest:
         """The pull request as it is now."""

@@ -14,7 +14,7 @@ from rules.report import Report, Reported
 
 LONGEST_TITLE = 80
 LONGEST_SUMMARY = 60_000
-"""Characters; GitHub takes 65,535."""
+"""Bytes; GitHub takes 65,535."""
 MOST_ANNOTATIONS = 200
 _LONGEST_MESSAGE = 64 * 1024
 _LISTED_FILES = 50
@@ -38,7 +38,7 @@ class _Room:
 
 
 def check_summary(report: Report, repository_url: str, head_sha: str, configuration: str) -> str:
-    """Markdown of at most 60,000 characters. `configuration` is the sentence that says which file decided, at which revision.
+    """Markdown of at most 60,000 bytes. `configuration` is the sentence that says which file decided, at which revision.
 
     What does not fit goes in this order, and the text says what went: the list of fixed findings, low findings, medium
     findings, the lists of files, and at last the tail of the findings.
@@ -48,9 +48,9 @@ def check_summary(report: Report, repository_url: str, head_sha: str, configurat
     rooms = [*(_Room(cut) for cut in range(5)), *(_Room(4, 200 >> step) for step in range(8)), _Room(4, 0)]
     for room in rooms:
         summary = _summary(report, links, configuration, room)
-        if len(summary) <= LONGEST_SUMMARY:
+        if len(summary.encode()) <= LONGEST_SUMMARY:
             return summary
-    return clipped(summary, LONGEST_SUMMARY)
+    return summary.encode()[:LONGEST_SUMMARY].decode(errors="ignore")
 
 
 def _summary(report: Report, links: tuple[str, str], configuration: str, room: _Room) -> str:

@@ -88,6 +88,22 @@ def _short(finding: Reported) -> str:
     )
 
 
+def heading_of(body: str) -> str:
+    """The first line of a comment of ours: severity and title, without the strokes of a retired one."""
+    return body.partition("\n")[0].removeprefix("~~").removesuffix("~~")
+
+
+def retired_body(body: str, fate: str) -> str:
+    """What is left of a comment of ours whose finding is no longer there: the title struck through, and what became of it."""
+    found = read_marker(body)
+    mark = f"<!-- meteraudit:v1 fp={found.fingerprint} rule={found.rule} -->" if found else ""
+    return f"~~{heading_of(body)}~~\n\n{fate}\n\n{mark}"
+
+
+def is_retired(body: str) -> bool:
+    return body.startswith("~~")
+
+
 def marker(finding: Reported) -> str:
     """The invisible last line by which a later run recognises the comment."""
     return f"<!-- meteraudit:v1 fp={finding.fingerprint} rule={finding.rule} -->"

@@ -116,7 +116,8 @@ class Lowering:
         constructs: bool = False,
     ) -> Call:
         name = self.name(callee)
-        made = Call(span(node), name, fold(name), callee, arguments, scope, how.use, how.start, how.targets, constructs)
+        last = name.rpartition(".")[2]
+        made = Call(span(node), name, fold(name), callee, arguments, scope, how.use, how.start, how.targets, constructs, last)
         self.calls.append(made)
         return made
 

@@ -1,5 +1,6 @@
 """Prints what reviewing costs, beside the bare parse of the same files in the same run: `make bench`. It judges nothing."""
 
+import os
 import statistics
 import subprocess
 import sys
@@ -13,7 +14,6 @@ import tree_sitter_javascript
 import tree_sitter_python
 import tree_sitter_typescript
 from rich.console import Console
-from rich.table import Table
 from tree_sitter import Language, Parser
 
 from rules import catalog
@@ -34,6 +34,7 @@ GRAMMARS = {
     ".py": Language(tree_sitter_python.language()),
     ".go": Language(tree_sitter_go.language()),
 }
+ROW = "{:<19} {:>5} {:>7} {:>6} {:>14} {:>16}  {}"
 STEPS: dict[str, Callable[[Sample], object]] = {}
 
 
@@ -60,25 +61,23 @@ def judged(sample: Sample) -> object:
 
 
 def main() -> None:
-    console = Console(width=110)
+    console = Console(width=128, highlight=False)
     folder = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else None
     samples = [one for one in corpus(folder) if Path(one.path).suffix in GRAMMARS]
     if not samples:
         sys.exit(f"{folder} holds no file of a language that is read.")
     console.print(f"{len(samples)} files of {folder or 'this repository, and generated ones'}, {len(catalog.rules())} rules.")
     console.print(f"Medians of up to {REPEATS} runs; ms of processor time per 1,000 lines; in brackets times the bare parse.\n")
-    console.print(costs(samples))
-    console.print(audits(samples))
+    costs(samples, console)
+    audits(samples, console)
 
 
-def costs(samples: Sequence[Sample]) -> Table:
-    table = Table("files", "number", "lines", "parse", "lower", "whole judgement", "slowest file")
+def costs(samples: Sequence[Sample], console: Console) -> None:
+    console.print(ROW.format("", "files", "lines", "parse", "lower", "whole judgement", "slowest file"))
     for title, wanted in (("in scope", True), ("out of scope", False)):
         of_kind = [one for one in samples if one.in_scope is wanted]
-        for group, chosen in (("all", of_kind), *by_language(of_kind)):
-            if chosen:
-                table.add_row(f"{title}, {group}", *measured(chosen))
-    return table
+        for ending, chosen in by_language(of_kind):
+            console.print(ROW.format(f"{title}, {ending}", *measured(chosen)))
 
 
 def by_language(samples: Sequence[Sample]) -> list[tuple[str, list[Sample]]]:
@@ -114,29 +113,32 @@ def cpu(run: Callable[[Sample], object], sample: Sample) -> float:
     return statistics.median(taken)
 
 
-def audits(samples: Sequence[Sample]) -> Table:
+def audits(samples: Sequence[Sample], console: Console) -> None:
     """The whole program, from the shell's point of view, over copies of files of ordinary length that are in scope."""
     usual = [one for one in samples if one.in_scope and one.lines <= 1000] or list(samples)
-    table = Table("meteraudit audit", "lines", "wall time, median", "fastest")
+    console.print("\nmeteraudit audit, the whole process")
     for count in COUNTS:
         chosen = [usual[at % len(usual)] for at in range(count)]
         with tempfile.TemporaryDirectory(prefix="meteraudit-bench-") as name:
             for at, one in enumerate(chosen):
                 (Path(name) / f"file_{at}{Path(one.path).suffix}").write_text(one.text, encoding="utf-8")
-            taken = [wall(name) for _ in range(REPEATS)]
+            taken = [whole_process(name) for _ in range(REPEATS)]
         files = f"{count} file{'s' if count > 1 else ''}"
         lines = sum(one.lines for one in chosen)
-        table.add_row(files, f"{lines:,}", f"{statistics.median(taken):.2f} s", f"{min(taken):.2f} s")
-    return table
+        wall, used = (statistics.median(column) for column in zip(*taken, strict=True))
+        console.print(f"{files:<12} {lines:>8,} lines: {wall:.2f} s on the wall, {used:.2f} s of processor time")
 
 
-def wall(folder: str) -> float:
+def whole_process(folder: str) -> tuple[float, float]:
+    """Seconds on the wall, and of processor time, which a busy machine does not change."""
     program = Path(sys.executable).with_name("meteraudit")
-    start = time.monotonic()
+    start, before = time.monotonic(), os.times()
     done = subprocess.run([program, "audit", folder, "--root", folder], capture_output=True, check=False)
     if done.returncode not in (0, 1):
         sys.exit(done.stderr.decode())
-    return time.monotonic() - start
+    after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return time.monotonic() - start, used
 
 
 if __name__ == "__main__":

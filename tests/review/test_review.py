@@ -1,10 +1,11 @@
 """One pull request reviewed through real parts: git, HTTP, and a GitHub that refuses what GitHub refuses."""
 
+from dataclasses import replace
+
 import pytest
 
-from bot.demo.standin import Fault
+from bot.demo.standin import Fault, Review
 from bot.github.errors import Unanswered
-from bot.review import Reviewer
 from rules.change import Change
 from rules.engine import examine
 from rules.options import Options
@@ -102,8 +103,7 @@ async def test_a_second_run_on_the_same_head_writes_nothing(scene: Scene) -> Non
 
     await scene.review(pull)
 
-    again = [one for one in scene.writes()[before:] if "access_tokens" not in one]
-    assert [] == again
+    assert [] == scene.writes()[before:]
 
 
 async def test_an_unrelated_push_brings_no_new_comment(scene: Scene) -> None:
@@ -160,7 +160,7 @@ async def test_a_push_just_before_posting_keeps_comments_off_the_old_head(scene:
             scene.github.push(scene.repository, "feature", {"usage.py": KEYED})
         return examine(change, options, "0")
 
-    scene.reviewer = Reviewer(scene.reviewer.github, then_push)
+    scene.reviewer = replace(scene.reviewer, examine=then_push)
 
     await scene.review(pull)
 
@@ -194,16 +194,40 @@ async def test_a_failure_of_github_is_said_on_the_check_and_raised_for_another_t
     assert "failure" == scene.check().conclusion
 
 
-async def test_a_comment_that_github_refuses_costs_only_itself(scene: Scene) -> None:
+REFUSAL = {"message": "Unprocessable Entity", "errors": ["Line could not be resolved"]}
+
+
+async def test_a_comment_that_github_refuses_on_its_line_stands_on_its_file(scene: Scene) -> None:
     pull = scene.pull({"usage.py": EMISSION, "export.ts": EXPORT})
-    refusal = '{"message": "Unprocessable Entity", "errors": ["Line could not be resolved"]}'
-    scene.github.faults.append(Fault(r"/reviews$", "POST", times=2, status=422, body=refusal))
+    scene.github.faults.append(Fault(r"/reviews$", "POST", times=2, status=422, body=REFUSAL))
+
+    await scene.review(pull)
+
+    assert ["file", "line"] == sorted(one.subject_type for one in scene.comments(pull))
+    assert [] == scene.check().annotations
+    assert "failure" == scene.check().conclusion
+
+
+async def test_a_comment_that_github_refuses_on_line_and_file_is_an_annotation(scene: Scene) -> None:
+    pull = scene.pull({"usage.py": EMISSION, "export.ts": EXPORT})
+    scene.github.faults.append(Fault(r"/reviews$", "POST", times=2, status=422, body=REFUSAL))
+    scene.github.faults.append(Fault(r"/comments$", "POST", status=422, body=REFUSAL))
 
     await scene.review(pull)
 
     assert 1 == len(scene.comments(pull))
     assert 1 == len(scene.check().annotations)
-    assert "failure" == scene.check().conclusion
+
+
+async def test_a_pending_review_of_ours_is_cleared_away(scene: Scene) -> None:
+    pull = scene.pull({"usage.py": EMISSION})
+    standin = scene.github.world
+    bot = standin.person("meteraudit[bot]", "Bot")
+    standin.reviews[1] = Review(1, pull, bot, "", "PENDING", scene.github.head(pull), None)
+
+    await scene.review(pull)
+
+    assert 1 == len(scene.comments(pull))
 
 
 async def test_a_locked_conversation_gets_annotations_instead_of_comments(scene: Scene) -> None:
@@ -325,7 +349,7 @@ async def test_unchanged_files_that_matter_are_read_and_no_others(scene: Scene) 
         seen.append(change)
         return examine(change, options, "0")
 
-    scene.reviewer = Reviewer(scene.reviewer.github, remembered)
+    scene.reviewer = replace(scene.reviewer, examine=remembered)
 
     await scene.review(pull)
 

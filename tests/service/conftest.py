@@ -1,54 +1,10 @@
-"""One real PostgreSQL a session, one fresh database a test."""
+"""A receiver over the test's database, and a way to ask the database itself."""
 
-import asyncio
-import itertools
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
 from stand import Query, Receiver, Rows, receiving
-
-from bot.jobs.database import Database, connect, create_tables
-from bot.jobs.embedded import embedded_postgres
-
-NUMBERS = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Callable[[str], str]]:
-    """The address of a database by its name. Not in tmp_path: PostgreSQL does not run as root and may not enter it."""
-    folder = Path(tempfile.mkdtemp(prefix="mtr-"))
-    folder.chmod(0o711)
-    try:
-        with embedded_postgres(folder, options=("fsync=off", "synchronous_commit=off")) as address:
-
-            def named(database: str) -> str:
-                return address.replace("/postgres?", f"/{database}?")
-
-            with psycopg.connect(address, autocommit=True) as connection:
-                connection.execute("CREATE DATABASE prepared")
-            asyncio.run(create_tables(named("prepared")))
-            yield named
-    finally:
-        shutil.rmtree(folder)
-
-
-@pytest.fixture
-def address(server: Callable[[str], str]) -> Iterator[str]:
-    name = f"test_{next(NUMBERS)}"
-    with psycopg.connect(server("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE prepared")
-        yield server(name)
-        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-
-
-@pytest.fixture
-async def database(address: str) -> AsyncIterator[Database]:
-    async with connect(address) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.contexts import Context
 from rules.counters import Change, Counter
-from rules.facts import Call, Expression, Kind, Literal, Member, Name, Object, Scope, Span, enclosing, fold, walk, within
+from rules.facts import Call, Expression, Kind, Literal, Member, Span, enclosing, fold, walk
 from rules.flow import runs_alone
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 from rules.subjects import bills, name_around
-from rules.values import Kinds
 from rules.vocabulary import names_counter, words
 
 ABOUT = About(
@@ -28,7 +27,9 @@ ABOUT = About(
     cwe=("CWE-362", "CWE-696"),
     iso_25010="Reliability / recoverability",
 )
-RESETS = frozenset("reset resets resetting rollover roll renew renewal renewals cycle period expire rotate clear monthly daily".split())
+RESETS = frozenset(
+    "reset resets resetting rollover roll renew renewal renewals cycle period expire rotate clear monthly daily".split()
+)
 NOT_ROLLOVER = frozenset(
     "create created register signup seed init initialize initial default new delete deleted cancel test migrate import rate "
     "window throttle admin mock setup".split()
@@ -46,7 +47,13 @@ def check(code: Code) -> Iterator[Finding]:
         if counter.change is not Change.RESET or not counts_use(counter.name):
             continue
         place = counter.call or enclosing(counter.scope, Kind.FUNCTION)
-        if place in said or not rollover(code, counter) or creates(counter) or archived(code, counter) or guarded(code, counter):
+        if (
+            place in said
+            or not rollover(code, counter)
+            or creates(counter)
+            or archived(code, counter)
+            or guarded(code, counter)
+        ):
             continue
         said.add(place)
         yield finding(code, counter)
@@ -55,7 +62,9 @@ def check(code: Code) -> Iterator[Finding]:
 def counts_use(name: str) -> bool:
     """What counts up; setting a balance or what remains to zero is another matter, and so is an error count."""
     said = set(words(name))
-    return bool(said & {"used", "usage", "consumed", "spend", "spent", "count", "counter", "calls", "requests"}) and names_counter(name)
+    return bool(
+        said & {"used", "usage", "consumed", "spend", "spent", "count", "counter", "calls", "requests"}
+    ) and names_counter(name)
 
 
 def rollover(code: Code, counter: Counter) -> bool:
@@ -93,9 +102,10 @@ def archived(code: Code, counter: Counter) -> bool:
     if ARCHIVES.search(text):
         return True
     for call in code.calls_in(function) if function is not None else ():
-        if fold(call.method) in ("create", "insert", "insertone", "add", "push") and call is not counter.call:
-            if any(isinstance(part, Member) and part.name == counter.name for one in call.arguments for part in walk(one.value)):
-                return True
+        kept = (part for one in call.arguments for part in walk(one.value) if isinstance(part, Member))
+        inserts = fold(call.method) in ("create", "insert", "insertone", "add", "push") and call is not counter.call
+        if inserts and any(part.name == counter.name for part in kept):
+            return True
     return False
 
 
@@ -159,10 +169,13 @@ def finding(code: Code, counter: Counter) -> Finding:
     return Finding(
         span=counter.call.span if counter.call is not None and counter.value is None else place_of(counter),
         description=(
-            f"`{counter.name}` is set to 0 in place: what is used while this runs is lost, the closed period's figure is not kept, "
+            f"`{counter.name}` is set to 0 in place: what is used while this runs is lost, the closed period's "
+            "figure is not kept, "
             "and a second run wipes usage of the new period."
         ),
-        remediation="Keep one counter per period, or archive and reset in one statement that names the period it closes in WHERE.",
+        remediation=(
+            "Keep one counter per period, or archive and reset in one statement that names the period it closes in WHERE."
+        ),
         confidence=Confidence.CERTAIN if every and code.context(counter.scope) is Context.SCHEDULE else Confidence.LIKELY,
     )
 

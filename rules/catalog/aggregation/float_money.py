@@ -15,7 +15,6 @@ from rules.facts import (
     Binary,
     Call,
     Expression,
-    Function,
     Index,
     Kind,
     Literal,
@@ -28,11 +27,11 @@ from rules.facts import (
     fold,
     walk,
 )
+from rules.floats import declared, is_float
 from rules.periods import expressions
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 from rules.sql import grammar
 from rules.subjects import bills, name_around, only_shows
-from rules.values import definitions_at, resolved
 from rules.vocabulary import words
 
 ABOUT = About(
@@ -103,7 +102,8 @@ def redis_floats(code: Code) -> Iterator[Found]:
         if said & MONEY:
             yield (
                 call.span, call.scope,
-                f"`{call.method}` adds money in binary floating point: the sum drifts a little with every addition, and it decides "
+                f"`{call.method}` adds money in binary floating point: the sum drifts a little with every "
+                "addition, and it decides "
                 "what is billed or when a limit is reached.",
                 "Add whole micro-units instead: `INCRBY` of the amount times 1,000,000, rounded once.",
                 Confidence.LIKELY,
@@ -148,7 +148,9 @@ def float_column(code: Code, assign: Assign) -> bool:
         return re.fullmatch(r"Mapped\[(Optional\[)?float.*\]", assign.type) is not None
     made = fold(assign.value.method)
     kinds = {fold(name_of(part)) for argument in assign.value.arguments for part in walk(argument.value)}
-    kinds |= {fold(part.method) for argument in assign.value.arguments for part in walk(argument.value) if isinstance(part, Call)}
+    kinds |= {
+        fold(part.method) for argument in assign.value.arguments for part in walk(argument.value) if isinstance(part, Call)
+    }
     numbered = any(isinstance(argument.value, Literal) and argument.name is None for argument in assign.value.arguments)
     return (made == "floatfield" and not numbered) or (made in ("column", "mappedcolumn") and bool(kinds & FLOAT_TYPES))
 
@@ -186,37 +188,6 @@ def decimals(code: Code) -> Iterator[Found]:
             )  # fmt: skip
 
 
-def is_float(code: Code, value: Expression, scope: Scope, at: int) -> bool:
-    whole = resolved(code.values, value, scope, at)
-    if isinstance(whole, Literal):
-        return isinstance(whole.value, float)
-    if isinstance(whole, Call):
-        if fold(whole.name) == "float":
-            return True
-        local = code.values.functions.get(whole.method, ())
-        return len(local) == 1 and isinstance(local[0].head, Function) and local[0].head.returns.strip() == "float"
-    if isinstance(whole, Name):
-        return declared(code, whole, scope, at) in ("float", "float64", "float32")
-    return False
-
-
-def declared(code: Code, name: Name, scope: Scope, at: int) -> str:
-    """The type a name is declared with: a parameter's annotation, `var x float64`; of `x := 0.0` it is float64."""
-    for one in definitions_at(code.values, name.text, scope, at):
-        if one.how == "parameter" and isinstance(one.scope.head, Function):
-            return next((each.type for each in one.scope.head.parameters if each.name == name.text), "")
-        if isinstance(one.value, Literal) and isinstance(one.value.value, float):
-            return "float64"
-        if isinstance(one.value, Call) and fold(one.value.name) in ("float64", "float"):
-            return "float64"
-    declared_here = [
-        assign.type for assign in code.facts.assigns
-        if assign.type and any(isinstance(target, Name) and target.text == name.text for target in assign.targets)
-        and enclosing(assign.scope, Kind.FUNCTION) is enclosing(scope, Kind.FUNCTION)
-    ]  # fmt: skip
-    return declared_here[0] if declared_here else ""
-
-
 def sums(code: Code) -> Iterator[Found]:
     """`parseFloat(row.sum) + parseFloat(adjustment.total)`, `total += float(row.amount)`."""
     if code.facts.language == "go":
@@ -238,7 +209,8 @@ def sums(code: Code) -> Iterator[Found]:
         if is_money(said) or (said & SUMS and not said & (SHOWN | UNITS) and stores(code, assign.scope)):
             yield (
                 assign.span, assign.scope,
-                f"`{code.facts.text(parsed.span)}` turns a decimal into a binary float, and the sum is no longer exact: what is "
+                f"`{code.facts.text(parsed.span)}` turns a decimal into a binary float, and the sum is no "
+                "longer exact: what is "
                 "stored drifts from what was counted.",
                 "Add in the database on NUMERIC columns, or with a decimal library; convert to a number only for display.",
                 Confidence.LIKELY,
@@ -274,7 +246,8 @@ def truncated(code: Code) -> Iterator[Found]:
         if code.facts.language != "go" or is_float(code, other, call.scope, call.span.start):
             yield (
                 call.span, call.scope,
-                f"`{code.facts.text(call.span)}` cuts a binary fraction: 19.99 becomes 1998 cents, and the customer is charged a "
+                f"`{code.facts.text(call.span)}` cuts a binary fraction: 19.99 becomes 1998 cents, and the "
+                "customer is charged a "
                 "cent too little.",
                 "Round instead of cutting, or keep the amount in whole cents or a decimal type throughout.",
                 Confidence.LIKELY,
@@ -293,12 +266,13 @@ def accumulated(code: Code) -> Iterator[Found]:
         said = frozenset(words(target.text))
         money = is_money(said) or (has_decimal and "quota" in said)
         looped = enclosing(assign.scope, Kind.LOOP, Kind.FUNCTION)
-        if money and (has_decimal or (looped is not None and looped.kind is Kind.LOOP)):
-            if declared(code, target, assign.scope, assign.span.start) in ("float64", "float32"):
-                also = " while this file has a decimal type for it" if has_decimal else ""
-                yield (
+        adds_up = has_decimal or (looped is not None and looped.kind is Kind.LOOP)
+        if money and adds_up and declared(code, target, assign.scope, assign.span.start) in ("float64", "float32"):
+            also = " while this file has a decimal type for it" if has_decimal else ""
+            yield (
                     assign.span, assign.scope,
-                    f"`{target.text}` is added up as `float64`{also}: each addition rounds, and the amount drifts from the exact one.",
+                    f"`{target.text}` is added up as `float64`{also}: each addition rounds, and the amount "
+                    "drifts from the exact one.",
                     "Add decimals, or integers of a minor unit, and convert once at the end.",
                     Confidence.LIKELY,
                 )  # fmt: skip
@@ -314,7 +288,8 @@ def given_up(code: Code) -> Iterator[Found]:
         if (said & (SUMS | MONEY)) and not said & SHOWN and not only_shows(code.facts, assign.scope):
             yield (
                 assign.span, assign.scope,
-                f"`{target.name}` was an exact decimal and leaves here as a float: whatever is billed from it has lost the precision.",
+                f"`{target.name}` was an exact decimal and leaves here as a float: whatever is billed from it "
+                "has lost the precision.",
                 f"Make `{target.name}` a decimal too, and convert where it is shown.",
                 Confidence.LIKELY,
             )  # fmt: skip
@@ -322,18 +297,24 @@ def given_up(code: Code) -> Iterator[Found]:
 
 def float_queries(code: Code) -> Iterator[Found]:
     """A query that adds up floats where its sibling in the same function adds decimals."""
-    texts = [(part, scope) for whole, scope in expressions(code.facts) for part in walk(whole) if isinstance(part, Literal | Template)]
+    texts = [
+        (part, scope)
+        for whole, scope in expressions(code.facts)
+        for part in walk(whole)
+        if isinstance(part, Literal | Template)
+    ]
     exact = [scope for part, scope in texts if re.search(r"toDecimal\d+", written(part))]
     for part, scope in texts:
         text = written(part)
         function = enclosing(scope, Kind.FUNCTION)
         twin = any(enclosing(one, Kind.FUNCTION) is function for one in exact)
         # An aggregate of two arguments picks one value; nothing is added up.
-        if twin and "toFloat64" in text and not re.search(r"arg(Max|Min)|toDecimal|, ?%s\) AS", text):
-            if " as value" in text.lower():
-                yield (
+        picks = re.search(r"arg(Max|Min)|toDecimal|, ?%s\) AS", text)
+        if twin and "toFloat64" in text and not picks and " as value" in text.lower():
+            yield (
                     part.span, scope,
-                    "Metered values are added up as `Float64` here and as decimals next to it: large sums of fractions drift, and "
+                    "Metered values are added up as `Float64` here and as decimals next to it: large sums of "
+                    "fractions drift, and "
                     "the two paths disagree.",
                     "Add decimals on both paths.",
                     Confidence.LIKELY,

@@ -6,13 +6,11 @@ each period is computed from the one before. Count whole months from the origina
 month: `anchor + relativedelta(months=n)`, `addMonths(anchor, n)`, or step from the first of the month.
 """
 
-import re
 from collections.abc import Iterator
 
 from rules.code import Code
 from rules.contexts import Context
 from rules.facts import (
-    Assign,
     Binary,
     Call,
     Expression,
@@ -27,11 +25,13 @@ from rules.facts import (
     fold,
     walk,
 )
+from rules.months import thirty_calls, thirty_products
 from rules.periods import expressions
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 from rules.subjects import bills, name_around, only_shows
 from rules.values import definitions_at, resolved
 from rules.vocabulary import words
+from rules.weeks import week_format, week_template
 
 ABOUT = About(
     id="MTR-309",
@@ -43,18 +43,18 @@ ABOUT = About(
     iso_25010="Functional suitability / functional correctness",
 )
 PERIODIC = frozenset(
-    "period cycle billing renew renews renewal renewed reset resets month monthly anchor recurring invoice quota anniversary".split()
+    "period cycle billing renew renews renewal renewed reset resets month monthly anchor recurring invoice "
+    "quota anniversary".split()
 )
 """Words of things that come round with the calendar."""
 FIXED = frozenset(
-    "trial retention retain ttl cache cookie session token expire expires expiry expiration grace lookback since cutoff ago recent "
+    "trial retention retain ttl cache cookie session token expire expires expiry expiration grace lookback "
+    "since cutoff ago recent "
     "history archive purge cleanup stale window rolling warning remind delete deleted old invite link max limit key avg "
     "average estimate projected projection forecast daily".split()
 )
 """Words of spans that really are thirty days."""
 CHAINED = frozenset("addmonths subaddmonths addmonth addyears".split())
-DAY_MS = 86_400_000
-MONTH = (30, 31)
 Found = tuple[Span, Scope, str, str, Confidence]
 
 
@@ -116,16 +116,18 @@ def overflowing(code: Code) -> Iterator[Found]:
             if isinstance(target, Name) and not first_of_month(code, target, call) and paid(code, call.scope):
                 yield (
                     call.span, call.scope,
-                    f"`{code.facts.text(call.span)}` on the 29th to 31st lands in the month after the one meant: February has no "
+                    f"`{code.facts.text(call.span)}` on the 29th to 31st lands in the month after the one "
+                    "meant: February has no "
                     "such day, and the period is skipped or billed twice.",
                     f"Set the day to 1 first, or use a calendar library that clamps: `addMonths({target.text}, n)`.",
                     Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
                 )  # fmt: skip
-        elif last == "adddate" and code.facts.language == "go" and adds_month(call) and calendar(code, call.span, call.scope):
-            if not first_in_go(code, call):
+        elif last == "adddate" and code.facts.language == "go" and adds_month(call) and not first_in_go(code, call):
+            if calendar(code, call.span, call.scope):
                 yield (
                     call.span, call.scope,
-                    f"`{code.facts.text(call.span)}` normalises what does not exist: January 31 plus one month is March 3, so the "
+                    f"`{code.facts.text(call.span)}` normalises what does not exist: January 31 plus one month "
+                    "is March 3, so the "
                     "period boundary moves.",
                     "Add months to the first of the month, then clamp the anchor day to the length of that month.",
                     Confidence.LIKELY,
@@ -152,7 +154,11 @@ def first_of_month(code: Code, target: Name, call: Call) -> bool:
     """Whether the day was set to the first before: `setDate(1)`, `new Date(y, m, 1)`, `startOfMonth(x)`."""
     function = enclosing(call.scope, Kind.FUNCTION, Kind.MODULE)
     for other in code.calls_in(function):
-        if fold(other.method) in ("setdate", "setutcdate") and same(other.receiver, target) and other.span.end <= call.span.start:
+        if (
+            fold(other.method) in ("setdate", "setutcdate")
+            and same(other.receiver, target)
+            and other.span.end <= call.span.start
+        ):
             if other.arguments and isinstance(other.arguments[0].value, Literal):
                 return True
     for one in definitions_at(code.values, target.text, call.scope, call.span.start):
@@ -206,95 +212,27 @@ def thirty_days(code: Code) -> Iterator[Found]:
         if calendar(code, span, scope) and bills(code.facts, scope):
             yield (
                 span, scope,
-                f"`{text}` stands for a month here: the period moves against the calendar, and after a year it is five days off.",
+                f"`{text}` stands for a month here: the period moves against the calendar, and after a year it "
+                "is five days off.",
                 "Add calendar months to the anchor: `relativedelta(months=1)`, `addMonths(anchor, n)`.",
                 Confidence.CERTAIN if "month" in names_here(code, span, scope) else Confidence.LIKELY,
             )  # fmt: skip
-
-
-def thirty_calls(code: Code) -> Iterator[tuple[Span, Scope, str]]:
-    for call in code.facts.calls:
-        last = fold(call.method)
-        given = [argument.value for argument in call.arguments if argument.name is None]
-        days = next((argument.value for argument in call.arguments if argument.name == "days"), None)
-        if last == "timedelta":
-            days = days or (given[0] if given else None)
-        elif last in ("adddays", "subdays") and len(given) == 2:
-            days = given[1]
-        elif last == "adddate" and code.facts.language == "go" and len(given) == 3:
-            days = given[2]
-        elif last in ("setdate", "setutcdate") and given and isinstance(given[0], Binary):
-            days = given[0].right if isinstance(given[0].right, Literal) and given[0].operator == "+" else None
-        elif last in ("add", "plus") and len(given) == 2 and text_of_unit(given[1]) in ("day", "days", "d"):
-            days = given[0]
-        elif last not in ("plus", "relativedelta"):
-            continue
-        if isinstance(days, Literal) and days.value in MONTH:
-            yield call.span, call.scope, code.facts.text(call.span).split("\n")[0][:80]
-
-
-def text_of_unit(value: Expression) -> str:
-    return str(value.value) if isinstance(value, Literal) else ""
-
-
-def thirty_products(code: Code) -> Iterator[tuple[Span, Scope, str]]:
-    for whole, scope in expressions(code.facts):
-        seen: list[Span] = []
-        for part in walk(whole):
-            if isinstance(part, Binary) and part.operator == "*" and not any(span.holds(part.span) for span in seen):
-                if is_month_long(part):
-                    seen.append(part.span)
-                    yield part.span, scope, code.facts.text(part.span)
-
-
-def is_month_long(product: Binary) -> bool:
-    """30 and a whole day in milliseconds, seconds or hours, and nothing else but a variable number of months."""
-    factors: list[int] = []
-    hours = False
-    for part in leaves_of(product):
-        if isinstance(part, Literal) and isinstance(part.value, int) and not isinstance(part.value, bool):
-            factors.append(part.value)
-        elif isinstance(part, Member) and part.name == "Hour":
-            hours = True
-        elif isinstance(part, Name) and "day" in words(part.text):
-            factors.append(86_400)
-        else:
-            return False
-    if not set(factors) & set(MONTH):
-        return False
-    rest = 1
-    for factor in factors:
-        rest *= factor
-    days = rest // next(factor for factor in factors if factor in MONTH)
-    return days in (86_400, DAY_MS, 86_400_000_000_000) or (hours and days == 24)
-
-
-def leaves_of(part: Expression) -> Iterator[Expression]:
-    if isinstance(part, Binary) and part.operator == "*":
-        yield from leaves_of(part.left)
-        yield from leaves_of(part.right)
-    else:
-        yield part
 
 
 def chained(code: Code) -> Iterator[Found]:
     """`addMonths(subscription.currentPeriodEnd, 1)`: the day that February cut is never the 31st again."""
     for expression, scope, base, text in (*added_in_python(code), *added_by_call(code)):
         said = set(words(name_of(base)))
-        if {"end", "ends"} & said and said & {"period", "cycle", "renewal", "billing"} and paid(code, scope):
-            if stored(code, base, scope):
-                yield (
+        ends = {"end", "ends"} & said and said & {"period", "cycle", "renewal", "billing"}
+        if ends and isinstance(base, Member) and paid(code, scope):
+            yield (
                     expression, scope,
-                    f"`{text}` counts from the end of the period before: an anchor on the 31st becomes the 28th in February and stays "
+                    f"`{text}` counts from the end of the period before: an anchor on the 31st becomes the 28th "
+                    "in February and stays "
                     "there.",
                     "Keep the anchor day, and compute each period as anchor plus n months.",
                     Confidence.LIKELY,
                 )  # fmt: skip
-
-
-def stored(code: Code, base: Expression, scope: Scope) -> bool:
-    """A field of a row, or a name that is none of this function's own results."""
-    return isinstance(base, Member)
 
 
 def added_in_python(code: Code) -> Iterator[tuple[Span, Scope, Expression, str]]:
@@ -340,77 +278,21 @@ def mixed_weeks(code: Code) -> Iterator[Found]:
     """The ISO week with the calendar year: the last days of December are booked under week 1 of the old year."""
     for whole, scope in expressions(code.facts):
         for part in walk(whole):
-            if isinstance(part, Template) and week_template(code, part, scope):
-                yield week(code, part.span, scope)
-            elif isinstance(part, Literal) and isinstance(part.value, str) and week_format(part.value):
+            if (isinstance(part, Template) and week_template(code, part, scope)) or (
+                isinstance(part, Literal) and isinstance(part.value, str) and week_format(part.value)
+            ):
                 yield week(code, part.span, scope)
 
 
 def week(code: Code, span: Span, scope: Scope) -> Found:
     return (
         span, scope,
-        f"`{code.facts.text(span)[:60]}` joins the ISO week with the calendar year: at the turn of the year the days of one week "
+        f"`{code.facts.text(span)[:60]}` joins the ISO week with the calendar year: at the turn of the year the "
+        "days of one week "
         "are counted under two names, or two weeks under one.",
         "Take the year of the week's Thursday, as ISO 8601 does (`%G-W%V`, `isocalendar()[0]`).",
         Confidence.CERTAIN,
     )  # fmt: skip
-
-
-def week_format(text: str) -> bool:
-    return bool(re.search(r"%Y.{0,4}%V|YYYY.{0,5}\bI?W{1,2}\b|yyyy.{0,5}'?W?'?II\b|YYYY-\"?W?\"?IW", text)) and len(text) < 30
-
-
-def week_template(code: Code, part: Template, scope: Scope) -> bool:
-    """`${year}-W${week}` where the week is counted on a date that was moved to its Thursday, and the year is not that date's."""
-    holes = [one for one in part.parts if not isinstance(one, Literal)]
-    if not re.search(r"-?W$", leading(part)) or len(holes) < 2:
-        return False
-    year, number = holes[0], holes[1]
-    named = next((one for one in walk(number) if isinstance(one, Name) and "week" in words(one.text)), number)
-    moved = {name for name in names_in(code, named, scope, 3) if is_thursday(code, name, scope)}
-    taken = resolved(code.values, year, scope, part.span.start)
-    if isinstance(taken, Call) and fold(taken.method) in ("getfullyear", "getutcfullyear"):
-        return bool(moved) and name_of(taken.receiver) not in moved
-    whole = resolved(code.values, named, scope, part.span.start)
-    iso = any("isocalendar" in fold(name) or "isoweek" in fold(name) for name in called(whole))
-    return iso and isinstance(taken, Member) and taken.name == "year"
-
-
-def leading(part: Template) -> str:
-    """The text before the second hole."""
-    text, holes = "", 0
-    for one in part.parts:
-        if isinstance(one, Literal):
-            text = str(one.value)
-        else:
-            holes += 1
-            if holes == 2:
-                return text
-    return ""
-
-
-def called(value: Expression) -> Iterator[str]:
-    return (part.method for part in walk(value) if isinstance(part, Call))
-
-
-def names_in(code: Code, value: Expression, scope: Scope, hops: int) -> Iterator[str]:
-    for part in walk(value):
-        if isinstance(part, Name):
-            yield part.text
-            if hops:
-                for one in definitions_at(code.values, part.text, scope, part.span.start):
-                    if one.value is not None:
-                        yield from names_in(code, one.value, one.scope, hops - 1)
-
-
-def is_thursday(code: Code, name: str, scope: Scope) -> bool:
-    """`d.setUTCDate(d.getUTCDate() + 4 - day)`."""
-    function = enclosing(scope, Kind.FUNCTION, Kind.MODULE)
-    for call in code.calls_in(function):
-        if fold(call.method) in ("setdate", "setutcdate") and name_of(call.receiver) == name:
-            if any(isinstance(part, Literal) and part.value in (3, 4) for part in walk(call.arguments[0].value)):
-                return True
-    return False
 
 
 EXAMPLES = (

@@ -80,7 +80,8 @@ def offsets(code: Code) -> Iterator[Found]:
                 Finding(
                     span=part.span,
                     description=(
-                        f"`{code.facts.text(part.span)}` takes an offset of 0 for a missing one: in UTC the days and months that are "
+                        f"`{code.facts.text(part.span)}` takes an offset of 0 for a missing one: in UTC the "
+                        "days and months that are "
                         f"counted start {part.right.value} hours off."
                     ),
                     remediation="Fall back only where nothing is set: `??` in JavaScript, `is None` in Python.",
@@ -119,7 +120,8 @@ def shifted(code: Code) -> Iterator[Found]:
                     Finding(
                         span=call.span,
                         description=(
-                            f"`{name}` is already moved by the zone's offset, and `{call.method}` adds the machine's offset to it: "
+                            f"`{name}` is already moved by the zone's offset, and `{call.method}` adds the "
+                            "machine's offset to it: "
                             "outside UTC usage is booked on the wrong day."
                         ),
                         remediation=f"Read it with `{call.method.replace('get', 'getUTC', 1)}`, as all parts of a moved date.",
@@ -164,7 +166,8 @@ def local_library_on_utc(code: Code) -> Iterator[Found]:
             Finding(
                 span=call.span,
                 description=(
-                    f"`{call.method}` works in local time, and its date is made with `Date.UTC`: west of UTC that date is still in the "
+                    f"`{call.method}` works in local time, and its date is made with `Date.UTC`: west of UTC "
+                    "that date is still in the "
                     "month before, and the period is computed for the wrong month."
                 ),
                 remediation="Step in UTC as well: `new Date(Date.UTC(year, month - 1, 1))`, or `UTCDate` of `@date-fns/utc`.",
@@ -196,7 +199,8 @@ def naive_to_aware(code: Code) -> Iterator[Found]:
             Finding(
                 span=call.span,
                 description=(
-                    "`combine` makes a time without a zone, and `astimezone` reads it as the machine's before it converts: the boundary "
+                    "`combine` makes a time without a zone, and `astimezone` reads it as the machine's before "
+                    "it converts: the boundary "
                     "is off by the difference between the two zones."
                 ),
                 remediation="Give the zone where the time is made: `datetime.combine(day, time.min, tzinfo=zone)`; with pytz "

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.contexts import Context
-from rules.facts import Binary, Call, Expression, Kind, Literal, Member, Name, Scope, Span, enclosing, fold, walk
+from rules.facts import Binary, Call, Expression, Kind, Literal, Member, Name, Scope, enclosing, walk
 from rules.periods import expressions
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 from rules.subjects import name_around
@@ -27,7 +27,9 @@ ABOUT = About(
 PRORATING = frozenset("prorate prorates prorated proration prorating prorata unused refund".split())
 DAILY = frozenset("daily day".split())
 MONEY = frozenset("price prices amount cost fee charge total rate credit value subtotal mrr cents".split())
-ESTIMATES = frozenset("estimate estimated average avg projected projection forecast display approx mrr arr dashboard chart".split())
+ESTIMATES = frozenset(
+    "estimate estimated average avg projected projection forecast display approx mrr arr dashboard chart".split()
+)
 CONVENTION = frozenset("30360 convention commercial".split())
 
 
@@ -81,7 +83,8 @@ def finding(code: Code, part: Binary, scope: Scope) -> Finding | None:
         return Finding(
             span=part.span,
             description=(
-                f"`{text}` takes every month for {part.right.value} days: the parts of a longer or shorter month do not add up to "
+                f"`{text}` takes every month for {part.right.value} days: the parts of a longer or shorter "
+                "month do not add up to "
                 "its price."
             ),
             remediation="Divide by the length of this period: its end minus its start.",

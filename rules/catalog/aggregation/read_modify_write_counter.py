@@ -97,7 +97,7 @@ def saving_call(code: Code, counter: Counter) -> Call | None:
             continue
         if not persists(call):
             continue
-        if own and call.name in (f"{root.text}.save", f"{root.text}.Save") or not own and saves(call, root.text):
+        if (own and call.name in (f"{root.text}.save", f"{root.text}.Save")) or (not own and saves(call, root.text)):
             return call
     return None
 
@@ -120,8 +120,8 @@ def saves(call: Call, name: str) -> bool:
 def compares_old(code: Code, counter: Counter, saved: Call) -> bool:
     """A version or the old value in the condition: a concurrent write makes this one match nothing."""
     for call in code.facts.calls:
-        if not (call.span.holds(saved.span) or saved.span.holds(call.span)) or call.span.start != saved.span.start and (
-            not within(call.scope, saved.scope)
+        if not (call.span.holds(saved.span) or saved.span.holds(call.span)) or (
+            call.span.start != saved.span.start and (not within(call.scope, saved.scope))
         ):
             continue
         if any(conditioned(counter, argument.value) for argument in call.arguments) or compares_call(counter, call):
@@ -141,7 +141,11 @@ def conditioned(counter: Counter, value: Expression) -> bool:
                 continue
             if fold(entry.name) in VERSIONS and not is_fresh(entry.value):
                 return True
-            if same_field(entry.name, counter.name) and isinstance(entry.value, Member) and same_field(entry.value.name, counter.name):
+            if (
+                same_field(entry.name, counter.name)
+                and isinstance(entry.value, Member)
+                and same_field(entry.value.name, counter.name)
+            ):
                 return True
     return False
 
@@ -155,7 +159,9 @@ def compares_call(counter: Counter, call: Call) -> bool:
     """`.eq("credits", old)`, `eq(users.credits, user.credits)`, `.Where("version = ?", …)`."""
     if fold(call.method) not in ("eq", "where", "filter", "filterby", "andwhere", "equals") or not call.arguments:
         return False
-    if any(fold(argument.name or "") in VERSIONS or same_field(argument.name or "", counter.name) for argument in call.arguments):
+    if any(
+        fold(argument.name or "") in VERSIONS or same_field(argument.name or "", counter.name) for argument in call.arguments
+    ):
         return True
     first = call.arguments[0].value
     said = [first.name] if isinstance(first, Member) else []
@@ -167,7 +173,7 @@ def compares_call(counter: Counter, call: Call) -> bool:
 
 
 def whole_records(code: Code) -> Iterator[tuple[Call, Call]]:
-    """`r = await store.getKey(id); r.x = …; await store.setKey(id, r)`: every field is written, also those changed meanwhile."""
+    """`r = await store.getKey(id); r.x = …; await store.setKey(id, r)`: all fields are written, also those changed since."""
     for call in code.facts.calls:
         said = words(call.method)
         if not said or said[0] not in ("set", "put", "store", "write") or len(said) < 2 or not code.billing:
@@ -180,7 +186,11 @@ def whole_records(code: Code) -> Iterator[tuple[Call, Call]]:
 def read_whole(code: Code, name: Name, call: Call, nouns: tuple[str, ...]) -> Call | None:
     reaching = definitions_at(code.values, name.text, call.scope, call.span.start)
     read = reaching[0].value if len(reaching) == 1 else None
-    if not isinstance(read, Call) or words(read.method)[:1] not in (("get",), ("load",), ("read",)) or words(read.method)[1:] != nouns:
+    if (
+        not isinstance(read, Call)
+        or words(read.method)[:1] not in (("get",), ("load",), ("read",))
+        or words(read.method)[1:] != nouns
+    ):
         return None
     changed = any(
         isinstance(target, Member) and isinstance(target.object, Name) and target.object.text == name.text
@@ -196,7 +206,8 @@ def whole_record(code: Code, saved: Call, read: Call) -> Finding:
     return Finding(
         span=saved.span,
         description=(
-            f"`{saved.name}` writes back the whole record that `{read.name}` read: what another request changed in between, a limit "
+            f"`{saved.name}` writes back the whole record that `{read.name}` read: what another request changed "
+            "in between, a limit "
             "or a count, is set back to its old value."
         ),
         remediation="Write only the fields that changed (`HSET key field value`, `$set`, a column update).",

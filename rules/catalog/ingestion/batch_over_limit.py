@@ -186,7 +186,7 @@ export async function report(prisma: PrismaClient) {
   const rows = await prisma.usageEvent.findMany({ where: { sent: false } });
   for (const part of chunk(rows, 100)) {
     await metronome.v1.usage.ingest({
-      usage: part.map((row) => ({ transaction_id: row.id, customer_id: row.customer, event_type: "tokens", timestamp: row.at })),
+      usage: part.map((row) => ({ transaction_id: row.id, customer_id: row.org, event_type: "tokens", timestamp: row.at })),
     });
   }
 }

@@ -56,7 +56,7 @@ def trimmed(code: Code) -> Iterator[Finding]:
                 span=call.span,
                 cause=call.span,
                 description=f"`{call.name}` trims the stream of usage to a length: what its reader has not read yet is lost.",
-                remediation="Trim by what the consumer group has acknowledged, or leave the stream uncapped and watch its length.",
+                remediation="Trim by what the consumer group has acknowledged, or leave it uncapped and watch its length.",
                 confidence=Confidence.LIKELY,
             )
 

@@ -44,6 +44,7 @@ MEASURED = frozenset(
     "prompt completion input output read written".split()
 )
 """What was used up before an error was used up all the same."""
+DEFER = "a `defer`"
 OUTCOMES = ("status", "success", "succeed", "ok", "err", "error", "fail", "completed", "done")
 
 
@@ -53,7 +54,12 @@ def check(code: Code) -> Iterator[Finding]:
         if call is None or code.context(write.scope) in (Context.TEST, Context.BROWSER) or not reports(code, write):
             continue
         place = where(code, write)
-        if place is not None and not measured(code, call) and not asks_outcome(code, write) and not gives_back(call):
+        if (
+            place is not None
+            and not depends(code, write, call, place)
+            and not asks_outcome(code, write)
+            and not gives_back(call)
+        ):
             yield regardless(write, place)
 
 
@@ -73,13 +79,13 @@ def where(code: Code, write: UsageWrite) -> str | None:
     if enclosing(write.scope, Kind.FINALLY, Kind.FUNCTION) is not enclosing(write.scope, Kind.FUNCTION):
         return "`finally`"
     if call.start is Start.DEFERRED and work_after(code, call, call.scope):
-        return "a `defer`"
+        return DEFER
     function = enclosing(write.scope, Kind.FUNCTION)
     if function is None or not isinstance(function.head, Function):
         return None
     for one in code.facts.calls:
         if one.start is Start.DEFERRED and isinstance(one.callee, Lambda) and one.callee.scope is function:
-            return "a `defer`" if work_after(code, one, one.scope) else None
+            return DEFER if work_after(code, one, one.scope) else None
     if fold(function.head.passed_to).endswith((".on", ".once")) and function.head.registered_as in ("finish", "close"):
         return f"the `{function.head.registered_as}` event of the response"
     return None
@@ -114,6 +120,41 @@ def measured(code: Code, call: Call) -> bool:
         for word in words(entry.name)
     ]
     return bool(MEASURED & {*named, *keyed}) or set_inside(code, call)
+
+
+def depends(code: Code, write: UsageWrite, call: Call, place: str) -> bool:
+    """Whether the quantity tells the outcome. One that is fixed before a `defer` is the same however the work ends."""
+    if place != DEFER:
+        return measured(code, call)
+    names = {part.text for argument in call.arguments for part in walk(argument.value) if isinstance(part, Name)}
+    deferred = deferring(code, call)
+    function = enclosing(deferred.scope, Kind.FUNCTION)
+    if any(
+        test.span.end <= deferred.span.start
+        and enclosing(test.scope, Kind.FUNCTION) is function
+        and "status" in code.facts.text(test.value.span).lower()
+        for test in code.facts.tests
+    ):
+        return True
+    return any(
+        assign.span.end > deferred.span.start
+        and function is not None
+        and within(assign.scope, function)
+        and any(isinstance(target, Name) and target.text in names for target in assign.targets)
+        for assign in code.facts.assigns
+    )
+
+
+def deferring(code: Code, call: Call) -> Call:
+    """The `defer` statement's call: the call itself, or that of the closure it lies in."""
+    function = enclosing(call.scope, Kind.FUNCTION)
+    if call.start is Start.DEFERRED:
+        return call
+    return next(
+        one
+        for one in code.facts.calls
+        if one.start is Start.DEFERRED and isinstance(one.callee, Lambda) and one.callee.scope is function
+    )
 
 
 def set_inside(code: Code, call: Call) -> bool:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.contexts import Context
 from rules.emissions import Emission
-from rules.facts import Call, Function, Name, Scope, Start, Use, chain
+from rules.facts import Call, Function, Kind, Member, Name, Scope, Start, Use, chain, walk, within
 from rules.flow import precedes
+from rules.limits import leaves
 from rules.losses import gives_back
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 from rules.vocabulary import words
@@ -55,7 +56,8 @@ def check(code: Code) -> Iterator[Finding]:
         function = write.function
         if write.call is None or function is None or function in reported or gives_back(write.call):
             continue
-        if code.context(write.scope) in (Context.TEST, Context.BROWSER) or reverses(code, function):
+        quiet = code.context(write.scope) in (Context.TEST, Context.BROWSER)
+        if quiet or known_by_then(write.call) or reverses(code, function):
             continue
         action = next((call for call in code.facts.calls if is_action(code, write, call) and after(code, write, call)), None)
         if action is not None:
@@ -70,7 +72,23 @@ def reverses(code: Code, function: Scope) -> bool:
 
 
 def after(code: Code, write: UsageWrite, call: Call) -> bool:
+    """Whether the action comes after the write on one path: no block around the write alone ends the function."""
+    around = (scope for scope in chain(write.scope) if scope.kind in (Kind.BRANCH, Kind.HANDLER, Kind.TRY))
+    if any(not within(call.scope, scope) and leaves(code.facts, scope) for scope in around):
+        return False
     return precedes(code, write.span, write.scope, call.span, call.scope)
+
+
+def known_by_then(call: Call) -> bool:
+    """Output and tokens are known only after the work: a record of them follows it."""
+    said = {
+        word
+        for argument in call.arguments
+        for part in walk(argument.value)
+        if isinstance(part, Name | Member)
+        for word in words(part.text if isinstance(part, Name) else part.name)
+    }
+    return bool(said & {"tokens", "output", "completion", "usage", "duration", "cost", "delta"})
 
 
 def is_action(code: Code, write: UsageWrite, call: Call) -> bool:

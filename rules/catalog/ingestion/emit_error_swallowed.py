@@ -27,7 +27,7 @@ ABOUT = About(
     iso_25010="Reliability / fault tolerance",
     variants={"go-emit-err-ignored": Variant("Error of a usage report is dropped", Severity.HIGH, ("E3",))},
 )
-QUIET = frozenset({Context.TEST, Context.BROWSER})
+QUIET = frozenset({Context.TEST, Context.BROWSER, Context.SCRIPT})
 
 
 def check(code: Code) -> Iterator[Finding]:

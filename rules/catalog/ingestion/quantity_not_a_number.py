@@ -31,6 +31,7 @@ CUTS = frozenset("int int64 int32 parseint floor trunc".split())
 WHOLE_CUTS = frozenset("parseint floor trunc".split())
 FRACTIONS = frozenset("ratio price rate cost multiplier factor hours minutes fraction per".split())
 MEANT = frozenset("started rounded billable whole full block blocks".split())
+RESERVED = frozenset("pre reserved reserve estimate estimated hold held".split())
 TIMES = frozenset("time start end now date at timestamp ms started finished elapsed begin duration seconds".split())
 BOUNDS = frozenset("max min abs clamp".split())
 
@@ -55,6 +56,8 @@ def amounts(code: Code) -> Iterator[tuple[str, Span, Scope, Expression]]:
     seen: set[int] = set()
     for emission in code.emissions:
         seen.add(id(emission.call))
+        if RESERVED & set(words(emission.call.method)):
+            continue
         for value in given_quantities(code, emission):
             yield emission.title, emission.call.span, emission.scope, value
     for counter in code.counters:
@@ -62,6 +65,8 @@ def amounts(code: Code) -> Iterator[tuple[str, Span, Scope, Expression]]:
             yield f"the change of `{counter.name}`", counter.span, counter.scope, counter.amount
     for call in code.facts.calls:
         said = words(call.method)
+        if RESERVED & set(said):
+            continue
         charges = consumes(call.method) or emits(call.method) or (said[:1] in (("update",), ("add",)) and {"used", "quota"} <= set(said))
         if charges and id(call) not in seen:
             for argument in call.arguments:
@@ -84,10 +89,22 @@ def cuts(code: Code, value: Expression, scope: Scope, at: int) -> Iterator[Call]
 
 def is_cut(code: Code, call: Call, scope: Scope) -> bool:
     last = fold(call.method)
+    if any(RESERVED & set(spoken(target)) for target in call.targets):
+        return False
     if last not in CUTS or not call.arguments or (last not in WHOLE_CUTS and call.receiver is not None):
         return False
     inner = call.arguments[0].value
+    if any(is_fine(part) for part in walk(inner)):
+        return False
     return is_fraction(code, inner, scope, call.span.start) and not rounds(code, inner)
+
+
+def is_fine(part: Expression) -> bool:
+    """A factor that makes small units of a price, `* 1_000_000`, `* QuotaPerUnit`: what is then cut off is worth nothing."""
+    if isinstance(part, Literal):
+        return isinstance(part.value, int | float) and part.value >= 100
+    said = spoken(part)
+    return said[-2:] == ("per", "unit") or bool({"micros", "scale", "nano", "micro"} & set(said))
 
 
 def is_fraction(code: Code, value: Expression, scope: Scope, at: int, hops: int = 2) -> bool:

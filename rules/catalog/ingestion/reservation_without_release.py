@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.contexts import Context
-from rules.facts import Call, Handler, Kind, Lambda, Raise, Return, Scope, Start, enclosing, walk, within
+from rules.facts import Call, Handler, Kind, Lambda, Raise, Return, Scope, Start, chain, enclosing, walk, within
 from rules.flow import exclusive
 from rules.handlers import handlers_of
 from rules.losses import gives_back
@@ -26,6 +26,7 @@ ABOUT = About(
     iso_25010="Functional suitability / functional correctness",
 )
 RESERVES = frozenset("reserve hold acquire preconsume consume deduct decrement charge prededuct".split())
+HOPS = 3
 GIVES_BACK = frozenset("refund release restore return rollback revert unreserve compensate giveback".split())
 
 
@@ -66,42 +67,66 @@ def on_reservation(call: Call) -> bool:
 
 
 def covers_all(code: Code, call: Call, function: Scope) -> bool:
-    """A release in `defer` or `finally` is on every way out."""
-    if call.start is Start.DEFERRED or enclosing(call.scope, Kind.FINALLY, Kind.FUNCTION) is not enclosing(
-        call.scope, Kind.FUNCTION
-    ):
+    """A release in `finally`, or in a `defer` that stands in no branch, is on every way out."""
+    if enclosing(call.scope, Kind.FINALLY, Kind.FUNCTION) is not enclosing(call.scope, Kind.FUNCTION):
         return True
-    inner = enclosing(call.scope, Kind.FUNCTION)
-    return any(
-        one.start is Start.DEFERRED and isinstance(one.callee, Lambda) and one.callee.scope is inner
-        for one in code.calls_in(function)
-    )
+    deferred = placed(code, call, function)
+    return deferred is not None and deferred.start is Start.DEFERRED and deferred.scope is function
+
+
+def placed(code: Code, call: Call, function: Scope) -> Call | None:
+    """The statement of the function that a call belongs to: itself, or the one whose closure it lies in."""
+    for _ in range(HOPS):
+        inner = enclosing(call.scope, Kind.FUNCTION)
+        if inner is function:
+            return call
+        outer = next((one for one in code.facts.calls if carries(one, inner)), None)
+        if outer is None:
+            return None
+        call = outer
+    return None
+
+
+def carries(call: Call, inner: Scope | None) -> bool:
+    values = (call.callee, *(argument.value for argument in call.arguments))
+    return any(isinstance(value, Lambda) and value.scope is inner for value in values)
 
 
 def unreleased(code: Code, taken: Call, back: list[Call], function: Scope) -> Iterator[Finding]:
     """Ways out after a failure, past the reservation, of which some release and this one does not."""
     exits = list(failing_exits(code, taken, function))
-    released = [one for one in exits if any(on_way(code, call, one) for call in back)]
+    ways = [where for call in back if (where := placed(code, call, function)) is not None]
+    released = [one for one in leaving(code, function) if any(on_way(code, call, one) for call in ways)]
     if not released:
         return
+    kept = [one for one in exits if one not in released]
+    if not kept:
+        return
+    more = f" and on {len(kept) - 1} more" if len(kept) > 1 else ""
+    yield Finding(
+        span=kept[0].span,
+        cause=taken.span,
+        description=f"What `{taken.method}` took is not given back on this exit{more}; `{back[0].method}` does so on another.",
+        remediation=f"Call `{back[0].method}` before leaving here, or once in a deferred block that all exits pass.",
+        confidence=Confidence.LIKELY,
+        trace=(
+            Step(taken.span, "taken here"),
+            Step(back[0].span, "given back here"),
+            *(Step(one.span, "not given back here either") for one in kept[1:]),
+        ),
+    )
+
+
+def leaving(code: Code, function: Scope) -> Iterator[Return | Raise]:
+    exits: tuple[Return | Raise, ...] = (*code.facts.returns, *code.facts.raises)
     for one in exits:
-        if one not in released:
-            yield Finding(
-                span=one.span,
-                cause=one.span,
-                description=(
-                    f"What `{taken.method}` took is not given back on this exit; `{back[0].method}` does so on another one."
-                ),
-                remediation=f"Call `{back[0].method}` before leaving here, or once in a deferred block that all exits pass.",
-                confidence=Confidence.LIKELY,
-                trace=(Step(taken.span, "taken here"), Step(back[0].span, "given back here")),
-            )
+        if enclosing(one.scope, Kind.FUNCTION) is function and one.scope is not function:
+            yield one
 
 
 def failing_exits(code: Code, taken: Call, function: Scope) -> Iterator[Return | Raise]:
     own = handlers_of(code, taken, taken)
-    exits: tuple[Return | Raise, ...] = (*code.facts.returns, *code.facts.raises)
-    for one in exits:
+    for one in leaving(code, function):
         handler = enclosing(one.scope, Kind.HANDLER, Kind.FUNCTION)
         if handler is None or not isinstance(handler.head, Handler) or enclosing(one.scope, Kind.FUNCTION) is not function:
             continue
@@ -111,8 +136,9 @@ def failing_exits(code: Code, taken: Call, function: Scope) -> Iterator[Return |
 
 
 def on_way(code: Code, call: Call, one: Return | Raise) -> bool:
-    """Whether a release runs before this exit: in the same block before it, or around it."""
-    inside = within(one.scope, call.scope) and call.span.end <= one.span.start
+    """Whether a release runs before this exit: earlier in the same branch, or in its value."""
+    branches = (scope for scope in chain(call.scope) if scope.kind in (Kind.BRANCH, Kind.HANDLER))
+    inside = call.span.end <= one.span.start and any(within(one.scope, branch) for branch in branches)
     return inside or any(part is call for part in walk(one.value))
 
 
@@ -126,7 +152,7 @@ def twice(code: Code, deferred: Call, back: list[Call], function: Scope) -> Iter
             yield Finding(
                 span=call.span,
                 cause=call.span,
-                description=f"`{call.method}` runs here and again in the deferred block: the customer gets the reservation back twice.",
+                description=f"`{call.method}` runs here and again in the deferred block: the reservation is given back twice.",
                 remediation="Leave it to the deferred block, which runs on this exit too.",
                 confidence=Confidence.LIKELY,
                 trace=(Step(deferred.span, "it is given back here as well"),),

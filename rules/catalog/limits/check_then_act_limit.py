@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from rules import gates
 from rules.code import Code
 from rules.contexts import Context
-from rules.facts import Branch, Call, Compare, Kind, Literal, Scope, Span, Start, enclosing, fold, walk, within
-from rules.flow import follows, tested_alone
+from rules.expiries import lone_expiries
+from rules.facts import Call, Kind, Scope, Span, Start, enclosing, fold, walk, within
+from rules.flow import follows, held_alone
 from rules.limits import Limit, lets_through, said_by
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
-from rules.takings import Taking, conditional, takings
+from rules.takings import Taking, conditional, one_more, takings
 from rules.values import Kinds, resolved
-from rules.vocabulary import names_left, words
+from rules.vocabulary import names_left
 
 ABOUT = About(
     id="MTR-401",
@@ -40,7 +41,7 @@ def check(code: Code) -> Iterator[Finding]:
     for limit in code.limits:
         if limit.function in reported or unjudged(code, limit.scope):
             continue
-        if from_taking(code, limit) or tested_alone(code, limit.scope, limit.span.start):
+        if from_taking(code, limit) or held_alone(code, limit.scope, limit.span.start):
             continue
         taken = taken_after(code, limit)
         if taken is not None:
@@ -65,9 +66,10 @@ def from_taking(code: Code, limit: Limit) -> bool:
 
 def taken_after(code: Code, limit: Limit) -> Taking | None:
     """What takes from the limit after the test, and is reached only with room; None where the store tests again."""
+    counted = resolved(code.values, limit.used, limit.scope, limit.span.start)
     found = [
         taking
-        for taking in takings(code)
+        for taking in (*takings(code), *one_more(code, counted))
         if follows(code, limit.span, limit.scope, taking.span, taking.scope)
         and lets_through(code.facts, limit, taking.scope)
         and not at_once(code, limit, taking)
@@ -115,10 +117,10 @@ def within_exit(limit: Limit, call: Call) -> bool:
 
 def tests_again(code: Code, taking: Taking, first: Limit) -> bool:
     """A cheap test outside and the real one under a lock, next to the write: a double-checked gate."""
-    return tested_alone(code, taking.scope, taking.span.start) and any(
+    return held_alone(code, taking.scope, taking.span.start) and any(
         one is not first and follows(code, one.span, one.scope, taking.span, taking.scope)
         for one in code.limits
-        if tested_alone(code, one.scope, one.span.start)
+        if held_alone(code, one.scope, one.span.start)
     )
 
 
@@ -126,7 +128,7 @@ def behind_gates(code: Code, reported: set[Scope | None]) -> Iterator[Finding]:
     """`if (!(await checkCredits(user))) return …; await deductCredits(user)`: the helpers know nothing of one another."""
     for gate in gates.gates(code):
         function = enclosing(gate.scope, Kind.FUNCTION)
-        if function in reported or unjudged(code, gate.scope) or tested_alone(code, gate.scope, gate.span.start):
+        if function in reported or unjudged(code, gate.scope) or held_alone(code, gate.scope, gate.span.start):
             continue
         if takes_itself(code, gate.call):
             continue
@@ -172,75 +174,9 @@ def shortened(text: str) -> str:
 
 def expiring(code: Code) -> Iterator[Finding]:
     """`count = redis.incr(key); if count == 1: redis.expire(key, ttl)`: a crash in between leaves a key that never ends."""
-    for added in code.facts.calls:
-        if fold(added.method) not in ("incr", "incrby") or "." not in added.name or unjudged(code, added.scope):
-            continue
-        for call in code.facts.calls:
-            if fold(call.method) in ("expire", "pexpire") and expires(code, added, call) and limits_something(code, added):
-                yield unset_expiry(added, call)
-                break
-
-
-def expires(code: Code, added: Call, call: Call) -> bool:
-    """Whether a call sets the expiry of the key that another adds to, where that one made the key, and not in one script."""
-    if fold(receiver(added)) != fold(receiver(call)) or not added.arguments or not call.arguments or in_pipeline(code, added):
-        return False
-    same = code.facts.text(key_of(added)) == code.facts.text(key_of(call)) and not has_window(code, added)
-    return same and follows(code, added.span, added.scope, call.span, call.scope) and first_only(code, added, call)
-
-
-def has_window(code: Code, call: Call) -> bool:
-    """A key that holds its period ends with it; without an expiry it only stays in memory."""
-    return any(
-        origin.kind is Kinds.CLOCK
-        or {"window", "period", "day", "date", "month", "bucket"} & set(words(code.facts.text(origin.expression.span)))
-        for argument in call.arguments[:2]
-        for origin in code.origins(argument.value, call.scope, call.span.start)
-    )
-
-
-def first_only(code: Code, added: Call, call: Call) -> bool:
-    """Set again with each increment, the expiry heals itself; set after the first alone, nothing does."""
-    names = {getattr(target, "text", "") for target in added.targets}
-    branch = enclosing(call.scope, Kind.BRANCH)
-    test = branch.head.test if branch is not None and isinstance(branch.head, Branch) else None
-    return any(
-        isinstance(part, Compare)
-        and isinstance(part.right, Literal)
-        and part.right.value == 1
-        and any(part_of is added or getattr(part_of, "text", None) in names for part_of in walk(part.left))
-        for part in walk(test)
-    )
-
-
-def limits_something(code: Code, added: Call) -> bool:
-    """Whether the count is held against something: a plain statistic may live on."""
-    function = enclosing(added.scope, Kind.FUNCTION)
-    return function is not None and bool(
-        {"limit", "quota", "max", "allowed", "remaining"} & set(words(code.facts.text(function.span)))
-    )
-
-
-def key_of(call: Call) -> Span:
-    plain = [argument for argument in call.arguments if fold(getattr(argument.value, "text", "")) not in ("ctx", "context")]
-    return (plain or list(call.arguments))[0].span
-
-
-def receiver(call: Call) -> str:
-    return call.name.rpartition(".")[0]
-
-
-def in_pipeline(code: Code, call: Call) -> bool:
-    """`pipe.incr(…)`, `tx.Incr(…)`, and what runs in a callback of one."""
-    names = [receiver(call), *(origin.name for origin in pipelines(code, call))]
-    return any(word in fold(name) for name in names for word in ("pipe", "multi", "tx", "batch", "transaction"))
-
-
-def pipelines(code: Code, call: Call) -> Iterator[Call]:
-    if call.receiver is not None:
-        for origin in code.origins(call.receiver, call.scope, call.span.start):
-            if isinstance(origin.expression, Call):
-                yield origin.expression
+    for added, call in lone_expiries(code):
+        if not unjudged(code, added.scope):
+            yield unset_expiry(added, call)
 
 
 def unset_expiry(added: Call, call: Call) -> Finding:

@@ -14,7 +14,7 @@ from rules.counters import Change, Counter
 from rules.facts import Call, Compare, Expression, Kind, Object, Start, Use, enclosing, fold, walk
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 from rules.takings import COMPARING, COMPARING_ENDS, fluent, is_minus, outer_of, text_of
-from rules.vocabulary import names_limit, words
+from rules.vocabulary import names_left, names_limit, names_used, words
 
 ABOUT = About(
     id="MTR-411",
@@ -35,6 +35,8 @@ def check(code: Code) -> Iterator[Finding]:
     for counter in code.counters:
         call = counter.call
         if call is None or counter.change is Change.RESET or code.context(counter.scope) in (Context.TEST, Context.BROWSER):
+            continue
+        if not names_left(counter.name) and not names_used(counter.name):
             continue
         if id(call) in told or not holds_counter(code, call, counter) or gives_back(counter) or raises(call):
             continue

@@ -46,6 +46,7 @@ ABOUT = About(
 )
 VERBS = frozenset("can is has check allow allows within enforce verify validate should may limit ensure assert pre".split())
 PAID = frozenset("credit credits quota quotas budget balance spend usage plan entitlement allowance subscription".split())
+TURNS = frozenset("error errors throw raise reject handle handler fail".split())
 STATED = re.compile(r"fail.?open|best.?effort|availab|degrad|block|allow|on purpose|intention|deliberate|graceful", re.I)
 
 
@@ -121,12 +122,23 @@ def lets_pass(code: Code, handler: Scope, what: str) -> bool:
     """Whether a handler ends with room: it answers so, calls `next()`, or goes on to what the check stands before."""
     if any(own(one.scope, handler) for one in code.facts.raises):
         return False
+    if any(is_turned(code, call, handler) for call in code.facts.calls):
+        return False
     answers = [one for one in code.facts.returns if own(one.scope, handler)]
     if answers:
         return all(allows(one.value, what, code.facts.language) for one in answers)
     if any(fold(call.method) == "next" and not call.arguments and own(call.scope, handler) for call in code.facts.calls):
         return True
     return outcome(code.facts, handler) in (Outcome.LOGGED, Outcome.EMPTY) and goes_on(code, handler)
+
+
+def is_turned(code: Code, call: Call, handler: Scope) -> bool:
+    """`toApiError(err)`, `handleError(err)`: a helper that may well raise again."""
+    bound = handler.head.binds if isinstance(handler.head, Handler) else ""
+    given = bound and any(isinstance(one.value, Name) and one.value.text == bound for one in call.arguments)
+    said = words(call.method)
+    turned = len(said) > 1 and bool(frozenset(said) & TURNS) and said[0] not in ("log", "capture", "report", "track", "print")
+    return bool(given) and turned and own(call.scope, handler)
 
 
 def own(scope: Scope, handler: Scope) -> bool:

@@ -11,13 +11,11 @@ from rules.code import Code
 from rules.contexts import Context
 from rules.facts import (
     Call,
-    Compare,
     Expression,
     Kind,
     Literal,
     Member,
     Object,
-    Return,
     Scope,
     Span,
     enclosing,
@@ -56,8 +54,9 @@ def check(code: Code) -> Iterator[Finding]:
             continue
         given = list(statuses(code, then))
         if given:
-            yield from (wrong(limit, *one) for one in given[:1] if one[0] >= 500 or one[0] == 200)
-        elif (answer := plain_answer(code, then)) is not None:
+            told = [one for one in given[:1] if one[0] >= 500 or (one[0] == 200 and not has_envelope(code, then))]
+            yield from (wrong(limit, *one) for one in told)
+        elif (answer := plain_answer(code, then)) is not None and not has_envelope(code, then):
             yield unmarked(limit, answer)
         elif says_nothing(code, then):
             yield silent(code, limit)
@@ -114,6 +113,11 @@ def sets_status(code: Code, scope: Scope) -> bool:
     return function is not None and bool(re.search(r"statusCode\s*=|\.status\(", code.facts.text(scope.span)))
 
 
+def has_envelope(code: Code, then: Scope) -> bool:
+    """`{ success: false, … }` with 200 throughout is a project's own convention, which its clients know."""
+    return bool(re.search(r"success|\bok\b|\bcode\b|allowed", code.facts.text(then.span), re.I))
+
+
 def says_nothing(code: Code, then: Scope) -> bool:
     """A bare `return` in a handler that answers through its response object: the client waits, or takes it for done."""
     exits = [one for one in code.facts.returns if within(one.scope, then)]
@@ -168,7 +172,7 @@ def unmarked(limit: Limit, answer: Call) -> Finding:
 def silent(code: Code, limit: Limit) -> Finding:
     return Finding(
         span=limit.span,
-        description=f"On `{code.facts.text(limit.span)}` the handler ends without an answer: the client waits, or sees a success.",
+        description=f"On `{code.facts.text(limit.span)}` the handler ends without an answer: the client waits in vain.",
         remediation=f"Answer {better(limit)} with what is used up and when it is back.",
         confidence=Confidence.LIKELY,
     )

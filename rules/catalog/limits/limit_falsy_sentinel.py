@@ -165,7 +165,7 @@ def defaults(code: Code) -> Iterator[tuple[Logical, Scope]]:
     places += [(argument.value, call.scope) for call in code.facts.calls for argument in call.arguments]
     for value, scope in places:
         for part in walk(value):
-            if isinstance(part, Logical) and part.operator == "or" and id(part) not in seen:
+            if isinstance(part, Logical) and part.operator in ("or", "??") and id(part) not in seen:
                 seen.add(id(part))
                 yield part, scope
 
@@ -176,7 +176,14 @@ def replaced(code: Code, part: Logical, scope: Scope) -> Iterator[Finding]:
         return
     if from_outside(code, part.left, scope) or documented(code, part.span) or is_tested(part):
         return
-    yield finding(code, part.left, part.span, f"becomes `{code.facts.text(part.right.span)}`", coalesced(code, part))
+    if part.operator == "??" and not is_huge(part.right):
+        return
+    if is_lookup(part.left) and not (is_huge(part.right) or is_endless(part.right)):
+        return
+    if part.operator == "??" or is_lookup(part.left):
+        yield missing(code, part)
+    else:
+        yield finding(code, part.left, part.span, f"becomes `{code.facts.text(part.right.span)}`", coalesced(code, part))
 
 
 def names_plan_limit(left: Expression) -> bool:
@@ -193,10 +200,25 @@ def is_generous(right: Expression) -> bool:
     """A default that allows something: a number above zero, infinity, or a limit by name."""
     if isinstance(right, Literal):
         return isinstance(right.value, int | float) and not isinstance(right.value, bool) and right.value > 0
-    name = right.name if isinstance(right, Member) else said_by(right)
-    if name in ("Infinity", "MAX_SAFE_INTEGER", "POSITIVE_INFINITY", "inf", "maxsize", "MAX_VALUE"):
+    name = said_by(right)
+    if is_endless(right):
         return True
     return isinstance(right, Name | Member) and names_limit(name) and bool({"default", "free"} & frozenset(words(name)))
+
+
+def is_endless(right: Expression) -> bool:
+    name = right.name if isinstance(right, Member) else said_by(right)
+    return name in ("Infinity", "MAX_SAFE_INTEGER", "POSITIVE_INFINITY", "inf", "maxsize", "MAX_VALUE")
+
+
+def is_huge(right: Expression) -> bool:
+    """`?? 100000000`: whoever has no limit on record gets a number that nobody reaches."""
+    return isinstance(right, Literal) and isinstance(right.value, int | float) and right.value >= 1_000_000
+
+
+def is_lookup(left: Expression) -> bool:
+    """`PLAN_LIMITS[plan] || 10`: an unknown plan gets the smallest; the table itself has no zero by accident."""
+    return isinstance(left, Index) and not isinstance(left.key, Literal)
 
 
 def is_tested(part: Logical) -> bool:
@@ -236,6 +258,19 @@ def coalesced(code: Code, part: Logical) -> Fix | None:
         return None
     at = part.left.span.end + between.index("||")
     return Fix("Default only what is missing", (Edit(at, at + 2, "??"),))
+
+
+def missing(code: Code, part: Logical) -> Finding:
+    name = code.facts.text(part.left.span)
+    return Finding(
+        span=part.span,
+        description=(
+            f"A customer for whom `{name}` is missing gets `{code.facts.text(part.right.span)}`, which nobody reaches: an "
+            "unknown plan is an unlimited one."
+        ),
+        remediation=f"Refuse, or take the smallest plan, when `{name}` is missing; give unlimited plans a value of their own.",
+        confidence=Confidence.LIKELY,
+    )
 
 
 def finding(code: Code, limit: Expression, span: Span, what: str, fix: Fix | None) -> Finding:
@@ -310,7 +345,8 @@ export function enforce(usage: Usage, plan: Plan) {
 
 export function allowance(subscription: Subscription) {
   const included = subscription.monthlyCreditLimit || 10_000;  // <- finding
-  return included;
+  const tokens = subscription.tokenQuota ?? 100_000_000;  // <- finding
+  return included + tokens + (QUOTAS[subscription.plan] || Infinity);  // <- finding
 }
 """,
     ),
@@ -329,7 +365,8 @@ export function enforce(usage: Usage, plan: Plan) {
 export function allowance(subscription: Subscription) {
   const included = subscription.monthlyCreditLimit ?? 10_000;
   const floor = subscription.monthlyCreditLimit || 0;
-  return Math.max(included, floor);
+  const known = QUOTAS[subscription.plan] || QUOTAS.free;
+  return Math.max(included, floor, known);
 }
 
 export async function listInvoices(req: Request, options: ListOptions) {

@@ -16,7 +16,6 @@ from rules.facts import (
     Expression,
     Index,
     Kind,
-    Literal,
     Member,
     Name,
     Object,
@@ -177,8 +176,8 @@ def local(code: Code, limit: Limit, held: Name) -> Finding:
     return Finding(
         span=limit.span,
         description=(
-            f"The usage lies in `{held.text}`, in the memory of this process: it is zero again after every deployment or crash, "
-            "and each instance counts its own."
+            f"The usage lies in `{held.text}`, in the memory of this process: it is zero again after every deployment or "
+            "crash, and each instance counts its own."
         ),
         remediation=f"Keep what `{held.text}` counts in the database or in Redis, and take from it with a conditional update.",
         confidence=Confidence.LIKELY,

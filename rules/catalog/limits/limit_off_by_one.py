@@ -9,14 +9,13 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.contexts import Context
-from rules.facts import Call, Expression, Literal, Name, Unary, fold, walk
+from rules.facts import Call, Expression, Literal, Name, Unary, walk
 from rules.flow import follows
 from rules.limits import Limit, lets_through, said_by
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
-from rules.takings import Taking, amount_of, same_thing, takings
+from rules.takings import Taking, amount_of, one_more, same_thing, takings
 from rules.values import Kinds, resolved
 from rules.vocabulary import words
-from rules.writes import INSERTS
 
 ABOUT = About(
     id="MTR-404",
@@ -29,7 +28,6 @@ ABOUT = About(
 )
 TAKING = ("incr", "consume", "take", "reserve", "decr")
 MONEY = frozenset("cost costs spend spent budget amount money price dollars usd eur cents balance".split())
-COUNTED = frozenset("count countdocuments".split())
 
 
 def check(code: Code) -> Iterator[Finding]:
@@ -62,26 +60,13 @@ def taken_after(code: Code, limit: Limit) -> Taking | None:
     for taking in takings(code):
         if same_thing(limit.used, taking) and comes_after(code, limit, taking):
             return taking
-    return one_more(code, limit)
+    counted = resolved(code.values, limit.used, limit.scope, limit.span.start)
+    return next((taking for taking in one_more(code, counted) if comes_after(code, limit, taking)), None)
 
 
 def comes_after(code: Code, limit: Limit, taking: Taking) -> bool:
     after = follows(code, limit.span, limit.scope, taking.span, taking.scope)
     return after and lets_through(code.facts, limit, taking.scope)
-
-
-def one_more(code: Code, limit: Limit) -> Taking | None:
-    """`n = await db.run.count(…); if (n > MAX) return …; await db.run.create(…)`."""
-    counted = resolved(code.values, limit.used, limit.scope, limit.span.start)
-    if not isinstance(counted, Call) or fold(counted.method) not in COUNTED:
-        return None
-    owner = counted.name.rpartition(".")[0]
-    for call in code.facts.calls:
-        if owner and call.name.rpartition(".")[0] == owner and fold(call.method) in INSERTS:
-            taking = Taking(call.span, call.scope, f"`{call.name}` adds one more", call)
-            if comes_after(code, limit, taking):
-                return taking
-    return None
 
 
 def off_by_one(code: Code, limit: Limit, taken: Taking) -> Iterator[Finding]:

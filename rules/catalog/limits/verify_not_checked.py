@@ -12,7 +12,7 @@ from rules import gates, providers
 from rules.answers import answer_of
 from rules.code import Code
 from rules.contexts import Context
-from rules.facts import Call, Kind, Scope, Span, Start, Use, enclosing, fold
+from rules.facts import Call, Kind, Member, Scope, Span, Start, Use, dotted, enclosing, fold, walk
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 from rules.takings import outer_of
 from rules.vocabulary import words
@@ -51,9 +51,18 @@ def unread(code: Code, call: Call, record: providers.Call) -> Iterator[Finding]:
     answer = answer_of(code, end)
     if not answer.dropped and (end.use is not Use.ASSIGNED or answer.passed_on or "*" in record.verdict):
         return
+    if hands_on(code, end, answer.names):
+        return
     verdicts = VERDICTS | {fold(one).rpartition(".")[2] for one in record.verdict}
     if not names_any(code, end.scope, call.span.end, verdicts):
         yield finding(call.span, record, Confidence.CERTAIN if answer.dropped else Confidence.LIKELY)
+
+
+def hands_on(code: Code, end: Call, names: frozenset[str]) -> bool:
+    """Whether a part of the answer is returned or printed for someone else to judge."""
+    given = [argument.value for call in code.facts.calls if call.span.start > end.span.end for argument in call.arguments]
+    given += [one.value for one in code.facts.returns if one.value is not None and one.span.start > end.span.end]
+    return any(isinstance(part, Member) and dotted(part).split(".")[0] in names for value in given for part in walk(value))
 
 
 def end_of(code: Code, call: Call) -> Call:

@@ -1,0 +1,221 @@
+"""The sum of no rows is NULL, and it is used as a number.
+
+For a customer without usage in the period the query fails, or the missing value turns into NaN, a crash or a free pass at the
+next comparison; just the new and the idle customers are hit. Ask the database for zero, `COALESCE(SUM(x), 0)`, or give a
+default where the result is read.
+"""
+
+import re
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.contexts import Context
+from rules.facts import (
+    Binary,
+    Call,
+    Compare,
+    Expression,
+    Kind,
+    Logical,
+    Member,
+    Name,
+    Scope,
+    Span,
+    Unary,
+    enclosing,
+    fold,
+    walk,
+)
+from rules.periods import expressions
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity
+from rules.sql import Statement
+from rules.values import resolved
+
+ABOUT = About(
+    id="MTR-316",
+    title="Empty, null or grouped aggregate read as a number, or only its first row read",
+    severity=Severity.MEDIUM,
+    classification=Classification.DEFICIENCY,
+    classes=("A10", "A5"),
+    cwe=("CWE-476",),
+    iso_25010="Functional suitability / functional correctness",
+)
+NUMBERS = re.compile(r"^(u?int\d*|float\d+)$")
+NULLS = frozenset("sum max min avg".split())
+
+
+def check(code: Code) -> Iterator[Finding]:
+    if not code.billing:
+        return
+    for found in (*scanned(code), *unguarded_sums(code)):
+        if code.context(found[1]) is not Context.TEST:
+            yield found[0]
+
+
+def null_sum(one: Statement) -> str:
+    """The aggregate of a query without groups that is NULL where no row matches, else empty."""
+    if one.kind != "select" or one.tree.args.get("group") is not None or len(one.aggregates) != 1:
+        return ""
+    aggregate = one.aggregates[0]
+    return (
+        f"{aggregate.function.upper()}({aggregate.argument})" if aggregate.function in NULLS and not aggregate.wrapped else ""
+    )
+
+
+def scanned(code: Code) -> Iterator[tuple[Finding, Scope]]:
+    """Go: `QueryRow("SELECT SUM(quantity) …").Scan(&total)` into a plain number fails on NULL."""
+    if code.facts.language != "go":
+        return
+    for one in code.statements:
+        name = null_sum(one)
+        if not name or one.call is None or fold(one.call.method) not in ("queryrow", "queryrowcontext", "get", "getcontext"):
+            continue
+        if (target := scan_target(code, one.call)) is not None and NUMBERS.match(declared(code, target)):
+            span = one.aggregates[0].span
+            yield reported(span, name, f"`{target.text}` is a plain number, so that reading fails"), one.scope
+
+
+def scan_target(code: Code, query: Call) -> Name | None:
+    """The variable that the one column is read into."""
+    for call in code.facts.calls:
+        given = [argument.value for argument in call.arguments]
+        if fold(call.method) == "scan" and call.receiver is query and len(given) == 1:
+            value = given[0].value if isinstance(given[0], Unary) else given[0]
+            return value if isinstance(value, Name) else None
+    return None
+
+
+def declared(code: Code, name: Name) -> str:
+    """The declared type of a variable or named result; a pointer or a `sql.Null…` can hold NULL."""
+    for assign in code.facts.assigns:
+        named = any(isinstance(target, Name) and target.text == name.text for target in assign.targets)
+        if assign.type and named and assign.scope.span.holds(name.span):
+            return assign.type
+    return ""
+
+
+def unguarded_sums(code: Code) -> Iterator[tuple[Finding, Scope]]:
+    """Prisma: `result._sum.quantity + n` without `?? 0`; SQLAlchemy: `.scalar() + n` of a bare `func.sum`."""
+    for whole, scope in expressions(code.facts):
+        guarded = [part.left.span for part in walk(whole) if isinstance(part, Logical)]
+        for part in walk(whole):
+            if not isinstance(part, Binary | Compare) or part.operator not in ("+", "-", "*", ">", "<", ">=", "<="):
+                continue
+            for side in (part.left, part.right):
+                if any(span.holds(side.span) for span in guarded):
+                    continue
+                if (text := null_operand(code, side, scope)) is not None:
+                    yield reported(side.span, text, "it is used as a number here"), scope
+
+
+def null_operand(code: Code, side: Expression, scope: Scope) -> str | None:
+    if isinstance(side, Member) and isinstance(side.object, Member) and side.object.name == "_sum":
+        return code.facts.text(side.span)
+    value = resolved(code.values, side, scope, side.span.start)
+    if isinstance(value, Call) and fold(value.method) in ("scalar", "scalarone") and code.facts.language == "python":
+        text = code.facts.text(value.span)
+        if re.search(r"\bfunc\.(sum|max)\(", text) and "coalesce" not in text.lower() and not tested(code, side, scope):
+            return "func.sum(…)"
+    return None
+
+
+def tested(code: Code, side: Expression, scope: Scope) -> bool:
+    """Whether the name is asked for None somewhere in the function."""
+    if not isinstance(side, Name):
+        return False
+    function = enclosing(scope, Kind.FUNCTION)
+    return any(
+        isinstance(part, Name) and part.text == side.text
+        for test in code.facts.tests
+        if enclosing(test.scope, Kind.FUNCTION) is function
+        for one in walk(test.value)
+        if isinstance(one, Unary) or (isinstance(one, Compare) and one.operator in ("is", "is not")) or one is test.value
+        for part in ([one] if isinstance(one, Name) else [getattr(one, "left", None), getattr(one, "value", None)])
+    )
+
+
+def reported(span: Span, name: str, use: str) -> Finding:
+    return Finding(
+        span=span,
+        description=f"`{name}` is NULL for a customer without usage, and {use}: just the idle and the new customers fail.",
+        remediation="`COALESCE(…, 0)` in the query, or a default where it is read.",
+        confidence=Confidence.LIKELY,
+    )
+
+
+EXAMPLES = (
+    Example(
+        "python",
+        """
+def remaining_credits(session, customer):
+    used = session.query(func.sum(UsageEvent.quantity)).filter_by(customer_id=customer.id).scalar()
+    return customer.credits - used  # <- finding
+""",
+    ),
+    Example(
+        "python",
+        """
+def remaining_credits(session, customer):
+    used = session.query(func.coalesce(func.sum(UsageEvent.quantity), 0)).filter_by(customer_id=customer.id).scalar()
+    return customer.credits - used
+
+def remaining_quota(session, customer):
+    used = session.query(func.sum(UsageEvent.quantity)).filter_by(customer_id=customer.id).scalar() or 0
+    return customer.quota - used
+
+def quota_left(session, customer):
+    used = session.query(func.sum(UsageEvent.quantity)).filter_by(customer_id=customer.id).scalar()
+    if used is None:
+        return customer.quota
+    return customer.quota - used
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function remainingCredits(prisma: PrismaClient, customer: Customer) {
+  const used = await prisma.usageEvent.aggregate({ where: { customerId: customer.id }, _sum: { quantity: true } });
+  return customer.credits - used._sum.quantity;  // <- finding
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function remainingCredits(prisma: PrismaClient, customer: Customer) {
+  const used = await prisma.usageEvent.aggregate({ where: { customerId: customer.id }, _sum: { quantity: true } });
+  return customer.credits - (used._sum.quantity ?? 0);
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func Used(ctx context.Context, db *sql.DB, customer string) (int64, error) {
+	var total int64
+	err := db.QueryRowContext(ctx, "SELECT SUM(quantity) FROM usage WHERE customer = $1", customer).Scan(&total)  // <- finding
+	return total, err
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func Used(ctx context.Context, db *sql.DB, customer string) (int64, error) {
+	var total int64
+	err := db.QueryRowContext(ctx, "SELECT COALESCE(SUM(quantity), 0) FROM usage WHERE customer = $1", customer).Scan(&total)
+	return total, err
+}
+
+func UsedOrNull(ctx context.Context, db *sql.DB, customer string) (sql.NullInt64, error) {
+	var total sql.NullInt64
+	err := db.QueryRowContext(ctx, "SELECT SUM(quantity) FROM usage WHERE customer = $1", customer).Scan(&total)
+	return total, err
+}
+""",
+    ),
+)

@@ -1,0 +1,192 @@
+"""A billable query reads a ReplacingMergeTree without collapsing its duplicates.
+
+ClickHouse removes duplicates when it merges parts, some time later or never: until then a plain SUM or COUNT counts an event
+that was sent twice two times, and the figure changes from one query to the next. Read with FINAL, or collapse in the query
+(`argMax`, `LIMIT 1 BY id`, `uniqExact(id)`), and keep everything that differs between two deliveries out of ORDER BY.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rules.code import Code
+from rules.contexts import Context
+from rules.facts import Scope, Span, walk
+from rules.periods import expressions
+from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
+from rules.sql import lines_from, written
+
+ABOUT = About(
+    id="MTR-307",
+    title="Billable query on a ReplacingMergeTree without FINAL or argMax/uniqExact",
+    severity=Severity.HIGH,
+    classification=Classification.DEFICIENCY,
+    classes=("A5", "D6"),
+    cwe=("CWE-682",),
+    iso_25010="Functional suitability / functional correctness",
+    variants={
+        "replacing-key-has-ingest-time": Variant(
+            "ReplacingMergeTree ORDER BY contains an ingestion or random column", Severity.HIGH, ("D5",)
+        )
+    },
+)
+TABLE = re.compile(
+    r"create\s+table\s+(?:if\s+not\s+exists\s+)?[`\"]?(?:\w+\.)?(\w+)[`\"]?.*?engine\s*=\s*(?:replicated|shared)?replacingmergetree",
+    re.I | re.S,
+)
+ORDER = re.compile(r"order\s+by\s*\(?([^)\n;]*)", re.I)
+INGEST = re.compile(r"^(ingested_?at|inserted_?at|received_?at|_?inserted|ingestion_?time|row_?id|_version)$", re.I)
+COLLAPSES = re.compile(r"\bfinal\b|argmax|uniqexact|limit\s+1\s+by|\bany\(|distinct|uniq\(|select_sequential_consistency", re.I)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Text:
+    sql: str
+    span: Span
+    scope: Scope
+
+
+def check(code: Code) -> Iterator[Finding]:
+    texts = list(sql_texts(code))
+    tables: dict[str, Text] = {}
+    for one in texts:
+        for found in TABLE.finditer(one.sql):
+            tables[found.group(1).lower()] = one
+            if (key := unstable_key(one.sql[found.start() :])) is not None:
+                yield in_key(code, one, key)
+    if not tables or re.search(r"\bfinal[\"']?\s*[:=]\s*1", code.facts.source.decode(errors="replace")):
+        return
+    for one in texts:
+        if code.context(one.scope) is not Context.TEST:
+            yield from uncollapsed(code, one, tables)
+
+
+def sql_texts(code: Code) -> Iterator[Text]:
+    seen: set[Span] = set()
+    for whole, scope in expressions(code.facts):
+        for part in walk(whole):
+            sql, _ = written(part)
+            if sql and part.span not in seen and re.search(r"\bselect\b|\bcreate\s+table\b", sql, re.I):
+                seen.add(part.span)
+                yield Text(sql, part.span, scope)
+
+
+def unstable_key(ddl: str) -> str | None:
+    """The column of ORDER BY that differs between two deliveries of one event."""
+    order = ORDER.search(ddl)
+    for name in re.split(r"[,\s]+", order.group(1)) if order else ():
+        if INGEST.match(name) or re.search(
+            rf"\b{re.escape(name)}\b[^,\n]*default\s+(now64|now|generateuuidv4)\s*\(", ddl, re.I
+        ):
+            return name if name else None
+    return None
+
+
+def in_key(code: Code, one: Text, key: str) -> Finding:
+    source = code.facts.text(one.span)
+    order = ORDER.search(source)
+    return Finding(
+        span=lines_from(one.span, source, order.start(), order.end()) if order else one.span,
+        description=(
+            f"`{key}` is in the sorting key, and it differs each time an event is stored: a duplicate is never "
+            "recognised as one, and "
+            "is billed."
+        ),
+        remediation=(
+            f"Sort by what identifies the event (customer, event id), and leave `{key}` out; it may be the version column."
+        ),
+        confidence=Confidence.CERTAIN,
+        variant="replacing-key-has-ingest-time",
+    )
+
+
+def uncollapsed(code: Code, one: Text, tables: dict[str, Text]) -> Iterator[Finding]:
+    if not re.search(r"\b(sum|count|avg)\s*\(", one.sql, re.I) or COLLAPSES.search(one.sql):
+        return
+    source = code.facts.text(one.span)
+    for found in re.finditer(r"\b(?:from|join)\s+[`\"]?(?:\w+\.)?(\w+)[`\"]?", source, re.I):
+        made = tables.get(found.group(1).lower())
+        if made is not None and made is not one:
+            span = lines_from(one.span, source, found.start(), found.end())
+            yield Finding(
+                span=span,
+                description=(
+                    f"`{found.group(1)}` is a ReplacingMergeTree, and without FINAL this counts an event once "
+                    "for every time it was "
+                    "stored."
+                ),
+                remediation=f"Read `{found.group(1)} FINAL`, or collapse by the event's id first.",
+                confidence=Confidence.CERTAIN,
+                trace=(Step(made.span, "created here"),),
+                fix=Fix("Add FINAL", (Edit(span.end, span.end, " FINAL"),)),
+            )
+            return
+
+
+EXAMPLES = (
+    Example(
+        "python",
+        '''
+BILLING_TABLE = """
+CREATE TABLE usage_events (event_id String, quantity UInt64, ts DateTime)
+ENGINE = ReplacingMergeTree ORDER BY (event_id)
+"""
+
+def billable(client, customer):
+    return client.query("SELECT sum(quantity) FROM usage_events WHERE customer = %(customer)s")  # <- finding
+''',
+    ),
+    Example(
+        "python",
+        '''
+BILLING_TABLE = """
+CREATE TABLE usage_events (event_id String, quantity UInt64, ts DateTime)
+ENGINE = ReplacingMergeTree ORDER BY (event_id, ts)
+"""
+
+def billable(client, customer):
+    return client.query("SELECT sum(quantity) FROM usage_events FINAL WHERE customer = %(customer)s")
+''',
+    ),
+    Example(
+        "typescript",
+        """
+export const createUsage = `CREATE TABLE billing_usage (id String, inserted_at DateTime DEFAULT now())
+ENGINE = ReplacingMergeTree
+ORDER BY (id, inserted_at)`;  // <- finding
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export const createUsage = `CREATE TABLE billing_usage (id String, inserted_at DateTime DEFAULT now())
+ENGINE = ReplacingMergeTree(inserted_at)
+ORDER BY (id)`;
+export const distinctUsage = `SELECT uniqExact(id) FROM billing_usage`;
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+const createUsage = "CREATE TABLE billing_usage (id String, quantity UInt64) ENGINE = ReplacingMergeTree ORDER BY id"
+
+func Total(ctx context.Context, conn driver.Conn) driver.Row {
+	return conn.QueryRow(ctx, "SELECT sum(quantity) FROM billing_usage WHERE customer = ?", "c")  // <- finding
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+const createUsage = "CREATE TABLE billing_usage (id String, quantity UInt64) ENGINE = ReplacingMergeTree ORDER BY id"
+
+func Total(ctx context.Context, conn driver.Conn) driver.Row {
+	return conn.QueryRow(ctx, "SELECT sum(quantity) FROM billing_usage FINAL WHERE customer = ?", "c")
+}
+""",
+    ),
+)

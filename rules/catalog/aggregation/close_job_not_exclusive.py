@@ -1,0 +1,178 @@
+"""A scheduled job creates invoices or charges, and nothing keeps it from running twice for the same period.
+
+Schedulers fire twice: on a redeploy, after a timeout, with two instances, on a manual retry. Each run then selects the same
+customers and charges them again. Give every charge an idempotency key made of customer and period, claim each row with a
+conditional update before it is billed, or hold a lock while the job runs.
+"""
+
+import re
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.contexts import Context
+from rules.facts import Call, Function, Kind, Loop, Scope, chain, enclosing, fold, walk
+from rules.flow import runs_alone
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity
+from rules.vocabulary import words
+
+ABOUT = About(
+    id="MTR-312",
+    title="Period-close or invoice job can run twice",
+    severity=Severity.HIGH,
+    classification=Classification.DEFICIENCY,
+    classes=("A13",),
+    cwe=("CWE-837", "CWE-667"),
+    iso_25010="Reliability / faultlessness",
+)
+DIRECT = (
+    "invoices.create", "invoiceitems.create", "paymentintents.create", "charges.create", "invoice.create",
+    "invoiceitem.create", "paymentintent.create", "charge.create", "invoice.new", "invoiceitem.new", "invoice.objects.create", "charge.objects.create",
+)  # fmt: skip
+MAKES = frozenset("create generate issue charge bill".split())
+BILLS = frozenset("invoice invoices charge charges payment".split())
+EXCUSES = re.compile(
+    r"idempoten|get_or_create|getorcreate|on_?conflict|upsert|unique|already|exist|lock|for_?update|claim|skip_duplicates|"
+    r"skipduplicates|updatemany|rowsaffected|rowcount|p2002|integrityerror|single_?flight|solo|jobid|job_id",
+    re.I,
+)
+
+
+def check(code: Code) -> Iterator[Finding]:
+    if not code.billing:
+        return
+    said: set[Scope] = set()
+    for call in code.facts.calls:
+        job = scheduled(code, call)
+        if job is None or job in said or not charges(call) or not in_loop(call):
+            continue
+        if runs_alone(code, call.scope, transactions=False) or EXCUSES.search(code.facts.text(job.span)) or excused_head(job):
+            continue
+        said.add(job)
+        yield finding(code, call)
+
+
+def scheduled(code: Code, call: Call) -> Scope | None:
+    """The outermost function around a call, if it runs on a schedule."""
+    function = enclosing(call.scope, Kind.FUNCTION)
+    if function is None or code.context(call.scope) is not Context.SCHEDULE:
+        return None
+    return [one for one in chain(call.scope) if one.kind is Kind.FUNCTION][-1]
+
+
+def charges(call: Call) -> bool:
+    if call.folded.endswith(DIRECT):
+        return True
+    said = words(call.method)
+    return bool(said) and said[0] in MAKES and bool(set(said[1:]) & BILLS)
+
+
+def in_loop(call: Call) -> bool:
+    """One charge for each of many; a job for one fixed customer is rare."""
+    for outer in chain(call.scope):
+        if outer.kind is Kind.LOOP and isinstance(outer.head, Loop):
+            return True
+        if isinstance(outer.head, Function) and fold(outer.head.passed_to).rsplit(".", 1)[-1] in ("map", "foreach"):
+            return True
+    return False
+
+
+def excused_head(job: Scope) -> bool:
+    """A decorator or an option of the schedule that keeps it single: `@once`, `singleton: true`."""
+    head = job.head
+    marks = head.decorators if isinstance(head, Function) else ()
+    names = {
+        word for mark in marks for part in walk(mark) for word in words(getattr(part, "name", "") or getattr(part, "text", ""))
+    }
+    return bool(names & {"once", "singleton", "single", "unique", "lock", "exclusive", "idempotent"})
+
+
+def finding(code: Code, call: Call) -> Finding:
+    direct = call.folded.endswith(DIRECT)
+    return Finding(
+        span=call.span,
+        description=(
+            f"`{call.name}` runs on a schedule for every customer, and nothing here tells a second run of the "
+            "same period from the "
+            "first: a customer is invoiced or charged twice."
+        ),
+        remediation="Pass an idempotency key of customer and period, or claim each row with a conditional update first.",
+        confidence=Confidence.LIKELY if direct else Confidence.POSSIBLE,
+    )
+
+
+EXAMPLES = (
+    Example(
+        "python",
+        """
+@scheduler.scheduled_job("cron", day=1)
+def close_month(session):
+    for customer in session.query(Customer).all():
+        stripe.Invoice.create(customer=customer.stripe_id, auto_advance=True)  # <- finding
+""",
+    ),
+    Example(
+        "python",
+        """
+@scheduler.scheduled_job("cron", day=1)
+def close_month(session, period):
+    for customer in session.query(Customer).all():
+        stripe.Invoice.create(customer=customer.stripe_id, idempotency_key=f"close:{customer.id}:{period}")
+""",
+    ),
+    Example(
+        "typescript",
+        """
+cron.schedule("0 0 1 * *", async () => {
+  for (const customer of await dueCustomers()) {
+    await stripe.invoices.create({ customer: customer.stripeId });  // <- finding
+  }
+});
+""",
+    ),
+    Example(
+        "typescript",
+        """
+cron.schedule("0 0 1 * *", async () => {
+  for (const customer of await dueCustomers()) {
+    const period = customer.periodStart.toISOString();
+    await stripe.invoices.create({ customer: customer.stripeId }, { idempotencyKey: `close:${customer.id}:${period}` });
+  }
+});
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func register(c *cron.Cron, customers []Customer) {
+	c.AddFunc("@monthly", func() {
+		for _, customer := range customers {
+			params := &stripe.InvoiceParams{Customer: stripe.String(customer.StripeID)}
+			if _, err := invoice.New(params); err != nil {  // <- finding
+				log.Fatal(err)
+			}
+		}
+	})
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func register(c *cron.Cron, customers []Customer, period string) {
+	c.AddFunc("@monthly", func() {
+		for _, customer := range customers {
+			params := &stripe.InvoiceParams{Customer: stripe.String(customer.StripeID)}
+			params.SetIdempotencyKey("close:" + customer.ID + ":" + period)
+			if _, err := invoice.New(params); err != nil {
+				log.Fatal(err)
+			}
+		}
+	})
+}
+""",
+    ),
+)

@@ -1,0 +1,360 @@
+"""An event is looked up by its id and stored when it is not there, in two steps that nothing holds together.
+
+Two deliveries of the same event at once both find nothing and both store it, and the usage counts twice. Let the store decide
+in one step: a unique index with `ON CONFLICT DO NOTHING` or a caught duplicate error, and in Redis `SET … NX`. Then do the
+work only where the row or key was really new.
+"""
+
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.contexts import Context
+from rules.counters import texts
+from rules.emissions import outer_calls, sent
+from rules.facts import Branch, Call, Kind, Name, Use, chain, enclosing, fold, walk, within
+from rules.flow import precedes, runs_alone
+from rules.keys import NAMED
+from rules.limits import leaves
+from rules.marks import ROW_INSERTS, STORE_SETS, is_store, receipt_table, speaks, spoken_key
+from rules.outcomes import catches_duplicate, tests_duplicate
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
+
+ABOUT = About(
+    id="MTR-206",
+    title="Existence query followed by insert, without unique constraint or conflict clause",
+    severity=Severity.HIGH,
+    classification=Classification.DEFICIENCY,
+    classes=("D4",),
+    cwe=("CWE-367",),
+    iso_25010="Reliability / faultlessness",
+    gives_way_to=("mark-before-success",),
+    variants={
+        "redis-dedup-get-then-set": Variant("Dedup by GET/EXISTS then SET instead of SET NX", Severity.HIGH, ("D4",)),
+    },
+)
+LOOKS = (
+    "find",
+    "get",
+    "exists",
+    "select",
+    "first",
+    "count",
+    "filter",
+    "query",
+    "one",
+    "fetch",
+    "scalar",
+    "maybesingle",
+    "eq",
+    "where",
+)
+ASKS_STORE = frozenset("get exists hget hexists sismember has contains".split())
+EVENT_KEYS = NAMED | frozenset(
+    "eventid transactionid messageid requestid externalid stripeeventid webhookid webhookeventid usageid uniqueid deliveryid "
+    "externaleventid providereventid".split()
+)
+NO_TABLE = frozenset(
+    "prisma db session objects client self this ctx tx trx database orm query conn connection supabase models repo repository "
+    "model c s r e d app store manager service select from insert where values eq execute add create find get".split()
+)
+CONFLICT = tuple(
+    b"on conflict|onconflict|on_conflict|ignore_conflicts|insert ignore|insertignore|orignore|skipduplicates|on duplicate key|"
+    b"get_or_create|findorcreate|firstorcreate|isolationlevel".split(b"|")
+)
+
+
+def check(code: Code) -> Iterator[Finding]:
+    if not code.billing:
+        return
+    for call in code.facts.calls:
+        if code.context(call.scope) in (Context.TEST, Context.BROWSER, Context.SCRIPT):
+            continue
+        if fold(call.method) in STORE_SETS and (asked := asked_before(code, call)) is not None:
+            yield in_store(call, asked)
+        elif inserts(call) and not held_together(code, call):
+            looked = looked_before(code, call)
+            if looked is not None:
+                yield from in_table(code, call, looked)
+
+
+def asked_before(code: Code, call: Call) -> Call | None:
+    """The earlier question for the same key that decides whether this call sets it."""
+    receiver = call.name.rpartition(".")[0]
+    if not is_store(receiver) or not speaks(spoken_key(code, call)) or sets_if_new(call) or not call.arguments:
+        return None
+    key = key_text(code, call)
+    for other in code.calls_in(enclosing(call.scope, Kind.FUNCTION)):
+        if fold(other.method) in ASKS_STORE and other.arguments and is_store(other.name.rpartition(".")[0]):
+            same = key_text(code, other) == key
+            if same and precedes(code, other.span, other.scope, call.span, call.scope) and decides(code, other):
+                return None if runs_alone(code, call.scope, transactions=False) else other
+    return None
+
+
+def key_text(code: Code, call: Call) -> str:
+    """The key as written; Go passes its context first."""
+    plain = [code.facts.text(argument.value.span) for argument in call.arguments]
+    return next((text for text in plain if text not in ("ctx", "context.Background()", "context.TODO()")), "")
+
+
+def sets_if_new(call: Call) -> bool:
+    said = {str(text).lower() for argument in call.arguments for text in texts(argument.value)}
+    named = {fold(argument.name) for argument in call.arguments if argument.name is not None}
+    entries = {fold(one.name or "") for argument in call.arguments for one in getattr(argument.value, "entries", ())}
+    return "nx" in said | named | entries or "nx" in call.folded.rsplit(".", 1)[-1]
+
+
+def decides(code: Code, asked: Call) -> bool:
+    """Whether the answer is tested, directly or under the name it was given."""
+    looked = sent(asked, outer_calls(code.facts))
+    if looked.use is Use.TESTED:
+        return True
+    names = {part.text for target in looked.targets for part in walk(target) if isinstance(part, Name)}
+    function = enclosing(looked.scope, Kind.FUNCTION)
+    return any(
+        enclosing(test.scope, Kind.FUNCTION) is function and test.span.start > looked.span.start
+        and any(part is looked or (isinstance(part, Name) and part.text in names) for part in walk(test.value))
+        for test in code.facts.tests
+    )  # fmt: skip
+
+
+def inserts(call: Call) -> bool:
+    last = fold(call.method)
+    return last in ROW_INSERTS and last not in ("upsert", "firstorcreate", "run", "query", "values") and "." in call.name
+
+
+def held_together(code: Code, call: Call) -> bool:
+    """A lock, a transaction, a conflict clause or a caught duplicate: the second one is noticed."""
+    function = enclosing(call.scope, Kind.FUNCTION)
+    if function is None or runs_alone(code, call.scope):
+        return True
+    source = code.facts.source[function.span.start : function.span.end].lower()
+    if any(word in source for word in CONFLICT):
+        return True
+    return any(
+        scope.kind is Kind.HANDLER
+        and within(scope, function)
+        and (catches_duplicate(scope) or tests_duplicate(code.facts, scope))
+        for scope in code.facts.scopes
+    )
+
+
+def looked_before(code: Code, insert: Call) -> Call | None:
+    """The lookup by an event's id, in the same table, that decides whether this insert runs."""
+    tables = tables_of(insert)
+    for call in code.calls_in(enclosing(insert.scope, Kind.FUNCTION)):
+        if call.span.end > insert.span.start or not fold(call.method).startswith(LOOKS) or not by_event(code, call):
+            continue
+        if tables & tables_of(call) and decides(code, call) and chosen(code, call, insert):
+            return call
+    return None
+
+
+def tables_of(call: Call) -> frozenset[str]:
+    """Folded singular names that may be the table: segments of the name, models given, strings of `from("…")`."""
+    names = [*call.name.replace("()", "").split(".")[:-1]]
+    inner: Call | None = call
+    while inner is not None:
+        for argument in inner.arguments[:1]:
+            names += [part.name.rsplit(".", 1)[-1] for part in walk(argument.value) if isinstance(part, Call)]
+            names += [text for text in texts(argument.value) if " " not in text]
+        inner = inner.receiver if isinstance(inner.receiver, Call) else None
+    return frozenset(fold(name).removesuffix("s") for name in names if fold(name) not in NO_TABLE and len(name) > 3)
+
+
+def by_event(code: Code, call: Call) -> bool:
+    """Whether a lookup asks for one event's id, and not for a customer or a name."""
+    inner: Call | None = call
+    while inner is not None:
+        for argument in inner.arguments:
+            if fold(argument.name or "").split("__")[0] in EVENT_KEYS:
+                return True
+            if any(is_event_key(text) for text in texts(argument.value)):
+                return True
+            for part in walk(argument.value):
+                if any(fold(entry.name or "") in EVENT_KEYS for entry in getattr(part, "entries", ())):
+                    return True
+        inner = inner.receiver if isinstance(inner.receiver, Call) else None
+    return bool(receipt_names(call))
+
+
+def is_event_key(text: str) -> bool:
+    return fold(text) in EVENT_KEYS or any(fold(word) in EVENT_KEYS for word in text.replace("=", " ").split())
+
+
+def receipt_names(call: Call) -> bool:
+    """A table of handled events is asked by nothing but the event."""
+    return any(speaks(name) for name in call.name.split(".")[:-1])
+
+
+def chosen(code: Code, looked: Call, insert: Call) -> bool:
+    """Whether the insert runs only where nothing was found: in a branch of the test, or after a branch that leaves."""
+    names = {part.text for target in looked.targets for part in walk(target) if isinstance(part, Name)}
+    for scope in code.facts.scopes:
+        if not isinstance(scope.head, Branch) or scope.head.test is None or scope.span.start < looked.span.start:
+            continue
+        asks = any(part is looked or (isinstance(part, Name) and part.text in names) for part in walk(scope.head.test))
+        if asks and (
+            any(one is scope for one in chain(insert.scope))
+            or (scope.span.end <= insert.span.start and leaves(code.facts, scope))
+        ):
+            return True
+    return False
+
+
+def in_table(code: Code, insert: Call, looked: Call) -> Iterator[Finding]:
+    known = unique(code, insert)
+    if known is True and not drops_error(insert):
+        return
+    sure = Confidence.LIKELY if known is False or drops_error(insert) else Confidence.POSSIBLE
+    yield Finding(
+        span=insert.span,
+        cause=insert.span,
+        description=(
+            f"`{looked.name}` looks for the event and `{insert.name}` stores it later: two deliveries at once both find "
+            "nothing and both go on, so the usage counts twice."
+        ),
+        remediation="Give the event's id a unique index, insert with a conflict clause, and go on only if the row was new.",
+        confidence=sure,
+        trace=(Step(looked.span, "the event is looked for here"),),
+    )
+
+
+def unique(code: Code, insert: Call) -> bool | None:
+    """Whether the schema keeps two rows of one event apart; None where the table is not known."""
+    answers = [code.elsewhere.schema.is_unique(name, EVENT_KEYS | {"id"}) for name in tables_of(insert)]
+    known = [answer for answer in answers if answer is not None]
+    return any(known) if known else None
+
+
+def drops_error(insert: Call) -> bool:
+    """A client that answers failure with a value, and nobody takes it: a unique index would refuse, and be ignored."""
+    return (
+        "from" in fold(insert.name).replace("()", "").split(".") and insert.use is Use.DISCARDED and bool(receipt_table(insert))
+    )
+
+
+def in_store(call: Call, asked: Call) -> Finding:
+    return Finding(
+        span=call.span,
+        cause=call.span,
+        description=(
+            f"`{asked.name}` asks whether the event was seen and `{call.name}` notes it later: two deliveries at once both "
+            "find nothing and both go on, so the usage counts twice."
+        ),
+        remediation="Ask and note in one step: `SET key value NX EX …`, and go on only if it was set.",
+        confidence=Confidence.CERTAIN,
+        variant="redis-dedup-get-then-set",
+        trace=(Step(asked.span, "the event is asked for here"),),
+    )
+
+
+EXAMPLES = (
+    Example(
+        "python",
+        """
+def on_usage(redis, message):
+    key = f"processed:{message.id}"
+    if redis.get(key):
+        return
+    record_usage(message.customer, message.tokens)
+    redis.setex(key, 86400, "1")  # <- finding
+""",
+    ),
+    Example(
+        "python",
+        """
+from django.db import IntegrityError
+
+def on_usage(redis, message):
+    if not redis.set(f"processed:{message.id}", "1", nx=True, ex=300):
+        return
+    record_usage(message.customer, message.tokens)
+
+def store_usage(message):
+    if UsageEvent.objects.filter(event_id=message.id).exists():
+        return
+    try:
+        UsageEvent.objects.create(event_id=message.id, customer=message.customer, quantity=message.tokens)
+    except IntegrityError:
+        return
+
+def cached_usage(redis, customer):
+    found = redis.get(f"usage:{customer}")
+    if found is None:
+        found = load_usage(customer)
+        redis.set(f"usage:{customer}", found)
+    return found
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function onUsage(redis: Redis, message: UsageMessage) {
+  const key = `usage:seen:${message.id}`;
+  const seen = await redis.exists(key);
+  if (seen) return;
+  await recordUsage(message.customer, message.tokens);
+  await redis.set(key, "1", "EX", 86400);  // <- finding
+}
+
+export async function creditsWebhook(supabase: SupabaseClient, event: StripeEvent) {
+  const { data } = await supabase.from("processed_stripe_events").select("id").eq("event_id", event.id);
+  if (data && data.length > 0) return;
+  await grantCredits(event.customer, event.credits);
+  await supabase.from("processed_stripe_events").insert({ event_id: event.id });  // <- finding
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function onUsage(redis: Redis, message: UsageMessage) {
+  const first = await redis.set(`usage:seen:${message.id}`, "1", "EX", 300, "NX");
+  if (!first) return;
+  await recordUsage(message.customer, message.tokens);
+}
+
+export async function storeUsage(db: Database, message: UsageMessage) {
+  const found = await db.select().from(usageEvents).where(eq(usageEvents.eventId, message.id));
+  if (found.length > 0) return;
+  await db.insert(usageEvents).values({ eventId: message.id, tokens: message.tokens }).onConflictDoNothing();
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package usage
+
+func onUsage(ctx context.Context, redis *redis.Client, message UsageMessage) error {
+	key := "processed:" + message.ID
+	found, err := redis.Exists(ctx, key).Result()
+	if err != nil {
+		return err
+	}
+	if found > 0 {
+		return nil
+	}
+	if err := RecordUsage(ctx, message.Customer, message.Tokens); err != nil {
+		return err
+	}
+	return redis.Set(ctx, key, "1", 24*time.Hour).Err()  // <- finding
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package usage
+
+func onUsage(ctx context.Context, redis *redis.Client, message UsageMessage) error {
+	first, err := redis.SetNX(ctx, "claim:"+message.ID, "1", time.Minute).Result()
+	if err != nil || !first {
+		return err
+	}
+	return RecordUsage(ctx, message.Customer, message.Tokens)
+}
+""",
+    ),
+)

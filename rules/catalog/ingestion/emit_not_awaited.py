@@ -1,0 +1,362 @@
+"""Usage is reported by a call that nobody waits for.
+
+The code goes on while the report is still under way. If the process ends, the serverless function is frozen or the provider
+refuses the event, that usage is gone and no caller, retry or log hears of it. Await the report, return its promise, or hand
+it to something that keeps it alive and sees its failure, such as `waitUntil` with a durable fallback.
+"""
+
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.contexts import Context
+from rules.emissions import Emission
+from rules.facts import Call, Function, Kind, Name, Span, Start, Use, enclosing, fold
+from rules.losses import gives_back
+from rules.promises import (
+    goroutine,
+    in_async,
+    is_async,
+    is_lazy,
+    is_void,
+    left_alone,
+    only_collects,
+    promises,
+)
+from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Variant
+from rules.snapshots import drains
+from rules.tasks import beside
+from rules.writes import UsageWrite, failing_writes
+
+ABOUT = About(
+    id="MTR-101",
+    title="Emission promise is neither awaited, returned, nor handed to waitUntil",
+    severity=Severity.HIGH,
+    classification=Classification.DEFICIENCY,
+    classes=("E2",),
+    cwe=("CWE-252", "CWE-391"),
+    iso_25010="Reliability / faultlessness",
+    variants={
+        "emit-detached-task": Variant(
+            "Emission started in a goroutine, create_task, Thread or executor whose result nobody reads",
+            Severity.HIGH,
+            ("E2",),
+        )
+    },
+    gives_way_to=("emit-error-swallowed",),
+)
+QUIET = frozenset({Context.TEST, Context.BROWSER, Context.SCRIPT})
+
+
+def check(code: Code) -> Iterator[Finding]:
+    writes = [one for one in failing_writes(code) if one.call is not None and code.context(one.scope) not in QUIET]
+    if code.facts.language in ("typescript", "javascript"):
+        yield from (found for write in writes if (found := floating(code, write)) is not None)
+        yield from flushes(code)
+    else:
+        yield from (found for write in writes if (found := detached(code, write)) is not None)
+        yield from (task(call.span, what) for call, what in beside(code) if code.context(call.scope) not in QUIET)
+
+
+def floating(code: Code, write: UsageWrite) -> Finding | None:
+    """A JavaScript promise that is dropped where it is made, or inside a callback that nobody waits for."""
+    call, end = write.call, write.sent or write.call
+    assert call is not None
+    assert end is not None
+    if fold(end.method) == "catch" or only_collects(call) or gives_back(call):
+        return None
+    if end.use is Use.DISCARDED and end.start is Start.PLAIN:
+        certainty = promised(code, write, call)
+        return None if certainty is None else found(code, write.title, call, end, certainty)
+    if (end.start is Start.AWAITED or end.use is Use.RETURNED) and (head := left_alone(call.scope)) is not None:
+        if enclosing(call.scope, Kind.TRY, Kind.FUNCTION) is not enclosing(call.scope, Kind.FUNCTION):
+            return None
+        if head.asynchronous or is_provider(code, call):
+            return left(write.title, call, head.passed_to)
+    return None
+
+
+def promised(code: Code, write: UsageWrite, call: Call) -> Confidence | None:
+    """How sure it is that the dropped value is a promise. A recorder that only counts in memory returns none."""
+    emission = next((one for one in code.emissions if one.call is call), None)
+    if emission is not None and emission.record is not None:
+        return Confidence.CERTAIN if emission.record.returns == "response" else None
+    if is_lazy(call):
+        return Confidence.CERTAIN
+    if promises(code, call):
+        return Confidence.LIKELY
+    imported = "." not in call.name or call.name.split(".")[0] in {one.split(".")[0] for one in code.facts.imports.values()}
+    plain = isinstance(call.callee, Name) and call.callee.text in code.facts.imports
+    if emission is not None and plain and imported and in_async(call.scope):
+        return Confidence.LIKELY
+    if write.certain and not isinstance(call.callee, Name) and in_async(call.scope) and emission is None:
+        return Confidence.LIKELY
+    return None
+
+
+def is_provider(code: Code, call: Call) -> bool:
+    return any(one.call is call and one.direct for one in code.emissions)
+
+
+def found(code: Code, title: str, call: Call, end: Call, confidence: Confidence) -> Finding:
+    lazy = is_lazy(call)
+    what = "is never run, because nobody waits for it" if lazy else "is started and nobody waits for it"
+    return Finding(
+        span=call.span,
+        cause=call.span,
+        description=f"{capital(title)} {what}: if it fails or the process ends first, that usage is lost unseen.",
+        remediation="Put `await` before it, or return its promise to a caller that awaits it.",
+        confidence=confidence,
+        fix=awaited(code, end),
+    )
+
+
+def capital(title: str) -> str:
+    return title[:1].upper() + title[1:]
+
+
+def awaited(code: Code, end: Call) -> Fix | None:
+    """Only where `await` may stand: in an async function, or after `void` in one."""
+    if not in_async(end.scope):
+        return None
+    at = end.span.start
+    if is_void(code, end):
+        start = code.facts.source[:at].rindex(b"void")
+        return Fix("Await the report", (Edit(start, at, "await "),))
+    return Fix("Await the report", (Edit(at, at, "await "),))
+
+
+def left(title: str, call: Call, passed_to: str) -> Finding:
+    return Finding(
+        span=call.span,
+        cause=call.span,
+        description=f"`{passed_to}` does not wait for {title} inside it: if it fails, that usage is lost unheard.",
+        remediation="Use a `for` loop with `await`, or `await Promise.all(…map(…))`, so that failures reach the caller.",
+        confidence=Confidence.LIKELY,
+        variant="emit-detached-task",
+    )
+
+
+def flushes(code: Code) -> Iterator[Finding]:
+    """The flush of a usage buffer that is started and left alone: `this.flush()`, `setTimeout(() => this.flush(), 5000)`."""
+    for call in drains(code):
+        if code.context(call.scope) in QUIET:
+            continue
+        dropped = call.use is Use.DISCARDED and call.start is Start.PLAIN
+        timed = call.use is Use.RETURNED and (head := left_alone(call.scope)) is not None and not is_async(head)
+        if dropped or timed:
+            yield Finding(
+                span=call.span,
+                cause=call.span,
+                description=(
+                    f"`{call.name}` sends the buffered usage and nobody waits for it: a failed send is an unhandled rejection."
+                ),
+                remediation=f"Await `{call.name}`, or catch its failure and put the events back for the next attempt.",
+                confidence=Confidence.LIKELY,
+                fix=awaited(code, call) if dropped else None,
+            )
+
+
+def detached(code: Code, write: UsageWrite) -> Finding | None:
+    """A goroutine, or a Python coroutine that is made and never awaited."""
+    call, end = write.call, write.sent or write.call
+    assert call is not None
+    assert end is not None
+    if gives_back(call):
+        return None
+    emission = next((one for one in code.emissions if one.call is call), None)
+    if code.facts.language == "python":
+        return unawaited(code, write.title, call, emission)
+    if emission is None and not write.certain:
+        return None
+    if end.start is Start.DETACHED or goroutine(code, call.scope) is not None:
+        return task(call.span, f"{capital(write.title)} runs in a goroutine that nobody waits for")
+    return None
+
+
+def unawaited(code: Code, title: str, call: Call, emission: Emission | None) -> Finding | None:
+    """A call of the file's own `async def` recorder as a statement: the coroutine is made and never runs."""
+    local = code.values.functions.get(call.method, ())
+    asynchronous = bool(local) and all(isinstance(one.head, Function) and one.head.asynchronous for one in local)
+    if emission is None or not asynchronous or call.use is not Use.DISCARDED or call.start is not Start.PLAIN:
+        return None
+    return found(code, title, call, call, Confidence.CERTAIN)
+
+
+def task(span: Span, what: str) -> Finding:
+    return Finding(
+        span=span,
+        cause=span,
+        description=f"{what}: if it fails or the process stops first, that usage is lost unseen.",
+        remediation="Wait for it and handle its error, or write the event to a durable queue that retries.",
+        confidence=Confidence.LIKELY,
+        variant="emit-detached-task",
+    )
+
+
+EXAMPLES = (
+    Example(
+        "python",
+        """
+import asyncio
+import threading
+
+from billing import record_usage
+
+async def report_usage(client, customer, tokens):
+    await client.post("/usage", json={"customer": customer, "tokens": tokens})
+
+async def complete(request, client):
+    answer = await generate(request.prompt)
+    report_usage(client, request.customer, answer.tokens)  # <- finding
+    return answer
+
+async def stream(request):
+    answer = await generate(request.prompt)
+    asyncio.create_task(record_usage(request.customer, answer.tokens))  # <- finding
+    return answer
+
+def classify(request):
+    answer = infer(request.prompt)
+    threading.Thread(target=record_usage, args=(request.customer, answer.tokens)).start()  # <- finding
+    return answer
+""",
+    ),
+    Example(
+        "python",
+        """
+import asyncio
+
+from billing import record_usage
+
+async def complete(request):
+    answer = await generate(request.prompt)
+    await record_usage(request.customer, answer.tokens)
+    return answer
+
+async def both(request):
+    answer = await generate(request.prompt)
+    task = asyncio.create_task(record_usage(request.customer, answer.tokens))
+    await task
+    asyncio.create_task(send_newsletter(request.customer))
+    return answer
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import Stripe from "stripe";
+import { reportUsage } from "@/lib/usage";
+
+const stripe = new Stripe(process.env.STRIPE_KEY!);
+
+export async function POST(request: Request) {
+  const { customer, prompt } = await request.json();
+  const answer = await generate(prompt);
+  stripe.billing.meterEvents.create({  // <- finding
+    event_name: "tokens", identifier: answer.id, payload: { stripe_customer_id: customer, value: String(answer.tokens) },
+  });
+  void reportUsage(customer, answer.tokens);  // <- finding
+  return Response.json(answer);
+}
+
+export async function charge(prisma: PrismaClient, userId: string, rows: Row[]) {
+  prisma.user.update({ where: { id: userId }, data: { credits: { decrement: 1 } } });  // <- finding
+  rows.forEach(async (row) => {
+    await reportUsage(row.customer, row.tokens);  // <- finding
+  });
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export class UsageBatcher {
+  private events: UsageEvent[] = [];
+  private timer?: NodeJS.Timeout;
+
+  add(event: UsageEvent) {
+    this.events.push(event);
+    this.timer ??= setTimeout(() => this.flush(), 5000);  // <- finding
+  }
+
+  async flush(): Promise<void> {
+    await this.client.ingest(this.events);
+    this.events = [];
+  }
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import { reportUsage } from "@/lib/usage";
+
+export async function POST(request: Request, context: Context) {
+  const customer = (await auth(request)).customerId;
+  const answer = await generate(await request.text());
+  const reported = reportUsage(customer, answer.tokens);
+  refreshCache(customer);
+  await reported;
+  context.waitUntil(reportUsage(customer, answer.extra));
+  return Response.json(answer);
+}
+
+export const later = (customer: string, tokens: number) => reportUsage(customer, tokens);
+
+export async function count(redis: Redis, rows: Row[]) {
+  const pipeline = redis.pipeline();
+  for (const row of rows) pipeline.incrby(`usage:${row.customer}`, row.tokens);
+  await pipeline.exec();
+  await Promise.all(rows.map(async (row) => { await reportUsage(row.customer, row.tokens); }));
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package relay
+
+func complete(c *gin.Context, req *Request) {
+	answer := generate(req)
+	go billing.PostConsumeQuota(c, req.TokenID, answer.Tokens)  // <- finding
+	c.JSON(200, answer)
+}
+
+func stream(c *gin.Context, req *Request, store *Store) {
+	answer := generate(req)
+	go func() {
+		store.RecordUsage(req.Customer, answer.Tokens)  // <- finding
+	}()
+	c.JSON(200, answer)
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package relay
+
+func complete(c *gin.Context, req *Request, store *Store) {
+	answer := generate(req)
+	var wg sync.WaitGroup
+	wg.Add(1)
+	go func() {
+		defer wg.Done()
+		if err := store.RecordUsage(req.Customer, answer.Tokens); err != nil {
+			answer.Err = err
+		}
+	}()
+	wg.Wait()
+	c.JSON(200, answer)
+}
+
+func work(store *Store, events <-chan Event) {
+	go func() {
+		for event := range events {
+			store.RecordUsage(event.Customer, event.Tokens)
+		}
+	}()
+}
+""",
+    ),
+)

@@ -1,0 +1,148 @@
+"""A streamed answer of a language model is charged, but the provider is not asked to say how many tokens it used.
+
+OpenAI's chat API sends no usage in a stream unless `stream_options.include_usage` is set: code that reads `usage` then finds nothing,
+and bills nothing or a guess, while the same question without streaming is billed in full. Ask for the usage, read it from the last
+chunk, and book that.
+"""
+
+from collections.abc import Iterator
+
+from rules.arguments import given
+from rules.code import Code
+from rules.contexts import Context
+from rules.edits import added_entry
+from rules.facts import Call, Kind, Literal, Member, Name, Object, enclosing, walk
+from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity
+from rules.vocabulary import words
+from rules.writes import usage_writes
+
+ABOUT = About(
+    id="MTR-116",
+    title="Usage of a stream is not captured",
+    severity=Severity.HIGH,
+    classification=Classification.DEFICIENCY,
+    classes=("E12",),
+    cwe=("CWE-424",),
+    iso_25010="Functional suitability / functional completeness",
+)
+OPTIONS = ("streamoptions", "stream_options")
+
+
+def check(code: Code) -> Iterator[Finding]:
+    if b"include_usage" in code.facts.source or b"IncludeUsage" in code.facts.source or b"includeUsage" in code.facts.source:
+        return
+    for call in code.facts.calls:
+        if not call.folded.endswith("chat.completions.create") or code.context(call.scope) is Context.TEST:
+            continue
+        arguments = given(code.values, call)
+        stream = arguments.named.get("stream")
+        streams = isinstance(stream, Literal) and stream.value is True
+        if streams and arguments.complete and arguments.first(OPTIONS) is None and bills(code, call):
+            yield finding(code, call, arguments.literal)
+
+
+def bills(code: Code, call: Call) -> bool:
+    """Whether the file books usage and knows what tokens are: a recorder, a charge, or a reading of `usage`."""
+    function = enclosing(call.scope, Kind.FUNCTION)
+    if function is None or not code.billing:
+        return False
+    inside = [write for write in usage_writes(code) if enclosing(write.scope, Kind.FUNCTION) is not None]
+    return any(function.span.holds(write.span) and mentions_tokens(code, write.call) for write in inside)
+
+
+def mentions_tokens(code: Code, call: Call | None) -> bool:
+    if call is None:
+        return False
+    names = [part for argument in call.arguments for part in walk(argument.value)]
+    said = {
+        word
+        for part in names
+        for word in words(part.text if isinstance(part, Name) else part.name if isinstance(part, Member | Call) else "")
+    }
+    keys = {word for part in names if isinstance(part, Object) for entry in part.entries for word in words(entry.name or "")}
+    return bool({"tokens", "token", "usage"} & (said | keys))
+
+
+def finding(code: Code, call: Call, literal: Object | None) -> Finding:
+    return Finding(
+        span=call.span,
+        description="This stream is not asked for its usage, so its tokens are booked as nothing or as a guess.",
+        remediation="Set `stream_options: { include_usage: true }`, read `usage` from the last chunk, and book that.",
+        confidence=Confidence.LIKELY,
+        fix=Fix("Ask for the usage", (edit,), safe=False) if (edit := asked(code, call, literal)) else None,
+    )
+
+
+def asked(code: Code, call: Call, literal: Object | None) -> Edit | None:
+    if literal is None or code.facts.language == "python" or not call.span.holds(literal.span):
+        return None
+    return added_entry(code.facts, literal, "stream_options", "{ include_usage: true }")
+
+
+EXAMPLES = (
+    Example(
+        "typescript",
+        """
+import OpenAI from "openai";
+import { recordUsage } from "@/lib/usage";
+const openai = new OpenAI();
+
+export async function chat(user: User, messages: Message[]) {
+  const stream = await openai.chat.completions.create({  // <- finding
+    model: "gpt-4o",
+    messages,
+    stream: true,
+  });
+  let text = "";
+  for await (const chunk of stream) text += chunk.choices[0]?.delta?.content ?? "";
+  await recordUsage({ customer: user.customerId, tokens: text.length / 4 });
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+from openai import OpenAI
+
+def chat(user, messages):
+    total_tokens = 0
+    stream = OpenAI().chat.completions.create(model="gpt-4o", messages=messages, stream=True)  # <- finding
+    for chunk in stream:
+        if getattr(chunk, "usage", None):
+            total_tokens = chunk.usage.total_tokens
+        yield chunk
+    record_usage(user.customer_id, total_tokens)
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import OpenAI from "openai";
+import { recordUsage } from "@/lib/usage";
+const openai = new OpenAI();
+
+export async function chat(user: User, messages: Message[]) {
+  const stream = await openai.chat.completions.create({
+    model: "gpt-4o",
+    messages,
+    stream: true,
+    stream_options: { include_usage: true },
+  });
+  for await (const chunk of stream) {
+    if (chunk.usage) await recordUsage({ customer: user.customerId, tokens: chunk.usage.total_tokens });
+  }
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+from openai import OpenAI
+
+def chat(user, messages):
+    answer = OpenAI().chat.completions.create(model="gpt-4o", messages=messages)
+    record_usage(user.customer_id, answer.usage.total_tokens)
+    return answer
+""",
+    ),
+)

@@ -1,0 +1,263 @@
+"""One way out of a metered function does the work, or takes its result, without booking the usage that the other ways book.
+
+A streaming branch that returns before the report, or a recorder that gives up when the provider sent no usage, makes that part of
+the product free, and nobody sees it in a total. Book on every way out on which the work was done; where the amount is missing, book
+an estimate and mark it, or raise an alert, and never treat "unknown" as zero.
+"""
+
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.contexts import Context
+from rules.facts import (
+    Branch,
+    Call,
+    Compare,
+    Expression,
+    Function,
+    Kind,
+    Literal,
+    Logical,
+    Member,
+    Name,
+    Object,
+    Return,
+    Scope,
+    Sequence,
+    Span,
+    Unary,
+    enclosing,
+    walk,
+    within,
+)
+from rules.outcomes import LOG_WORDS
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.vocabulary import consumes, emits, words
+from rules.writes import usage_writes
+
+ABOUT = About(
+    id="MTR-115",
+    title="A way out books no usage",
+    severity=Severity.HIGH,
+    classification=Classification.DEFICIENCY,
+    classes=("E12",),
+    cwe=("CWE-424", "CWE-670"),
+    iso_25010="Functional suitability / functional completeness",
+)
+STREAMS = frozenset("stream streaming streamed".split())
+RECORDERS = frozenset("usage quota billing meter metering credits ingest".split())
+
+
+def check(code: Code) -> Iterator[Finding]:
+    if not code.billing:
+        return
+    booked = [(write.span, write.scope) for write in usage_writes(code)] + [
+        (call.span, call.scope) for call in code.facts.calls if books(call.method)
+    ]
+    for scope in code.facts.scopes:
+        head = scope.head
+        if not isinstance(head, Branch) or head.arm != "then" or head.test is None or code.context(scope) is Context.TEST:
+            continue
+        way_out = returned(code, scope)
+        function = enclosing(scope, Kind.FUNCTION)
+        if way_out is None or function is None or any(scope.span.holds(span) for span, _ in booked):
+            continue
+        later = next((span for span, at in booked if follows(function, scope, span, at)), None)
+        nested = any(function.span.holds(span) and enclosing(at, Kind.FUNCTION) is not function for span, at in booked)
+        if later is not None and not nested and is_stream(head.test) and gives_result(way_out):
+            yield streamed(code, scope, way_out, later)
+        elif lacks_usage(head.test) and is_recorder(code, function) and only_logs(code, scope) and (later or makes_events(function)):
+            if gives_nothing(way_out):
+                yield unknown(code, way_out, head.test, later)
+
+
+def books(name: str) -> bool:
+    return emits(name) or consumes(name)
+
+
+def returned(code: Code, scope: Scope) -> Return | None:
+    """The return that ends a branch. One that raises or answers an error is another matter."""
+    if any(within(one.scope, scope) for one in code.facts.raises):
+        return None
+    function = enclosing(scope, Kind.FUNCTION)
+    found = [one for one in code.facts.returns if one.scope is scope and enclosing(one.scope, Kind.FUNCTION) is function]
+    return found[-1] if found else None
+
+
+def follows(function: Scope, scope: Scope, span: Span, at: Scope) -> bool:
+    return span.start > scope.span.end and function.span.holds(span) and enclosing(at, Kind.FUNCTION) is function
+
+
+def is_stream(test: Expression) -> bool:
+    """`if (stream)`, `if body.stream`, `if req.Stream`; not a negated one."""
+    if isinstance(test, Logical):
+        return is_stream(test.left) or is_stream(test.right)
+    if isinstance(test, Compare):
+        return test.operator == "==" and is_stream(test.left) and isinstance(test.right, Literal) and test.right.value is True
+    name = test.text if isinstance(test, Name) else test.name if isinstance(test, Member) else ""
+    return bool(STREAMS & set(words(name)))
+
+
+def gives_result(way_out: Return) -> bool:
+    """The stream itself. A plain function that it is handed to may book, as may one that runs when it ends."""
+    value = way_out.value
+    return isinstance(value, Name | Member) or (isinstance(value, Call) and (value.constructs or isinstance(value.callee, Member)))
+
+
+def gives_nothing(way_out: Return) -> bool:
+    """`return`, `return nil`, `return []`; an error that is returned tells the caller."""
+    return way_out.value is None or isinstance(way_out.value, Literal | Sequence | Object)
+
+
+def lacks_usage(test: Expression) -> bool:
+    """`if (!usage)`, `usage == nil`, `not response.usage`: what the provider said of the usage is missing."""
+    match test:
+        case Unary(operator="not", value=value):
+            return names_usage(value)
+        case Compare(operator="==" | "is", left=left, right=right):
+            return names_usage(left) and isinstance(right, Literal) and right.value is None
+        case _:
+            return False
+
+
+def names_usage(value: Expression) -> bool:
+    if isinstance(value, Call) and value.arguments:
+        return any(isinstance(part, Literal) and part.value == "usage" for one in value.arguments for part in walk(one.value))
+    name = value.text if isinstance(value, Name) else value.name if isinstance(value, Member) else ""
+    return words(name)[-1:] in (("usage",), ("usages",)) and len(words(name)) < 3
+
+
+def is_recorder(code: Code, function: Scope) -> bool:
+    """A function whose name says that it books usage, so that leaving it early is leaving usage out."""
+    head = function.head
+    if not isinstance(head, Function):
+        return False
+    said = words(head.name)
+    bare = said[1:] if said[:1] in (("post",), ("pre",), ("extract",)) else said
+    return books(head.name) or books("_".join(bare)) or (said[:1] == ("extract",) and bool(RECORDERS & set(said)))
+
+
+def makes_events(function: Scope) -> bool:
+    head = function.head
+    return isinstance(head, Function) and words(head.name)[:1] == ("extract",)
+
+
+def only_logs(code: Code, scope: Scope) -> bool:
+    return all(LOG_WORDS & set(words(call.name)) for call in code.calls_in(scope))
+
+
+def streamed(code: Code, scope: Scope, way_out: Return, later: Span) -> Finding:
+    return Finding(
+        span=way_out.span,
+        cause=scope.span,
+        description="The streaming branch returns here before the usage is booked: streamed answers are free.",
+        remediation="Book the usage when the stream ends or is cut off, from what the provider says at its end.",
+        confidence=Confidence.LIKELY,
+        trace=(Step(later, "the other way books here"),),
+    )
+
+
+def unknown(code: Code, way_out: Return, test: Expression, later: Span | None) -> Finding:
+    return Finding(
+        span=way_out.span,
+        cause=way_out.span,
+        description=f"Where `{' '.join(code.facts.text(test.span).split())[:80]}` holds, the work was done but nothing is booked: unknown counts as free.",
+        remediation="Book an estimate and mark it as one, or raise an error that someone looks at.",
+        confidence=Confidence.LIKELY,
+        trace=(Step(later, "otherwise booked here"),) if later else (),
+    )
+
+
+EXAMPLES = (
+    Example(
+        "typescript",
+        """
+import { recordUsage } from "@/lib/usage";
+
+export async function POST(request: Request) {
+  const { prompt, stream } = await request.json();
+  const answer = await complete(prompt, { stream });
+  if (stream) {
+    return answer.toResponse();  // <- finding
+  }
+  await recordUsage({ customer: await customerOf(request), tokens: answer.usage.total_tokens });
+  return Response.json(answer);
+}
+""",
+        path="app/api/chat/route.ts",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func postConsumeQuota(ctx context.Context, usage *Usage, meta *Meta) {
+	if usage == nil {
+		logger.Error(ctx, "usage is nil")
+		return  // <- finding
+	}
+	quota := usage.PromptTokens + usage.CompletionTokens
+	store.ConsumeQuota(meta.UserID, quota)
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+def record_usage_of(response, customer):
+    usage = response.usage
+    if usage is None:
+        raise UsageMissing(response.id)
+    emit_usage(customer, usage.total_tokens, idempotency_key=response.id)
+
+def report_usage(response, customer):
+    if not response.usage:
+        logger.debug("no usage in the answer")
+        return  # <- finding
+    emit_usage(customer, response.usage.total_tokens, idempotency_key=response.id)
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import { recordUsage } from "@/lib/usage";
+
+export async function POST(request: Request) {
+  const { prompt, stream } = await request.json();
+  const customer = await customerOf(request);
+  const cached = await cache.get(prompt);
+  if (cached) return Response.json(cached);
+  const answer = await complete(prompt, { stream });
+  if (stream) {
+    answer.onEnd((usage) => recordUsage({ customer, tokens: usage.total_tokens }));
+    return answer.toResponse();
+  }
+  await recordUsage({ customer, tokens: answer.usage.total_tokens });
+  return Response.json(answer);
+}
+""",
+        path="app/api/chat/route.ts",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func postConsumeQuota(ctx context.Context, usage *Usage, meta *Meta) error {
+	if usage == nil {
+		return ErrUsageMissing
+	}
+	return store.ConsumeQuota(meta.UserID, usage.PromptTokens+usage.CompletionTokens)
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+def report_usage(response, customer):
+    if response.error:
+        return
+    emit_usage(customer, response.usage.total_tokens, idempotency_key=response.id)
+""",
+    ),
+)
