@@ -7,7 +7,9 @@ at what is there, and writes only what is new. A run that is completed is never 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from hashlib import blake2b
 
+import msgspec
 from msgspec import structs
 
 from bot.desk import Desk
@@ -42,7 +44,8 @@ async def begin(desk: Desk) -> None:
     """Shows that the review runs. A head that has a completed run keeps it until there is something new to say."""
     head = desk.pull.head.sha
     for one in await desk.memory.open_checks(desk.repository_id, desk.pull.number):
-        if one.head_sha != head:
+        # Groups of the merge queue have no number, and each has a right to its own answer.
+        if one.head_sha != head and desk.pull.number:
             await cancel(desk, one.head_sha)
     await desk.memory.check_opens(desk.installation_id, desk.repository_id, head, desk.pull.number)
     async with desk.memory.publishing(desk.repository_id, head):
@@ -77,14 +80,14 @@ async def create(desk: Desk, head: str, attempt: int, status: str = "in_progress
 async def conclude(desk: Desk, word: Word) -> None:
     """Says the verdict of this pull request, and of the others with its head, unless the check says just that."""
     head, number = desk.pull.head.sha, desk.pull.number
-    own = Verdict(number, word.conclusion, word.output.title, word.score)
+    own = Verdict(number, word.conclusion, word.output.title, word.score, digest_of(word))
     await desk.memory.keep_verdict(desk.repository_id, head, own)
     async with desk.memory.publishing(desk.repository_id, head):
         others = [one for one in await desk.memory.verdicts(desk.repository_id, head) if one.number != number]
         if others:
             here = {pull.number for pull in await desk.repository.pull_requests_of(head)}
-            word = joined(own, word, [one for one in others if one.number in here])
-        await say(desk, head, word)
+            others = [one for one in others if one.number in here]
+        await say(desk, head, joined(own, word, others), said_mark([own, *others]))
     await desk.memory.check_closed(desk.repository_id, head, number)
 
 
@@ -104,17 +107,28 @@ def joined(own: Verdict, word: Word, others: Sequence[Verdict]) -> Word:
     )
 
 
+def digest_of(word: Word) -> str:
+    return blake2b(msgspec.json.encode((word.conclusion, word.output)), digest_size=16).hexdigest()
+
+
+def said_mark(verdicts: Sequence[Verdict]) -> str:
+    """The invisible last line of a summary. It is the same whichever of the pull requests was judged last."""
+    parts = sorted(f"{one.number}:{one.digest}" for one in verdicts)
+    return f"<!-- meteraudit:v1 said={blake2b(' '.join(parts).encode(), digest_size=16).hexdigest()} -->"
+
+
 def conclusion_of(one: Verdict) -> Conclusion:
     return next((known for known in GRAVITY if known == one.conclusion), "failure")
 
 
-async def say(desk: Desk, head: str, word: Word) -> None:
-    """Under the lock of the commit."""
+async def say(desk: Desk, head: str, word: Word, mark: str) -> None:
+    """Under the lock of the commit. `mark` tells whether the same was said before."""
     runs = await runs_of(desk, head)
     waiting, last = opened(runs), completed(runs)
-    output = structs.replace(word.output, title=clipped(one_line(word.output.title), LONGEST_TITLE))
+    title = clipped(one_line(word.output.title), LONGEST_TITLE)
+    output = structs.replace(word.output, title=title, summary=f"{word.output.summary.rstrip()}\n\n{mark}\n")
     if waiting is None:
-        if last is not None and same(last, word.conclusion, output):
+        if last is not None and (last.output.summary or "").rstrip().endswith(mark):
             return
         waiting = await create(desk, head, len(runs) + 1)
     # A run that grew before its writer died keeps what it has: GitHub adds annotations and takes none back.
@@ -126,11 +140,6 @@ async def say(desk: Desk, head: str, word: Word) -> None:
     for older in runs:
         if older.status != "completed" and older.id != waiting.id:
             await end(desk, older, "Superseded by a newer run", "Another run of this check has the verdict.")
-
-
-def same(last: CheckRun, conclusion: Conclusion, output: CheckOutput) -> bool:
-    said = (last.conclusion, last.output.title, (last.output.summary or "").strip())
-    return said == (conclusion, output.title, output.summary.strip())
 
 
 async def end(desk: Desk, run: CheckRun, title: str, summary: str) -> None:

@@ -3,12 +3,10 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Literal
 
-from bot.jobs.database import Pool
-from bot.jobs.tables import OF_REPOSITORY
+from bot.upkeep import Upkeep
 
 CommentState = Literal["shown", "retired", "acknowledged", "dismissed"]
 DecisionKind = Literal["ignore", "pause", "override"]
@@ -40,6 +38,8 @@ class Verdict:
     conclusion: str
     title: str
     score: int | None = None
+    digest: str = ""
+    """Of all that was said, so that the same need not be said again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +54,8 @@ class OpenCheck:
     """Seconds since the review of it began."""
 
 
-class Memory:
-    """Rows of our own tables. Every method is one statement, and may be repeated."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    async def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(sql, values)
-            return await cursor.fetchall() if cursor.description else []
+class Memory(Upkeep):
+    """Rows of our own tables about pull requests, besides those about installations."""
 
     async def comments(self, repository_id: int, number: int) -> Mapping[str, Remembered]:
         """By fingerprint."""
@@ -156,7 +148,7 @@ class Memory:
     async def verdicts(self, repository_id: int, head_sha: str) -> tuple[Verdict, ...]:
         """Of all pull requests with that head."""
         rows = await self._rows(
-            "SELECT pull_request, conclusion, title, score FROM meteraudit_verdict"
+            "SELECT pull_request, conclusion, title, score, digest FROM meteraudit_verdict"
             " WHERE repository_id = %s AND head_sha = %s ORDER BY pull_request",
             repository_id,
             head_sha,
@@ -165,15 +157,16 @@ class Memory:
 
     async def keep_verdict(self, repository_id: int, head_sha: str, one: Verdict) -> None:
         await self._rows(
-            "INSERT INTO meteraudit_verdict VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (repository_id, pull_request)"
+            "INSERT INTO meteraudit_verdict VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (repository_id, pull_request)"
             " DO UPDATE SET head_sha = excluded.head_sha, conclusion = excluded.conclusion, title = excluded.title,"
-            " score = excluded.score",
+            " score = excluded.score, digest = excluded.digest",
             repository_id,
             one.number,
             head_sha,
             one.conclusion,
             one.title,
             one.score,
+            one.digest,
         )
 
     async def close(self, repository_id: int, number: int, *, merged: bool) -> None:
@@ -221,50 +214,3 @@ class Memory:
         async with self._pool.connection() as connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", [key])
             yield
-
-    async def can_hide(self, installation_id: int) -> bool:
-        """Whether GitHub has not yet refused this installation to hide comments."""
-        rows = await self._rows("SELECT hides FROM meteraudit_installation WHERE installation_id = %s", installation_id)
-        return not rows or bool(rows[0][0])
-
-    async def cannot_hide(self, installation_id: int) -> None:
-        await self._set(installation_id, "hides", False)
-
-    async def pause(self, installation_id: int, until: datetime) -> None:
-        """GitHub asked for silence; the next process must keep it too."""
-        await self._set(installation_id, "paused_until", until)
-
-    async def paused_until(self, installation_id: int) -> datetime | None:
-        rows = await self._rows("SELECT paused_until FROM meteraudit_installation WHERE installation_id = %s", installation_id)
-        return rows[0][0] if rows else None
-
-    async def activate(self, installation_id: int, active: bool) -> None:
-        """A new set of permissions may allow what was refused before."""
-        await self._set(installation_id, "active", active)
-        if active:
-            await self._set(installation_id, "hides", True)
-
-    async def is_active(self, installation_id: int) -> bool:
-        rows = await self._rows("SELECT active FROM meteraudit_installation WHERE installation_id = %s", installation_id)
-        return not rows or bool(rows[0][0])
-
-    async def _set(self, installation_id: int, column: Literal["active", "hides", "paused_until"], value: object) -> None:
-        await self._rows(
-            f"INSERT INTO meteraudit_installation (installation_id, {column}) VALUES (%s, %s)"  # noqa: S608 - three names
-            f" ON CONFLICT (installation_id) DO UPDATE SET {column} = excluded.{column}",
-            installation_id,
-            value,
-        )
-
-    async def forget_repository(self, repository_id: int) -> None:
-        """Everything about a repository that has left the App."""
-        for table in OF_REPOSITORY:
-            await self._rows(f"DELETE FROM meteraudit_{table} WHERE repository_id = %s", repository_id)  # noqa: S608
-
-    async def repositories_of(self, installation_id: int) -> tuple[int, ...]:
-        """The repositories that an installation has sent deliveries of."""
-        rows = await self._rows(
-            "SELECT DISTINCT repository_id FROM meteraudit_delivery WHERE installation_id = %s AND repository_id IS NOT NULL",
-            installation_id,
-        )
-        return tuple(row[0] for row in rows)

@@ -12,6 +12,7 @@ from bot.github.drafts import CheckOutput
 from bot.github.errors import GitHubError, InstallationGone, NotFound, RateLimited, RepositoryGone, RevisionGone
 from bot.github.payloads import Branch, PullRequest
 from bot.github.repository import RepositoryClient
+from bot.memory import Verdict
 from bot.reading import read_between
 from bot.report.check_run import annotations, check_summary, check_title
 from bot.report.quoting import prose
@@ -37,7 +38,8 @@ async def group(reviewer: Reviewer, errand: MergeGroupErrand) -> None:
         # The queue has moved on and taken its branch along.
         return None
     async with desk.memory.publishing(desk.repository_id, errand.head_sha):
-        await checks.say(desk, errand.head_sha, word)
+        mark = checks.said_mark([Verdict(0, word.conclusion, word.output.title, digest=checks.digest_of(word))])
+        await checks.say(desk, errand.head_sha, word, mark)
     await desk.memory.check_closed(desk.repository_id, errand.head_sha, 0)
     return None
 
@@ -124,4 +126,3 @@ async def numbers_in(repository: RepositoryClient, errand: MergeGroupErrand) -> 
         if found:
             numbers.add(int(found[1] or found[2]))
     return frozenset(numbers)
-

@@ -191,5 +191,5 @@ async def press(reviewer: Reviewer, errand: ButtonErrand) -> None:
 
 async def may_press(desk: Desk, errand: ButtonErrand) -> bool:
     author = desk.pull.user is not None and desk.pull.user.login == errand.login
-    name = "rerun" if errand.identifier == "rerun" else "config"
-    return may(Command(name), await role_of(desk, errand.login or ""), author)
+    command = Command("rerun" if errand.identifier == "rerun" else "config")
+    return may(command, await role_of(desk, errand.login or ""), author)

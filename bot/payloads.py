@@ -50,7 +50,7 @@ class Issue(msgspec.Struct):
     """An issue; one with `pull_request` is a pull request."""
 
     number: Number
-    pull_request: msgspec.Raw | None = None
+    pull_request: dict[str, object] | None = None
 
 
 class Comment(msgspec.Struct):

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bot.context import context_paths, needs_context
 from bot.github.errors import NotFound, TooLarge
 from bot.github.payloads import FileEntry, PullRequest
-from bot.github.repository import RepositoryClient
+from bot.github.repository import Files, RepositoryClient
 from bot.patch import added_lines, hunks_between, parse_patch
 from config.paths import generated_by_attributes
 from rules.change import Change, ChangedFile, NotAnalyzed
@@ -19,6 +19,8 @@ TOTAL_BYTES = 20 * 1024 * 1024
 FILES = 1000
 CONTEXT_FILES = 50
 """Unchanged files that are read as well; each is a request."""
+MOST_COMPARED = 300
+"""Files of a comparison; GitHub does not say whether there are more."""
 TOGETHER = 5
 """Reads at once for one installation, as GitHub asks for restraint."""
 
@@ -66,34 +68,45 @@ async def read_change(repository: RepositoryClient, pull: PullRequest, excluded:
     """Raises HeadMovedError if the head moves meanwhile, told by the head before and after and by the texts themselves."""
     files = await repository.files(pull.number, pull.changed_files)
     base = await repository.merge_base(pull.base.sha, pull.head.sha)
+    reading = await read_entries(repository, files, base, pull.head.sha, excluded)
+    after = await repository.pull_request(pull.number)
+    if after.head.sha != pull.head.sha:
+        raise HeadMovedError
+    change = replace(reading.change, pull_request=pull.number)
+    return replace(reading, change=change, total=pull.changed_files or reading.listed)
+
+
+async def read_between(repository: RepositoryClient, base: str, head: str, excluded: Excluded) -> Reading:
+    """The change from one revision to another, as a merge queue asks for it; GitHub tells at most 300 files of it."""
+    compared = await repository.comparison(base, head)
+    files = Files(compared.files, cut=len(compared.files) >= MOST_COMPARED)
+    return await read_entries(repository, files, compared.merge_base_commit.sha, head, excluded)
+
+
+async def read_entries(repository: RepositoryClient, files: Files, base: str, head: str, excluded: Excluded) -> Reading:
+    """Both texts of every file that counts, and the context that they need."""
     generated = generated_by_attributes(await attributes(repository, base))
     wanted = [entry for entry in files.entries if is_wanted(entry, excluded) and not generated(entry.filename)]
     kept, left_out = wanted[:FILES], wanted[FILES:]
     gate = asyncio.Semaphore(TOGETHER)
     read = await asyncio.gather(*(read_file(repository, entry, base, gate) for entry in kept))
-    after = await repository.pull_request(pull.number)
-    if after.head.sha != pull.head.sha:
-        raise HeadMovedError
     texts, not_analyzed = within_budget([one for one in read if isinstance(one, ChangedFile)])
-    context = await read_context(repository, pull.head.sha, texts, gate)
     missing = [one for one in read if isinstance(one, NotAnalyzed)]
     missing += [NotAnalyzed(entry.filename, f"more than {FILES:,} files changed") for entry in left_out]
     change = Change(
         mode="review",
         files=tuple(texts),
         repository=await repository.name(),
-        pull_request=pull.number,
         base=base,
-        head=pull.head.sha,
-        context=context,
+        head=head,
+        context=await read_context(repository, head, texts, gate),
         not_analyzed=(*missing, *not_analyzed),
     )
-    unanchored = frozenset(entry.filename for entry in kept if entry.patch is None and entry.changes)
     return Reading(
         change,
-        unanchored,
+        unanchored=frozenset(entry.filename for entry in kept if entry.patch is None and entry.changes),
         listed=len(files.entries),
-        total=pull.changed_files or len(files.entries),
+        total=len(files.entries),
         cut=files.cut,
         left_out=len(left_out) + len(not_analyzed),
         names=frozenset(name for entry in files.entries for name in (entry.filename, entry.previous_filename) if name),

@@ -101,9 +101,9 @@ def name_counts(code: Code, name: Name, scope: Scope, at: int, hops: int) -> boo
             return any(
                 counts(code, value, call.scope, call.span.start, hops - 1) for call, value in passed(code, found.scope, name)
             )
-        if found.how == "assign" and found.value is not None and not isinstance(found.value, Call):
-            if counts(code, found.value, found.scope, found.end, hops - 1):
-                return True
+        made = found.value if found.how == "assign" and not isinstance(found.value, Call) else None
+        if made is not None and counts(code, made, found.scope, found.end, hops - 1):
+            return True
     return False
 
 

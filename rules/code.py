@@ -10,7 +10,7 @@ from rules.counters import Counter, counters_of
 from rules.emissions import Emission, emissions_of
 from rules.facts import Call, Expression, Facts, Function, Kind, Scope, enclosing, fold, within
 from rules.limits import Limit, limits_of
-from rules.periods import Boundary, boundaries_of
+from rules.periods import Boundary, Held, boundaries_of, expressions
 from rules.ranges import Bound, bounds_of
 from rules.schema.tables import Schema
 from rules.sql import Statement, statements_of
@@ -75,6 +75,11 @@ class Code:
         return values_of(self.facts)
 
     @cached_property
+    def expressions(self) -> Held:
+        """Every outermost expression with its scope: most rules walk them all."""
+        return expressions(self.facts)
+
+    @cached_property
     def emissions(self) -> tuple[Emission, ...]:
         return emissions_of(self.facts, self.values, lambda name: is_one_of(name, self.names.emit))
 
@@ -88,15 +93,15 @@ class Code:
 
     @cached_property
     def boundaries(self) -> tuple[Boundary, ...]:
-        return boundaries_of(self.facts, self.values) if self.billing else ()
+        return boundaries_of(self.facts, self.values, self.expressions) if self.billing else ()
 
     @cached_property
     def statements(self) -> tuple[Statement, ...]:
-        return statements_of(self.facts) if self.billing else ()
+        return statements_of(self.facts, self.expressions) if self.billing else ()
 
     @cached_property
     def bounds(self) -> tuple[Bound, ...]:
-        return bounds_of(self.facts, self.statements) if self.billing else ()
+        return bounds_of(self.facts, self.statements, self.expressions) if self.billing else ()
 
     @cached_property
     def billing(self) -> bool:

@@ -10,9 +10,10 @@ from rules.facts import Call, Function, Handler, Kind, Name, Scope, Span, Start,
 from rules.flow import precedes
 from rules.marks import Mark
 from rules.outcomes import LOST, Outcome, outcome
-from rules.vocabulary import BILLING_NOUNS, words
+from rules.vocabulary import words
 
 GRANTS = frozenset("increase add grant credit topup increment fulfill apply give deposit settle refund".split())
+BALANCES = frozenset("credit credits quota quotas balance tokens token usage".split())
 HANDLES = frozenset("process handle apply fulfill grant dispatch sync".split())
 
 Work = tuple[Span, Scope, str]
@@ -31,7 +32,7 @@ def works(code: Code) -> Iterator[Work]:
             doing.update(named_around(counter.scope))
     for call in code.facts.calls:
         said = words(call.method)
-        if said and said[0] in GRANTS and BILLING_NOUNS & set(said[1:]):
+        if said and said[0] in GRANTS and BALANCES & set(said[1:]):
             yield call.span, call.scope, f"`{call.name}`"
         functions = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
         handed = bool(said) and said[0] in HANDLES and len(said) > 1 and code.context(call.scope) in REDELIVERED

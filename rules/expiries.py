@@ -1,5 +1,6 @@
 """Redis counters whose expiry is a command of its own."""
 
+import re
 from collections.abc import Iterator
 
 from rules.code import Code
@@ -53,8 +54,11 @@ def first_only(code: Code, added: Call, call: Call) -> bool:
 
 
 def limits_something(code: Code, added: Call) -> bool:
-    """Whether the count is held against something: a plain statistic may live on."""
+    """Whether the count is held against what a plan allows: a statistic may live on, and a throttle is nobody's bill."""
     function = enclosing(added.scope, Kind.FUNCTION)
+    said = f"{code.facts.path} {code.function_name(added.scope)} {code.facts.text(added.span)}"
+    if re.search(r"rate.?limit|throttl|\bip\b|\brl\b|login|otp", said, re.I):
+        return False
     return function is not None and bool(
         {"limit", "quota", "max", "allowed", "remaining"} & set(words(code.facts.text(function.span)))
     )

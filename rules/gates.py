@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from rules.code import Code, is_one_of
 from rules.facts import Call, Expression, Kind, Member, Name, Object, Scope, Span, Test, Unary, Use, enclosing, walk
@@ -28,11 +29,20 @@ class Gate:
         return self.test.scope if self.test is not None else self.call.scope
 
 
+ASKED: WeakKeyDictionary[Code, tuple[Call, ...]] = WeakKeyDictionary()
+"""What was worked out for a file; gone with it."""
+
+
+def asked(code: Code) -> tuple[Call, ...]:
+    """The calls of limit helpers, whatever becomes of their answer."""
+    if code not in ASKED:
+        ASKED[code] = tuple(call for call in code.facts.calls if is_gate(code, call))
+    return ASKED[code]
+
+
 def gates(code: Code) -> Iterator[Gate]:
     """The calls of limit helpers whose answer is looked at, or that raise."""
-    for call in code.facts.calls:
-        if not is_gate(code, call):
-            continue
+    for call in asked(code):
         test = test_of(code, call)
         if test is not None or raises(call):
             yield Gate(call, test)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Binary, Expression, Literal, Member, Name, Scope, Span, fold, walk
-from rules.periods import expressions
 from rules.vocabulary import words
 
 DAY_MS = 86_400_000
@@ -37,7 +36,7 @@ def text_of_unit(value: Expression) -> str:
 
 
 def thirty_products(code: Code) -> Iterator[tuple[Span, Scope, str]]:
-    for whole, scope in expressions(code.facts):
+    for whole, scope in code.expressions:
         seen: list[Span] = []
         for part in walk(whole):
             inner = any(span.holds(part.span) for span in seen)

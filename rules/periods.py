@@ -53,6 +53,9 @@ class Boundary:
     """For the last moment of a period, how much of it is missing; None for a start."""
 
 
+Held = tuple[tuple[Expression, Scope], ...]
+"""Every outermost expression of a file with its scope: `Code.expressions`, worked out once."""
+
 ENDS = re.compile(r"23:59(?::59)?(\.\d+)?")
 STARTS_OF = re.compile(r"^(start|end|beginning)of(day|week|isoweek|month|quarter|year|today)$")
 CALENDARS = frozenset("moment dayjs luxon date-fns datefns datetime now pendulum arrow".split())
@@ -63,10 +66,10 @@ ZONE_MARKS = frozenset(
 )
 
 
-def boundaries_of(facts: Facts, values: Values) -> tuple[Boundary, ...]:
+def boundaries_of(facts: Facts, values: Values, held: Held) -> tuple[Boundary, ...]:
     """All boundaries of a file in source order."""
     found = [made for call in facts.calls if (made := boundary(facts, values, call)) is not None]
-    found.extend(written_ends(facts))
+    found.extend(written_ends(held))
     return tuple(sorted(found, key=lambda one: one.span.start))
 
 
@@ -257,9 +260,9 @@ def go_zone(values: Values, location: Expression) -> Zone:
     return Zone.NAMED
 
 
-def written_ends(facts: Facts) -> Iterator[Boundary]:
+def written_ends(held: Held) -> Iterator[Boundary]:
     """`"…T23:59:59Z"`, `` `${day} 23:59:59` ``: the last second of a day, spelled out."""
-    for expression, scope in expressions(facts):
+    for expression, scope in held:
         for part in walk(expression):
             if isinstance(part, Literal) and isinstance(part.value, str) and len(part.value) < 60:
                 found = ENDS.search(part.value)
@@ -273,7 +276,7 @@ def precision(fraction: str | None) -> Precision:
     return Precision.SECOND if digits == 0 else Precision.MILLISECOND if digits < 6 else Precision.MICROSECOND
 
 
-def expressions(facts: Facts) -> Iterator[tuple[Expression, Scope]]:
+def expressions(facts: Facts) -> Held:
     """Every outermost expression of a file once, with its scope: assigned, returned, and arguments of calls made for effect."""
     seen: set[int] = set()
     held: list[tuple[Expression, Scope]] = [
@@ -282,8 +285,9 @@ def expressions(facts: Facts) -> Iterator[tuple[Expression, Scope]]:
         *((test.value, test.scope) for test in facts.tests),
         *((argument.value, call.scope) for call in reversed(facts.calls) for argument in call.arguments),
     ]
+    found: list[tuple[Expression, Scope]] = []
     for expression, scope in held:
-        if id(expression) in seen:
-            continue
-        seen.update(id(part) for part in walk(expression))
-        yield expression, scope
+        if id(expression) not in seen:
+            seen.update(map(id, walk(expression)))
+            found.append((expression, scope))
+    return tuple(found)

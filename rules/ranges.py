@@ -20,7 +20,7 @@ from rules.facts import (
     fold,
     walk,
 )
-from rules.periods import expressions
+from rules.periods import Held
 from rules.sql import Statement
 from rules.vocabulary import words
 
@@ -74,9 +74,9 @@ LOOKUP = re.compile(r"^(\w+)__(gte|lte|gt|lt|range)$")
 QUERIES = frozenset("filter where and_ and exclude having filterby andwhere with_entities".split())
 
 
-def bounds_of(facts: Facts, statements: tuple[Statement, ...]) -> tuple[Bound, ...]:
+def bounds_of(facts: Facts, statements: tuple[Statement, ...], held: Held) -> tuple[Bound, ...]:
     found = [bound for one in statements for bound in in_sql(facts, one)]
-    for number, (expression, scope) in enumerate(expressions(facts)):
+    for number, (expression, scope) in enumerate(held):
         for part in walk(expression):
             found.extend(in_expression(facts, part, scope, number))
     for number, call in enumerate(facts.calls):

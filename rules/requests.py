@@ -1,4 +1,4 @@
-"""What the caller of an endpoint decides: which values of a call or write were read from the request, and who vouches for them."""
+"""What the caller of an endpoint decides: which values were read from the request, and who vouches for them."""
 
 import re
 from collections.abc import Iterator

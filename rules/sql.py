@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rules.facts import Call, Expression, Facts, Literal, Object, Scope, Sequence, Span, Template, walk
-from rules.periods import expressions
+from rules.periods import Held
 
 LENGTH = 20_000
 """A longer statement is not parsed: the parser is recursive and slow, and nobody writes such a query by hand."""
@@ -84,13 +84,13 @@ class Text:
     condition: bool
 
 
-def statements_of(facts: Facts) -> tuple[Statement, ...]:
+def statements_of(facts: Facts, held: Held) -> tuple[Statement, ...]:
     """Every statement that parses, in source order."""
-    found = [made for text in texts(facts) if (made := statement(facts, text)) is not None]
+    found = [made for text in texts(facts, held) if (made := statement(facts, text)) is not None]
     return tuple(sorted(found, key=lambda one: one.span.start))
 
 
-def texts(facts: Facts) -> Iterator[Text]:
+def texts(facts: Facts, held: Held) -> Iterator[Text]:
     seen: set[int] = set()
     for call in facts.calls:
         builder = call.method.lower().replace("_", "") in CONDITIONS
@@ -104,7 +104,7 @@ def texts(facts: Facts) -> Iterator[Text]:
                 seen.add(id(holder))
                 rest = [one.value for one in call.arguments[place + 1 :]]
                 yield Text(sql, holes, tuple(listed(rest)), named_in(rest), holder.span, call.scope, call, condition)
-    for expression, scope in expressions(facts):
+    for expression, scope in held:
         for part in walk(expression):
             if isinstance(part, Literal | Template) and id(part) not in seen:
                 sql, holes = written(part)

@@ -14,11 +14,11 @@ def name_of(expression: Expression | None) -> str:
 
 
 def week_format(text: str) -> bool:
-    return bool(re.search(r"%Y.{0,4}%V|YYYY.{0,5}\bI?W{1,2}\b|yyyy.{0,5}'?W?'?II\b|YYYY-\"?W?\"?IW", text)) and len(text) < 30
+    return bool(re.search(r"%Y.{0,4}%V|YYYY.{0,5}\bI?W{1,2}\b|yyyy.{0,5}'?W?II\b|YYYY-\"?W?\"?IW", text)) and len(text) < 30
 
 
 def week_template(code: Code, part: Template, scope: Scope) -> bool:
-    """`${year}-W${week}` where the week is counted on a date that was moved to its Thursday, and the year is not that date's."""
+    """`${year}-W${week}` where the week is counted on a date moved to its Thursday, and the year is not of that date."""
     holes = [one for one in part.parts if not isinstance(one, Literal)]
     if not re.search(r"-?W$", leading(part)) or len(holes) < 2:
         return False

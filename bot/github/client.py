@@ -103,9 +103,9 @@ class GitHub:
         except NotFound:
             return None
 
-    async def app(self) -> App:
-        """Our own registration; read once."""
-        if self._app is None:
+    async def app(self, *, fresh: bool = False) -> App:
+        """Our own registration; read once, or again if it must be `fresh`."""
+        if self._app is None or fresh:
             request = Request("GET", "/app", "read app")
             self._app = answers.decoded(await self.as_app(request), App, request.operation)
         return self._app

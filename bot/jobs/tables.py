@@ -50,6 +50,7 @@ CREATE TABLE IF NOT EXISTS meteraudit_verdict (
     conclusion text NOT NULL,
     title text NOT NULL,
     score integer,
+    digest text NOT NULL,
     merged boolean NOT NULL DEFAULT false,
     PRIMARY KEY (repository_id, pull_request)
 );

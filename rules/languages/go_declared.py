@@ -107,8 +107,8 @@ def struct(low: Lowering, node: Node, kind: Node, scope: Scope) -> None:
     for child in declared:
         tag = child.child_by_field_name("tag")
         value = Literal(span(tag), low.text(tag)[1:-1]) if tag is not None else None
-        kind = low.text(field(child, "type"))
+        written = low.text(field(child, "type"))
         for name in child.children_by_field_name("name"):
             if name.is_named:
                 target = Name(span(name), low.text(name))
-                low.assigns.append(Assign(span(child), (target,), value, ":", made, declares=True, type=kind))
+                low.assigns.append(Assign(span(child), (target,), value, ":", made, declares=True, type=written))

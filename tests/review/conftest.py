@@ -1,6 +1,7 @@
 """A repository on the stand-in for GitHub, our App installed on it, and the real review over real HTTP."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -46,6 +47,17 @@ class Scene:
 
     async def review(self, pull: PullRequest) -> None:
         await review(self.reviewer, PullRequestJob(self.installation, self.repository.id, pull.number))
+
+    async def work_off(self) -> None:
+        """Runs the reviews that were asked for, as the queue would."""
+        while self.queued:
+            await review(self.reviewer, self.queued.pop(0))
+
+    async def settle(self) -> None:
+        """Waits until the stand-in has sent what it was asked to send again."""
+        for thread in threading.enumerate():
+            if thread.name == "redelivery":
+                await asyncio.to_thread(thread.join)
 
     def check(self) -> CheckRun:
         """The newest check run."""

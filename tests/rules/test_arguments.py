@@ -119,7 +119,7 @@ def test_casts_and_optional_chaining_around_a_call_do_not_hide_it(call: str) -> 
 
 
 OPTIONS = {
-    "python": "import stripe\ndef report(key):\n    stripe.billing.MeterEvent.create(event_name='calls', idempotency_key=key)\n",
+    "python": "import stripe\ndef report(key):\n    stripe.billing.MeterEvent.create(event_name='calls', idempotency_key=key)\n",  # noqa: E501  one statement as its author would write it
     "typescript": STRIPE_TS + "export const f = (key: string) =>\n"
     "  stripe.billing.meterEvents.create({ event_name: 'calls' }, { idempotencyKey: key });\n",
 }
@@ -156,7 +156,7 @@ ALIASED = {
     "python": "from stripe.billing import MeterEvent as ME\ndef report():\n    ME.create(event_name='calls')\n",
     "typescript": 'import { createUsageRecord as bill } from "@lemonsqueezy/lemonsqueezy.js";\n'
     "export const report = () => bill({ quantity: 1 });\n",
-    "go": 'package usage\n\nimport me "github.com/stripe/stripe-go/v82/billing/meterevent"\n\nfunc report(p *P) {\n\tme.New(p)\n}\n',
+    "go": 'package usage\n\nimport me "github.com/stripe/stripe-go/v82/billing/meterevent"\n\nfunc report(p *P) {\n\tme.New(p)\n}\n',  # noqa: E501  one statement as its author would write it
 }
 
 

@@ -145,7 +145,7 @@ async def test_a_ping_has_no_installation_and_is_answered_200(receiver: Receiver
     assert await deliveries(query) == 0
 
 
-@pytest.mark.parametrize(("event", "action"), [("pull_request", "labeled"), ("push", ""), ("star", "created")])
+@pytest.mark.parametrize(("event", "action"), [("pull_request", "assigned"), ("status", ""), ("star", "created")])
 async def test_an_event_that_asks_for_nothing_is_answered_200(
     receiver: Receiver, query: Query, event: str, action: str
 ) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.contexts import Context
 from rules.facts import Class, Compare, Expression, Kind, Member, Name, Scope, enclosing, fold, walk
-from rules.periods import expressions
 from rules.ranges import Bound
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 from rules.subjects import bills, name_around, only_shows
@@ -41,7 +40,7 @@ def check(code: Code) -> Iterator[Finding]:
         return
     own = event_time(code)
     said: set[object] = set()
-    for whole, scope in expressions(code.facts):
+    for whole, scope in code.expressions:
         for part in walk(whole):
             if isinstance(part, Compare) and (stored := compared(code, part, scope)) is not None:
                 said.add(enclosing(scope, Kind.FUNCTION))

@@ -26,7 +26,6 @@ from rules.facts import (
     fold,
     walk,
 )
-from rules.periods import expressions
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 from rules.sql import Statement
 from rules.values import resolved
@@ -96,7 +95,7 @@ def declared(code: Code, name: Name) -> str:
 
 def unguarded_sums(code: Code) -> Iterator[tuple[Finding, Scope]]:
     """Prisma: `result._sum.quantity + n` without `?? 0`; SQLAlchemy: `.scalar() + n` of a bare `func.sum`."""
-    for whole, scope in expressions(code.facts):
+    for whole, scope in code.expressions:
         guarded = [part.left.span for part in walk(whole) if isinstance(part, Logical)]
         for part in walk(whole):
             if not isinstance(part, Binary | Compare) or part.operator not in ("+", "-", "*", ">", "<", ">=", "<="):

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from rules.code import Code
 from rules.contexts import Context
 from rules.facts import Scope, Span, walk
-from rules.periods import expressions
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
 from rules.sql import lines_from, written
 
@@ -63,7 +62,7 @@ def check(code: Code) -> Iterator[Finding]:
 
 def sql_texts(code: Code) -> Iterator[Text]:
     seen: set[Span] = set()
-    for whole, scope in expressions(code.facts):
+    for whole, scope in code.expressions:
         for part in walk(whole):
             sql, _ = written(part)
             if sql and part.span not in seen and re.search(r"\bselect\b|\bcreate\s+table\b", sql, re.I):

@@ -26,7 +26,8 @@ ABOUT = About(
 )
 DIRECT = (
     "invoices.create", "invoiceitems.create", "paymentintents.create", "charges.create", "invoice.create",
-    "invoiceitem.create", "paymentintent.create", "charge.create", "invoice.new", "invoiceitem.new", "invoice.objects.create", "charge.objects.create",
+    "invoiceitem.create", "paymentintent.create", "charge.create", "invoice.new",
+    "invoiceitem.new", "invoice.objects.create", "charge.objects.create",
 )  # fmt: skip
 MAKES = frozenset("create generate issue charge bill".split())
 BILLS = frozenset("invoice invoices charge charges payment".split())

@@ -45,6 +45,8 @@ def check(code: Code) -> Iterator[Finding]:
 def is_cursor(code: Code, bound: Bound) -> bool:
     """What it is compared with is where the last run or page ended."""
     said = set(words(bound.text))
+    if {"deleted", "expires", "expired", "canceled", "cancelled", "active"} & set(words(bound.column)):
+        return False
     if said & NOT_CURSORS and not said & {"cursor", "watermark", "checkpoint"}:
         return False
     return bool(said & CURSORS)

@@ -28,7 +28,6 @@ from rules.facts import (
     walk,
 )
 from rules.floats import declared, is_float
-from rules.periods import expressions
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 from rules.sql import grammar
 from rules.subjects import bills, name_around, only_shows
@@ -299,7 +298,7 @@ def float_queries(code: Code) -> Iterator[Found]:
     """A query that adds up floats where its sibling in the same function adds decimals."""
     texts = [
         (part, scope)
-        for whole, scope in expressions(code.facts)
+        for whole, scope in code.expressions
         for part in walk(whole)
         if isinstance(part, Literal | Template)
     ]

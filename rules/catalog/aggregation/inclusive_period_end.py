@@ -107,10 +107,16 @@ def short_end(code: Code, one: Range, end: Boundary) -> Finding | None:
         span=end.span,
         description=(f"The period ends at `{text}`: what happens in its last {lost} is in no period and is never billed."),
         remediation=f"Use the start of the next period as the end, and `<` on `{one.upper.column}`.",
-        confidence=Confidence.CERTAIN if end.end is Precision.SECOND else Confidence.LIKELY,
+        confidence=Confidence.CERTAIN if end.end is Precision.SECOND else fine_end(one),
         severity=None if end.end is Precision.SECOND else Severity.LOW,
         trace=(Step(one.upper.span, f"`{one.upper.column}` is compared with it here"),),
     )
+
+
+def fine_end(one: Range) -> Confidence:
+    """A millisecond matters where a period's usage is summed, hardly in a list from one day to another."""
+    named = frozenset(words(last_name(one.upper.value))) & {"period", "cycle", "billing"}
+    return Confidence.LIKELY if named else Confidence.POSSIBLE
 
 
 def inclusive_end(code: Code, one: Range) -> Finding | None:

@@ -26,7 +26,6 @@ from rules.facts import (
     walk,
 )
 from rules.months import thirty_calls, thirty_products
-from rules.periods import expressions
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 from rules.subjects import bills, name_around, only_shows
 from rules.values import definitions_at, resolved
@@ -54,6 +53,7 @@ FIXED = frozenset(
     "average estimate projected projection forecast daily".split()
 )
 """Words of spans that really are thirty days."""
+LOOKBACK = frozenset("ago cutoff since retention lookback".split())
 CHAINED = frozenset("addmonths subaddmonths addmonth addyears".split())
 Found = tuple[Span, Scope, str, str, Confidence]
 
@@ -113,7 +113,12 @@ def overflowing(code: Code) -> Iterator[Found]:
         last = fold(call.method)
         if last in ("setmonth", "setutcmonth") and len(call.arguments) == 1 and steps_month(call):
             target = call.receiver
-            if isinstance(target, Name) and not first_of_month(code, target, call) and paid(code, call.scope):
+            if (
+                isinstance(target, Name)
+                and not LOOKBACK & set(words(target.text))
+                and not first_of_month(code, target, call)
+                and paid(code, call.scope)
+            ):
                 yield (
                     call.span, call.scope,
                     f"`{code.facts.text(call.span)}` on the 29th to 31st lands in the month after the one "
@@ -122,8 +127,9 @@ def overflowing(code: Code) -> Iterator[Found]:
                     f"Set the day to 1 first, or use a calendar library that clamps: `addMonths({target.text}, n)`.",
                     Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
                 )  # fmt: skip
-        elif last == "adddate" and code.facts.language == "go" and adds_month(call) and not first_in_go(code, call):
-            if calendar(code, call.span, call.scope):
+        elif last == "adddate" and code.facts.language == "go" and adds_month(call):
+            overflows = not first_in_go(code, call)
+            if overflows and calendar(code, call.span, call.scope):
                 yield (
                     call.span, call.scope,
                     f"`{code.facts.text(call.span)}` normalises what does not exist: January 31 plus one month "
@@ -155,12 +161,15 @@ def first_of_month(code: Code, target: Name, call: Call) -> bool:
     function = enclosing(call.scope, Kind.FUNCTION, Kind.MODULE)
     for other in code.calls_in(function):
         if (
-            fold(other.method) in ("setdate", "setutcdate")
-            and same(other.receiver, target)
-            and other.span.end <= call.span.start
+            (
+                fold(other.method) in ("setdate", "setutcdate")
+                and same(other.receiver, target)
+                and other.span.end <= call.span.start
+            )
+            and other.arguments
+            and isinstance(other.arguments[0].value, Literal)
         ):
-            if other.arguments and isinstance(other.arguments[0].value, Literal):
-                return True
+            return True
     for one in definitions_at(code.values, target.text, call.scope, call.span.start):
         for part in walk(one.value):
             if isinstance(part, Call) and (fold(part.method).startswith("startof") or third_is_one(part)):
@@ -236,7 +245,7 @@ def chained(code: Code) -> Iterator[Found]:
 
 
 def added_in_python(code: Code) -> Iterator[tuple[Span, Scope, Expression, str]]:
-    for whole, scope in expressions(code.facts):
+    for whole, scope in code.expressions:
         for part in walk(whole):
             if isinstance(part, Binary) and part.operator == "+" and isinstance(part.right, Call):
                 named = {argument.name for argument in part.right.arguments}
@@ -252,7 +261,7 @@ def added_by_call(code: Code) -> Iterator[tuple[Span, Scope, Expression, str]]:
 
 def months_without_years(code: Code) -> Iterator[Found]:
     """`relativedelta(a, b).months`: a year and one month count as one month."""
-    for whole, scope in expressions(code.facts):
+    for whole, scope in code.expressions:
         for part in walk(whole):
             if not isinstance(part, Member) or part.name != "months" or code.facts.language != "python":
                 continue
@@ -276,7 +285,7 @@ def mentions_years(code: Code, scope: Scope) -> bool:
 
 def mixed_weeks(code: Code) -> Iterator[Found]:
     """The ISO week with the calendar year: the last days of December are booked under week 1 of the old year."""
-    for whole, scope in expressions(code.facts):
+    for whole, scope in code.expressions:
         for part in walk(whole):
             if (isinstance(part, Template) and week_template(code, part, scope)) or (
                 isinstance(part, Literal) and isinstance(part.value, str) and week_format(part.value)

@@ -26,9 +26,9 @@ from rules.facts import (
     fold,
     walk,
 )
-from rules.periods import Boundary, Zone, expressions
+from rules.periods import Boundary, Zone
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
-from rules.subjects import bills, only_shows
+from rules.subjects import bills, only_shows, spoken_in
 from rules.vocabulary import words
 
 ABOUT = About(
@@ -42,6 +42,7 @@ ABOUT = About(
 )
 GETTERS = frozenset("getfullyear getmonth getdate getday gethours".split())
 UTC_DAYS = frozenset("split slice substring substr".split())
+USED = frozenset("usage usages quota credits metering metered overage entitlement entitlements consumption billing".split())
 PERIOD_WORDS = frozenset("period month monthly day daily today cycle reset billing renew week year quota start end".split())
 SHIFTING = frozenset(
     "startofmonth endofmonth submonths addmonths setdate startofday endofday setmonth differenceinmonths".split()
@@ -69,7 +70,7 @@ Found = tuple[Scope, Finding]
 
 def offsets(code: Code) -> Iterator[Found]:
     """`offset || 8`: zero, which is UTC, is taken for missing."""
-    for expression, scope in expressions(code.facts):
+    for expression, scope in code.expressions:
         for part in walk(expression):
             if not isinstance(part, Logical) or part.operator != "or" or not isinstance(part.right, Literal):
                 continue
@@ -219,6 +220,8 @@ def boundaries(code: Code) -> Iterator[Found]:
         mixed = utc_day(code, one)
         if mixed is None and in_front_end(code, one.scope):
             continue
+        if converted(code, one) or (mixed is None and not USED & spoken_in(code.facts, one.scope)):
+            continue
         if mixed is None and not counts(code, one):
             continue
         yield one.scope, local_boundary(code, one, mixed)
@@ -228,6 +231,14 @@ def in_front_end(code: Code, scope: Scope) -> bool:
     """Components and hooks show a period in the reader's own zone, which is what they should do."""
     name = code.facts.path.rsplit("/", 1)[-1]
     return code.context(scope) is Context.BROWSER or bool(re.match(r"use[A-Z-].*", name))
+
+
+def converted(code: Code, one: Boundary) -> bool:
+    """`createTZDate(new Date(y, m, 1))`: whoever takes it puts it into a zone."""
+    return any(
+        call.span.holds(one.span) and call.span != one.span and {"tz", "zoned", "utc", "zone"} & set(words(call.method))
+        for call in code.facts.calls
+    )
 
 
 def counts(code: Code, one: Boundary) -> bool:
@@ -253,7 +264,10 @@ def target_names(assign: Assign) -> Iterator[str]:
 
 def utc_day(code: Code, one: Boundary) -> Call | None:
     """Where the same code takes days in UTC, `toISOString().split("T")[0]`: the two disagree for some hours of each day."""
+    nearby = code.facts.root.span.end_line <= 250
     for call in code.facts.calls:
+        if not nearby and enclosing(call.scope, Kind.FUNCTION) is not enclosing(one.scope, Kind.FUNCTION):
+            continue
         inner = call.receiver
         if fold(call.method) in UTC_DAYS and isinstance(inner, Call) and fold(inner.method) == "toisostring" and day_part(call):
             return call

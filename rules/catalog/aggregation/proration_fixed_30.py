@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.contexts import Context
 from rules.facts import Binary, Call, Expression, Kind, Literal, Member, Name, Scope, enclosing, walk
-from rules.periods import expressions
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 from rules.subjects import name_around
 from rules.vocabulary import words
@@ -37,7 +36,7 @@ def check(code: Code) -> Iterator[Finding]:
     if not code.billing:
         return
     said: set[object] = set()
-    for whole, scope in expressions(code.facts):
+    for whole, scope in code.expressions:
         for part in walk(whole):
             if not isinstance(part, Binary) or not divides(part) or code.context(scope) in (Context.TEST, Context.SCRIPT):
                 continue
@@ -105,7 +104,7 @@ def is_multiplied(code: Code, part: Binary, scope: Scope) -> bool:
     names = {
         getattr(target, "text", "") for assign in code.facts.assigns if assign.value is part for target in assign.targets
     } - {""}  # fmt: skip
-    for whole, place in expressions(code.facts):
+    for whole, place in code.expressions:
         if enclosing(place, Kind.FUNCTION) is not enclosing(scope, Kind.FUNCTION):
             continue
         for one in walk(whole):

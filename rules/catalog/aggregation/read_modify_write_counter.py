@@ -64,7 +64,13 @@ def check(code: Code) -> Iterator[Finding]:
         if counter.atomic or counter.read is None or counter.change not in (Change.ADD, Change.SUBTRACT):
             continue
         saved = saving_call(code, counter)
-        if saved is None or saved in said or not unprotected(code, counter.scope) or compares_old(code, counter, saved):
+        if (
+            saved is None
+            or saved in said
+            or not persists(saved)
+            or not unprotected(code, counter.scope)
+            or compares_old(code, counter, saved)
+        ):
             continue
         said.add(saved)
         yield finding(code, counter, saved)
@@ -106,7 +112,7 @@ def persists(call: Call) -> bool:
     """`map.set(key, row)` keeps a row in memory; a store's `set` is awaited or called on something named like one."""
     if fold(call.method) not in ("set", "put", "update", "write", "store"):
         return True
-    return call.start is Start.AWAITED or bool(STORE_WORDS & set(words(call.name)))
+    return call.start is Start.AWAITED or isinstance(call.receiver, Call) or bool(STORE_WORDS & set(words(call.name)))
 
 
 def saves(call: Call, name: str) -> bool:

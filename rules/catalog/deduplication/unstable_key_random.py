@@ -25,7 +25,7 @@ ABOUT = About(
     classes=("D2",),
     cwe=("CWE-837",),
     iso_25010="Reliability / fault tolerance",
-    gives_way_to=("colliding-key", "emit-error-swallowed"),
+    gives_way_to=("colliding-key",),
 )
 FRESH = (Kinds.CLOCK, Kinds.RANDOM)
 

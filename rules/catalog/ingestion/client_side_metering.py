@@ -113,7 +113,7 @@ def emitted(emission: Emission) -> Finding:
     return Finding(
         span=emission.call.span,
         cause=emission.call.span,
-        description=f"This {emission.title} is sent by code in the browser: it exposes the key, and the user decides what to send.",
+        description=f"This {emission.title} is sent by the browser: the key is exposed, and the user decides what to send.",
         remediation="Send it from the server, in the endpoint that does the metered work.",
         confidence=Confidence.CERTAIN,
     )
@@ -123,7 +123,7 @@ def written(counter: Counter) -> Finding:
     return Finding(
         span=counter.span,
         description=f"The browser itself writes `{counter.name}`: its user can leave that out or write another number.",
-        remediation=f"Change `{counter.name}` on the server, in the endpoint that does the work, and forbid clients to write it.",
+        remediation=f"Change `{counter.name}` on the server, where the work is done, and forbid clients to write it.",
         confidence=Confidence.LIKELY,
     )
 

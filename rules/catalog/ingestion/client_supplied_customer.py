@@ -1,8 +1,8 @@
 """Whose usage is booked is read from the request, so any caller can book usage to somebody else.
 
-A customer, user or subscription id in a body or query is a claim. Unless it is compared with who is signed in, one user can spend
-another's credits, fill another's bill, or put their own usage on an id that nobody pays for. Take the id from the session or token
-that the server has checked.
+A customer, user or subscription id in a body or query is a claim. Unless it is compared with who is signed in, one user can
+spend another's credits, fill another's bill, or put their own usage on an id that nobody pays for. Take the id from the
+session or token that the server has checked.
 """
 
 from collections.abc import Iterator
@@ -26,10 +26,12 @@ ABOUT = About(
     iso_25010="Security / authenticity",
     gives_way_to=("client-supplied-quantity",),
 )
-PARTIES = frozenset("user customer account tenant org organization organisation workspace team subject subscription member".split())
+PARTIES = frozenset(
+    "user customer account tenant org organization organisation workspace team subject subscription member".split()
+)
 SIGNED_IN = (
-    "getserversession getsession currentuser getcurrentuser getuser auth requireauth verifytoken getauth withauth loginrequired "
-    "isauthenticated requirelogin verifyjwt getuserfromrequest"
+    "getserversession getsession currentuser getcurrentuser getuser auth requireauth verifytoken getauth withauth "
+    "loginrequired isauthenticated requirelogin verifyjwt getuserfromrequest"
 ).split()
 QUIET = frozenset({Context.TEST, Context.BROWSER, Context.WEBHOOK, Context.WORKER, Context.SCHEDULE, Context.SCRIPT})
 
@@ -71,7 +73,9 @@ def given(code: Code, call: Call, emission: Emission | None) -> Iterator[Express
 def is_party(name: str) -> bool:
     """`userId`, `customer_id`, `stripeCustomerId`, `subscription_item_id`, `email`."""
     said = words(name)
-    return bool(said) and ((said[-1] == "id" and bool(PARTIES & set(said[:-1]))) or said == ("customer",) or said[-1] == "email")
+    return bool(said) and (
+        (said[-1] == "id" and bool(PARTIES & set(said[:-1]))) or said == ("customer",) or said[-1] == "email"
+    )
 
 
 def owned(code: Code, read: Read, scope: Scope) -> bool:
@@ -105,7 +109,7 @@ def finding(code: Code, read: Read, what: str, at: Span, scope: Scope) -> Findin
     return Finding(
         span=read.span,
         cause=at,
-        description=f"`{read.field}` is read from the request and decides whom {what} charges: any caller can name somebody else.",
+        description=f"`{read.field}` comes from the request and decides whom {what} charges: any caller can name another.",
         remediation=f"Take the customer from {instead}, or refuse where `{read.field}` is not theirs.",
         confidence=Confidence.CERTAIN if known else Confidence.LIKELY,
         trace=(Step(at, "booked here"),) if at.line != read.span.line else (),

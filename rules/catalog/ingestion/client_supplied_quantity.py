@@ -1,8 +1,8 @@
 """The amount of usage that is booked comes from the request of the customer who pays for it.
 
-Whoever calls the endpoint chooses the number: zero or less makes the usage free, a negative one may even give credit back, and a
-large one harms whoever is billed. Work the quantity out on the server from what was really done. Where a number has to come from
-outside, let only your own services send it, with a key of theirs, and bound it.
+Whoever calls the endpoint chooses the number: zero or less makes the usage free, a negative one may even give credit back,
+and a large one harms whoever is billed. Work the quantity out on the server from what was really done. Where a number has to
+come from outside, let only your own services send it, with a key of theirs, and bound it.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.contexts import Context
 from rules.counters import Change, Counter
-from rules.facts import Expression, Scope, Span, fold
+from rules.facts import Expression, Scope, Span
 from rules.quantities import given_quantities, is_quantity
 from rules.requests import Read, reads, trusted
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
@@ -62,7 +62,7 @@ def finding(read: Read, what: str, at: Span) -> Finding:
     return Finding(
         span=read.span,
         cause=at,
-        description=f"`{read.field}` is read from the request and decides how much {what} books: the caller can send 0 or less.",
+        description=f"`{read.field}` comes from the request and decides how much {what} books: a caller can send 0 or less.",
         remediation=f"Work `{read.field}` out on the server from what was done, or accept it from your own services only.",
         confidence=Confidence.LIKELY,
         trace=(Step(at, "booked here"),) if at.line != read.span.line else (),

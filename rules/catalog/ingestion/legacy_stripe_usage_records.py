@@ -1,9 +1,9 @@
 """Usage is reported through an interface that its provider has removed or replaced.
 
-Stripe took usage records out of API version 2025-03-31 (basil) and out of the SDKs of that time: once the version or the SDK is
-raised, every report fails, and the usage of that time is not billed. Move to billing meters: create a meter, put it on the price,
-and send meter events with the customer, a value and an identifier. Where another provider's old call still works, nothing is lost
-today, but new integrations should start with its successor.
+Stripe took usage records out of API version 2025-03-31 (basil) and out of the SDKs of that time: once the version or the SDK
+is raised, every report fails, and the usage of that time is not billed. Move to billing meters: create a meter, put it on the
+price, and send meter events with the customer, a value and an identifier. Where another provider's old call still works,
+nothing is lost today, but new integrations should start with its successor.
 """
 
 from collections.abc import Iterator
@@ -69,14 +69,15 @@ def is_sdk(code: Code, scope: Scope) -> bool:
 
 def removed(call: Call, record: providers.Call | None) -> Finding:
     reads = record is not None and record.role == "query"
+    name = ".".join(call.name.split(".")[-2:])
     what = "reads usage records" if reads else "reports a usage record"
     return Finding(
         span=call.span,
-        description=f"`{'.'.join(call.name.split('.')[-2:])}` {what}, which Stripe removed in API version 2025-03-31: after an upgrade it fails.",
+        description=f"`{name}` {what}, which Stripe removed in API version 2025-03-31: after an upgrade it fails.",
         remediation=(
             "Read the meter's event summaries instead (`billing.meters`), after moving the price to a billing meter."
             if reads
-            else "Create a billing meter, put it on the price, and send `billing.meterEvents` with customer, value and identifier."
+            else "Put a billing meter on the price and send meter events with customer, value and identifier."
         ),
         confidence=Confidence.CERTAIN,
         severity=Severity.MEDIUM if reads else None,
@@ -96,17 +97,22 @@ def replaced(call: Call, record: providers.Call, old: providers.Deprecation) -> 
 
 def old_aws_fields(emission: Emission) -> bool:
     """AWS Marketplace names customers by account and licence now; what integrates by the old names goes on to work."""
-    if emission.provider is None or not emission.provider.id.startswith("aws_marketplace"):
+    if emission.provider is None or emission.provider.id != "aws_marketplace" or not takes_batch(emission):
         return False
     given = [emission.given, *emission.events]
     has_old = any(one.first(AWS_OLD) is not None for one in given)
     return has_old and not any(one.first(AWS_NEW) is not None for one in given) and all(one.complete for one in given)
 
 
+def takes_batch(emission: Emission) -> bool:
+    """`MeterUsage` still names the product by its code; only the batch call has new names."""
+    return emission.record is not None and emission.record.role == "emit_batch"
+
+
 def old_fields(emission: Emission) -> Finding:
     return Finding(
         span=emission.call.span,
-        description=f"{emission.title} names the customer by `CustomerIdentifier` or `ProductCode`, which new products no longer have.",
+        description=f"{emission.title} uses `CustomerIdentifier` or `ProductCode`, which new products no longer have.",
         remediation="For a new product use `CustomerAWSAccountId` and `LicenseArn`; never send both pairs, that bills twice.",
         confidence=Confidence.CERTAIN,
         severity=Severity.LOW,
@@ -209,10 +215,10 @@ export async function store(prisma: PrismaClient, quantity: number, key: string)
 import boto3
 client = boto3.client("meteringmarketplace")
 
-def report(licence, account, hour, quantity):
+def report(licence, account, hour):
     answer = client.batch_meter_usage(
         UsageRecords=[
-            {"Timestamp": hour, "LicenseArn": licence, "CustomerAWSAccountId": account, "Dimension": "scans", "Quantity": quantity},
+            {"Timestamp": hour, "LicenseArn": licence, "CustomerAWSAccountId": account, "Dimension": "scans", "Quantity": 1},
         ],
     )
     refused = [one for one in answer["Results"] if one["Status"] != "Success"]

@@ -1,8 +1,9 @@
 """The time of a usage event is the moment of sending, although the usage happened earlier.
 
-A worker, job or callback runs later than the use it reports: after a backlog, a retry or an outage by hours. Usage stamped with the
-worker's clock falls into a later hour, day or billing period than the one it belongs to, and a retry moves it again. Take the time
-at which the usage happened, carry it in the message, and send that one; with its zone, or a server in another zone shifts it too.
+A worker, job or callback runs later than the use it reports: after a backlog, a retry or an outage by hours. Usage stamped
+with the worker's clock falls into a later hour, day or billing period than the one it belongs to, and a retry moves it again.
+Take the time at which the usage happened, carry it in the message, and send that one; with its zone, or a server in another
+zone shifts it too.
 """
 
 from collections.abc import Iterator
@@ -140,7 +141,11 @@ def without_zone_finding(code: Code, emission: Emission, value: Expression, made
     utc = made.folded.endswith("utcnow")
     text = code.facts.text(made.span)
     whole = code.facts.text(resolved(code.values, value, emission.scope, emission.call.span.start).span)
-    aware = "datetime.now(timezone.utc)" if not text.startswith("datetime.datetime") else "datetime.datetime.now(datetime.timezone.utc)"
+    aware = (
+        "datetime.now(timezone.utc)"
+        if not text.startswith("datetime.datetime")
+        else "datetime.datetime.now(datetime.timezone.utc)"
+    )
     known = "timezone" in code.facts.imports or text.startswith("datetime.datetime")
     return Finding(
         span=value.span,

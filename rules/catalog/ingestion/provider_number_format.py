@@ -1,8 +1,8 @@
 """The amount of a usage event is written in a form that its provider does not count.
 
-Orb adds up JSON numbers and passes over texts, AWS Marketplace takes decimals as plain digits with at most six places, Azure refuses
-zero, and several take whole numbers only. A wrong form is refused, or worse, accepted and never counted. Send what this provider
-reads; what is right for one is wrong for another.
+Orb adds up JSON numbers and passes over texts, AWS Marketplace takes decimals as plain digits with at most six places, Azure
+refuses zero, and several take whole numbers only. A wrong form is refused, or worse, accepted and never counted. Send what
+this provider reads; what is right for one is wrong for another.
 """
 
 from collections.abc import Iterator
@@ -71,7 +71,12 @@ def inside(code: Code, emission: Emission, value: Expression) -> Iterator[Findin
     whole = resolved(code.values, value, emission.scope, emission.call.span.start)
     entries: tuple[Entry, ...] = whole.entries if isinstance(whole, Object) else ()
     for entry in entries:
-        if entry.name is not None and is_quantity(entry.name) and isinstance(entry.value, Call) and fold(entry.value.method) in TO_TEXT:
+        if (
+            entry.name is not None
+            and is_quantity(entry.name)
+            and isinstance(entry.value, Call)
+            and fold(entry.value.method) in TO_TEXT
+        ):
             yield finding(code, emission, entry.value, "is a text, which is not added up")
 
 

@@ -1,8 +1,9 @@
 """The amount of usage is cut off, can be negative, or can be no number at all.
 
-A fraction that is cut off on every event is never billed, and over many small uses that is most of the usage. A difference without a
-floor turns a late or repeated reading into negative usage, which is refused or gives money back; a missing number becomes the text
-`undefined` or NaN. Carry fractions on to the period's sum and round there, and refuse what is not a number of zero or more.
+A fraction that is cut off on every event is never billed, and over many small uses that is most of the usage. A difference
+without a floor turns a late or repeated reading into negative usage, which is refused or gives money back; a missing number
+becomes the text `undefined` or NaN. Carry fractions on to the period's sum and round there, and refuse what is not a number
+of zero or more.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from rules.contexts import Context
 from rules.counters import Change
 from rules.emissions import Emission
 from rules.facts import Binary, Call, Expression, Kind, Literal, Member, Name, Scope, Span, enclosing, fold, walk, within
-from rules.quantities import given_quantities, is_quantity, named_quantities
+from rules.quantities import given_quantities, named_quantities
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 from rules.values import definitions_at
 from rules.vocabulary import consumes, emits, words
@@ -67,7 +68,11 @@ def amounts(code: Code) -> Iterator[tuple[str, Span, Scope, Expression]]:
         said = words(call.method)
         if RESERVED & set(said):
             continue
-        charges = consumes(call.method) or emits(call.method) or (said[:1] in (("update",), ("add",)) and {"used", "quota"} <= set(said))
+        charges = (
+            consumes(call.method)
+            or emits(call.method)
+            or (said[:1] in (("update",), ("add",)) and {"used", "quota"} <= set(said))
+        )
         if charges and id(call) not in seen:
             for argument in call.arguments:
                 yield f"`{call.name}`", call.span, call.scope, argument.value
@@ -112,11 +117,17 @@ def is_fraction(code: Code, value: Expression, scope: Scope, at: int, hops: int 
     for part in walk(value):
         if isinstance(part, Binary) and part.operator == "/" and not is_time(part):
             return not (isinstance(part.right, Literal) and part.right.value == 1000)
-        if isinstance(part, Binary) and part.operator == "*" and any(FRACTIONS & set(spoken(side)) for side in (part.left, part.right)):
+        if (
+            isinstance(part, Binary)
+            and part.operator == "*"
+            and any(FRACTIONS & set(spoken(side)) for side in (part.left, part.right))
+        ):
             return True
     if isinstance(value, Name) and hops:
         return any(
-            one.value is not None and one.how in ("assign", "change") and is_fraction(code, one.value, one.scope, one.end, hops - 1)
+            one.value is not None
+            and one.how in ("assign", "change")
+            and is_fraction(code, one.value, one.scope, one.end, hops - 1)
             for one in definitions_at(code.values, value.text, scope, at)
         )
     return False
@@ -150,7 +161,7 @@ def unsound(code: Code, emission: Emission, name: str, value: Expression) -> Ite
         yield Finding(
             span=value.span,
             cause=emission.call.span,
-            description=f"`{text}` is undefined where a part is missing, and {emission.title} then books `undefined` or nothing.",
+            description=f"`{text}` is undefined where a part is missing, and {emission.title} then books nothing.",
             remediation=f"Test `{name}` before the report, and say what a missing amount means.",
             confidence=Confidence.LIKELY,
         )
@@ -160,7 +171,7 @@ def unsound(code: Code, emission: Emission, name: str, value: Expression) -> Ite
         yield Finding(
             span=value.span,
             cause=emission.call.span,
-            description=f"`{code.facts.text(difference.span)}` can be below zero, and {emission.title} then refuses it or gives back.",
+            description=f"`{code.facts.text(difference.span)}` can be below zero, and {emission.title} then refuses it.",
             remediation="Put a floor of 0 under the difference, and keep what is below it for the next report.",
             confidence=Confidence.LIKELY if known is not None and known.negative is False else Confidence.POSSIBLE,
         )
@@ -172,7 +183,12 @@ def subtraction(code: Code, emission: Emission, value: Expression) -> Binary | N
         whole = whole.arguments[0].value
     if isinstance(whole, Name):
         found = definitions_at(code.values, whole.text, emission.scope, emission.call.span.start)
-        if len(found) == 1 and found[0].how == "assign" and found[0].value is not None and not tested(code, emission.scope, whole):
+        if (
+            len(found) == 1
+            and found[0].how == "assign"
+            and found[0].value is not None
+            and not tested(code, emission.scope, whole)
+        ):
             whole = found[0].value
     plain = isinstance(whole, Binary) and whole.operator == "-"
     return whole if plain and isinstance(whole, Binary) and not isinstance(whole.right, Literal) else None

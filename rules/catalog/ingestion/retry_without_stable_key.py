@@ -1,8 +1,8 @@
 """A usage report is repeated after a failure, and the repeats cannot be recognised as such.
 
-A time-out does not mean that the provider did not count the event. Each attempt without a key, or with a key that is made inside
-the repeated code, is new usage to the provider: one bad minute of the network bills a customer several times. Make the key before
-the first attempt from what was used, and send the same one on every attempt.
+A time-out does not mean that the provider did not count the event. Each attempt without a key, or with a key that is made
+inside the repeated code, is new usage to the provider: one bad minute of the network bills a customer several times. Make the
+key before the first attempt from what was used, and send the same one on every attempt.
 """
 
 from collections.abc import Iterator
@@ -80,7 +80,7 @@ def without_key(code: Code, emission: Emission, event: Given, key: Key, again: S
     return Finding(
         span=emission.call.span,
         description=f"{emission.title} is retried here without `{field}`: each attempt that did arrive is billed again.",
-        remediation=f"Pass `{field}`, such as {f'`{found}`' if found else 'the id of what was used'}, the same on every attempt.",
+        remediation=f"Pass `{field}`, such as {f'`{found}`' if found else 'the id of what was used'}, same on every attempt.",
         confidence=Confidence.CERTAIN,
         trace=(Step(again.span, "this is run again after a failure"),),
         fix=Fix(f"Add `{field}`", (edit,)) if edit else None,
@@ -94,7 +94,7 @@ def fresh_key(code: Code, emission: Emission, value: Expression, fresh: Origin, 
     return Finding(
         span=value.span,
         cause=emission.call.span,
-        description=f"Each attempt of {emission.title} makes its key anew with `{made}`: an attempt that did arrive is billed again.",
+        description=f"Each attempt of {emission.title} makes a new key with `{made}`: one that did arrive is billed again.",
         remediation=f"Make the key before the first attempt, from {f'`{found}`' if found else 'the id of what was used'}.",
         confidence=Confidence.CERTAIN if emission.certain else Confidence.LIKELY,
         trace=(Step(again.span, "this is run again after a failure"),),

@@ -1,8 +1,8 @@
 """A streamed answer of a language model is charged, but the provider is not asked to say how many tokens it used.
 
-OpenAI's chat API sends no usage in a stream unless `stream_options.include_usage` is set: code that reads `usage` then finds nothing,
-and bills nothing or a guess, while the same question without streaming is billed in full. Ask for the usage, read it from the last
-chunk, and book that.
+OpenAI's chat API sends no usage in a stream unless `stream_options.include_usage` is set: code that reads `usage` then finds
+nothing, and bills nothing or a guess, while the same question without streaming is billed in full. Ask for the usage, read it
+from the last chunk, and book that.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,9 @@
 """The time of a usage event is sent in another unit or form than its provider reads.
 
-Milliseconds where seconds are wanted lie tens of thousands of years ahead, and seconds where milliseconds are wanted lie in January
-1970: the event is refused, or it counts in no period that is ever billed. The unit differs between providers, and even between
-the versions of one: Stripe's first meter events take whole seconds, its second ones a text like `2026-11-20T10:00:00Z`.
+Milliseconds where seconds are wanted lie tens of thousands of years ahead, and seconds where milliseconds are wanted lie in
+January 1970: the event is refused, or it counts in no period that is ever billed. The unit differs between providers, and
+even between the versions of one: Stripe's first meter events take whole seconds, its second ones a text like
+`2026-11-20T10:00:00Z`.
 """
 
 from collections.abc import Iterator
@@ -48,11 +49,11 @@ def check(code: Code) -> Iterator[Finding]:
 
 def finding(code: Code, emission: Emission, value: Expression, found: Unit, wanted: str) -> Finding:
     written = "a text" if found is Unit.TEXT else found.value
-    new = rewritten(code, value, found, wanted)
+    text, new = code.facts.text(value.span), rewritten(code, value, found, wanted)
     return Finding(
         span=value.span,
         cause=emission.call.span,
-        description=f"`{code.facts.text(value.span)}` is {written}, but {emission.title} reads {WANTED[wanted]}: {cost(found, wanted)}.",
+        description=f"`{text}` is {written}, but {emission.title} reads {WANTED[wanted]}: {cost(found, wanted)}.",
         remediation=f"Send {f'`{new}`' if new else WANTED[wanted]}.",
         confidence=Confidence.CERTAIN,
         fix=Fix(f"Send `{new}`", (Edit(value.span.start, value.span.end, new),)) if new else None,

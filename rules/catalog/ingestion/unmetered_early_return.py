@@ -1,8 +1,8 @@
 """One way out of a metered function does the work, or takes its result, without booking the usage that the other ways book.
 
-A streaming branch that returns before the report, or a recorder that gives up when the provider sent no usage, makes that part of
-the product free, and nobody sees it in a total. Book on every way out on which the work was done; where the amount is missing, book
-an estimate and mark it, or raise an alert, and never treat "unknown" as zero.
+A streaming branch that returns before the report, or a recorder that gives up when the provider sent no usage, makes that
+part of the product free, and nobody sees it in a total. Book on every way out on which the work was done; where the amount is
+missing, book an estimate and mark it, or raise an alert, and never treat "unknown" as zero.
 """
 
 from collections.abc import Iterator
@@ -66,9 +66,14 @@ def check(code: Code) -> Iterator[Finding]:
         nested = any(function.span.holds(span) and enclosing(at, Kind.FUNCTION) is not function for span, at in booked)
         if later is not None and not nested and is_stream(head.test) and gives_result(way_out):
             yield streamed(code, scope, way_out, later)
-        elif lacks_usage(head.test) and is_recorder(code, function) and only_logs(code, scope) and (later or makes_events(function)):
-            if gives_nothing(way_out):
-                yield unknown(code, way_out, head.test, later)
+        elif (
+            lacks_usage(head.test)
+            and is_recorder(code, function)
+            and only_logs(code, scope)
+            and (later or makes_events(function))
+            and gives_nothing(way_out)
+        ):
+            yield unknown(code, way_out, head.test, later)
 
 
 def books(name: str) -> bool:
@@ -101,7 +106,9 @@ def is_stream(test: Expression) -> bool:
 def gives_result(way_out: Return) -> bool:
     """The stream itself. A plain function that it is handed to may book, as may one that runs when it ends."""
     value = way_out.value
-    return isinstance(value, Name | Member) or (isinstance(value, Call) and (value.constructs or isinstance(value.callee, Member)))
+    return isinstance(value, Name | Member) or (
+        isinstance(value, Call) and (value.constructs or isinstance(value.callee, Member))
+    )
 
 
 def gives_nothing(way_out: Return) -> bool:
@@ -158,10 +165,11 @@ def streamed(code: Code, scope: Scope, way_out: Return, later: Span) -> Finding:
 
 
 def unknown(code: Code, way_out: Return, test: Expression, later: Span | None) -> Finding:
+    said = " ".join(code.facts.text(test.span).split())[:80]
     return Finding(
         span=way_out.span,
         cause=way_out.span,
-        description=f"Where `{' '.join(code.facts.text(test.span).split())[:80]}` holds, the work was done but nothing is booked: unknown counts as free.",
+        description=f"Where `{said}` holds, the work was done but nothing is booked: unknown counts as free.",
         remediation="Book an estimate and mark it as one, or raise an error that someone looks at.",
         confidence=Confidence.LIKELY,
         trace=(Step(later, "otherwise booked here"),) if later else (),

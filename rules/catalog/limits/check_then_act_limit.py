@@ -52,7 +52,8 @@ def check(code: Code) -> Iterator[Finding]:
 
 
 def unjudged(code: Code, scope: Scope) -> bool:
-    return code.context(scope) in (Context.TEST, Context.BROWSER)
+    """Tests and browsers decide nothing for the server, and schedules and scripts run one at a time."""
+    return code.context(scope) in (Context.TEST, Context.BROWSER, Context.SCRIPT, Context.SCHEDULE)
 
 
 def from_taking(code: Code, limit: Limit) -> bool:

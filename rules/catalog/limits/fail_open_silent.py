@@ -70,8 +70,8 @@ def unjudged(code: Code, scope: Scope) -> bool:
 
 def checked_under(code: Code, scope: Scope, head: Handler) -> str | None:
     """The name of the check whose failure a handler takes: a helper's, or the function's own where that is a check."""
-    for call in code.facts.calls:
-        if gates.is_gate(code, call) and guards(head, call) and of_use(code, call):
+    for call in gates.asked(code):
+        if guards(head, call) and of_use(code, call):
             return call.method
     function = enclosing(scope, Kind.FUNCTION)
     if function is None or not isinstance(function.head, Function):
@@ -185,7 +185,7 @@ def goes_on(code: Code, handler: Scope) -> bool:
             return False
         if any(within(one.scope, tried) for one in code.facts.raises):
             return True
-    helped = any(gates.is_gate(code, call) and guards(head, call) for call in code.facts.calls)
+    helped = any(guards(head, call) for call in gates.asked(code))
     return helped and any(call.span.start > handler.span.end for call in code.calls_in(function))
 
 

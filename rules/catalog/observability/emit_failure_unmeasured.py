@@ -1,8 +1,8 @@
 """A usage report that fails leaves a log line but no number that anyone is alerted by.
 
-Log lines of a failing provider are read after the invoice was wrong. This file counts other things already: count failed reports too,
-and alert on them, so that a failing provider is noticed on the same day. Where events wait in an outbox, measure the age of the
-oldest as well.
+Log lines of a failing provider are read after the invoice was wrong. This file counts other things already: count failed
+reports too, and alert on them, so that a failing provider is noticed on the same day. Where events wait in an outbox, measure
+the age of the oldest as well.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,9 @@ ABOUT = About(
     gives_way_to=("emit-error-swallowed",),
 )
 CLIENTS = ("prom-client", "prometheus", "statsd", "datadog", "dd-trace", "opentelemetry", "micrometer", "hot-shots")
-MEASURES = frozenset("inc increment observe record gauge counter metric metrics statsd histogram add alert page notify sentry capture".split())
+MEASURES = frozenset(
+    "inc increment observe record gauge counter metric metrics statsd histogram add alert page notify sentry capture".split()
+)
 WAITING = frozenset("outbox relay pending backlog unsent".split())
 
 

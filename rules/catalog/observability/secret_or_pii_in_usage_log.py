@@ -1,7 +1,7 @@
 """An API key or personal data is logged where usage is metered, or sent along with the usage event.
 
-Logs and billing providers are read by many and kept for long. A key in them works for whoever reads it, and names, addresses and
-prompts are personal data that nobody needs for a bill. Log an id, and send only what the meter adds up or groups by.
+Logs and billing providers are read by many and kept for long. A key in them works for whoever reads it, and names, addresses
+and prompts are personal data that nobody needs for a bill. Log an id, and send only what the meter adds up or groups by.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,9 @@ ABOUT = About(
 )
 LOGS = frozenset("console logger logging log slog".split())
 LEVELS = frozenset("log info debug warn warning error exception print printf println infof debugf errorf warnf".split())
-SECRETS = frozenset("apikey secretkey accesstoken authtoken password bearertoken privatekey stripesecretkey clientsecret".split())
+SECRETS = frozenset(
+    "apikey secretkey accesstoken authtoken password bearertoken privatekey stripesecretkey clientsecret".split()
+)
 PERSONAL = frozenset("email prompt ipaddress clientip useremail phone phonenumber".split())
 SAFE = frozenset("hash hashed masked id prefix last name redacted suffix fingerprint".split())
 

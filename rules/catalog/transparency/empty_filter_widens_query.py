@@ -1,14 +1,31 @@
 """A filter on the customer is added only when it has a value, so without one the query returns everybody's usage.
 
 An empty list of customers means "none of them", but a query that leaves the condition out means "all of them": the first user
-without a team or subscription sees, or is billed for, the usage of every tenant. Return nothing where there is nobody to ask for.
+without a team or subscription sees, or is billed for, the usage of every tenant. Return nothing where there is nobody to ask
+for.
 """
 
 from collections.abc import Iterator
 
 from rules.code import Code
 from rules.contexts import Context
-from rules.facts import Assign, Branch, Call, Compare, Expression, Kind, Literal, Member, Name, Scope, chain, enclosing, fold, walk, within
+from rules.facts import (
+    Assign,
+    Branch,
+    Call,
+    Compare,
+    Expression,
+    Kind,
+    Literal,
+    Member,
+    Name,
+    Scope,
+    chain,
+    enclosing,
+    fold,
+    walk,
+    within,
+)
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 from rules.vocabulary import words
 
@@ -26,7 +43,9 @@ PARTIES = frozenset(
     "user users project projects subscription subscriptions".split()
 )
 FILTERS = frozenset("filter where in filterby andwhere wherein eq whereraw".split())
-PLAIN = frozenset("select query selectfrom selectall from model table all createquerybuilder sum count func distinct knex".split())
+PLAIN = frozenset(
+    "select query selectfrom selectall from model table all createquerybuilder sum count func distinct knex".split()
+)
 USAGE = frozenset("usage usages meter meters metering billing invoice invoices credits consumption billable".split())
 QUIET = frozenset({Context.TEST, Context.BROWSER, Context.SCRIPT})
 

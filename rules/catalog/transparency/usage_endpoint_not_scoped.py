@@ -1,7 +1,7 @@
 """An endpoint that shows usage or invoices takes the customer's id from the request and does not check whose it is.
 
-Anyone who is signed in, or anyone at all, can put another customer's id there and read what that one uses and pays. Take the id from
-the session, or compare it with the session before the query.
+Anyone who is signed in, or anyone at all, can put another customer's id there and read what that one uses and pays. Take the
+id from the session, or compare it with the session before the query.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.contexts import Context
-from rules.facts import Call, Scope, Span, enclosing, fold, Kind
+from rules.facts import Call, Kind, Scope, Span, enclosing, fold
 from rules.requests import carried, outermost, reads, trusted
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 from rules.vocabulary import words
@@ -25,7 +25,8 @@ ABOUT = About(
 )
 SHOWN = frozenset("usage usages invoice invoices billing credits meter meters metering".split())
 READS = frozenset(
-    "find findmany findfirst findunique findone aggregate count select query filter filterby where get all first fetch sum groupby".split()
+    "find findmany findfirst findunique findone aggregate count select query filter filterby where get all "
+    "first fetch sum groupby".split()
 )
 KNOWN = re.compile(
     r"session|current_?user|auth|jwt|verify|token|principal|getuser|req\.user|request\.user|identity|permission|authorize|owner|member|"
@@ -52,7 +53,7 @@ def check(code: Code) -> Iterator[Finding]:
 
 def is_shown(code: Code, call: Call) -> bool:
     """A query of a table of usage or invoices: `prisma.usageEvent.findMany`, `db.query(Invoice)`."""
-    said = {word for word in words(call.name)}
+    said = set(words(call.name))
     for argument in call.arguments[:1]:
         said |= set(words(getattr(argument.value, "text", "")))
     return bool(SHOWN & said)

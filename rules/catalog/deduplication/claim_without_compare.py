@@ -1,0 +1,278 @@
+"""A state is read and tested, and later overwritten by id alone, without comparing that it is still the same.
+
+Two workers, webhooks or requests at once both read the old state, both pass the test and both do the work: a code is redeemed
+twice, an hour of usage is reported twice. Put the old state into the condition of the update and go on only if a row was
+changed, or take the row with a lock that holds until the new state is stored.
+"""
+
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.contexts import Context
+from rules.counters import written_fields
+from rules.duties import Work, works
+from rules.facts import (
+    Branch,
+    Call,
+    Expression,
+    Kind,
+    Literal,
+    Member,
+    Name,
+    Scope,
+    Span,
+    Test,
+    chain,
+    enclosing,
+    fold,
+    walk,
+    within,
+)
+from rules.flow import runs_alone
+from rules.limits import leaves
+from rules.marks import UPDATES
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.values import root_of
+from rules.vocabulary import words
+
+ABOUT = About(
+    id="MTR-213",
+    title="State is read, decided on, then overwritten by id without comparing the old state",
+    severity=Severity.HIGH,
+    classification=Classification.DEFICIENCY,
+    classes=("D4", "A13", "L1"),
+    cwe=("CWE-367",),
+    iso_25010="Reliability / faultlessness",
+)
+STATES = frozenset("status state".split())
+READS = ("get", "find", "first", "one", "load", "select", "fetch", "by", "scalar", "retrieve")
+
+
+def check(code: Code) -> Iterator[Finding]:
+    if not code.billing:
+        return
+    work = list(works(code))
+    reported: set[Scope] = set()
+    for test in code.facts.tests:
+        function = enclosing(test.scope, Kind.FUNCTION)
+        if function is None or function in reported or code.context(function) in (Context.TEST, Context.BROWSER):
+            continue
+        ignored = ignored_lock(code, function)
+        if not tests_state(test) or (ignored is None and runs_alone(code, test.scope)):
+            continue
+        write = next(
+            (one for one in writes(code, function) if one[0].start > test.span.end and decided(code, test, one[1])), None
+        )
+        done = [one for one in work if within(one[1], function) and one[0].start > test.span.end]
+        if write is not None and done:
+            reported.add(function)
+            sure = ignored is not None or looked_up(code, test, function)
+            yield finding(test, write[0], done, ignored, sure)
+
+
+def tests_state(test: Test) -> bool:
+    """`card.status !== "unused"`: a comparison of something's state with a constant."""
+    return any(
+        isinstance(part, Member) and words(part.name)[-1:] and words(part.name)[-1] in STATES for part in walk(test.value)
+    )
+
+
+def decided(code: Code, test: Test, scope: Scope) -> bool:
+    """Whether the test decides if the write runs: it stands in a branch of it, or after one that leaves."""
+    for one in code.facts.scopes:
+        if isinstance(one.head, Branch) and one.head.test is test.value:
+            if any(outer is one for outer in chain(scope)):
+                return True
+            if leaves(code.facts, one) and one.span.end <= scope.span.end:
+                return True
+    return False
+
+
+def writes(code: Code, function: Scope) -> Iterator[tuple[Span, Scope]]:
+    """Writes of a new state that do not name the old one in their condition."""
+    found: list[tuple[Span, Scope]] = []
+    for call in code.calls_in(function):
+        if fold(call.method) in UPDATES and "." in call.name:
+            for name, _ in written_fields(code.values, call):
+                if words(name)[-1:] and words(name)[-1] in STATES and not compares(code, call, name):
+                    found.append((call.span, call.scope))
+                    break
+        elif sets_state(call):
+            found.append((call.span, call.scope))
+    assigned = (one for one in code.facts.assigns if within(one.scope, function) and one.operator == "=")
+    found += [(one.span, one.scope) for one in assigned if any(is_state(target) for target in one.targets)]
+    yield from sorted(found, key=lambda one: one[0].start)
+
+
+def is_state(target: Expression) -> bool:
+    return isinstance(target, Member) and words(target.name)[-1:] != () and words(target.name)[-1] in STATES
+
+
+def looked_up(code: Code, test: Test, function: Scope) -> bool:
+    """Whether what is tested was read in this function: then nothing outside can have locked it for this test."""
+    roots = {root.text for part in walk(test.value) if isinstance(part, Member) and isinstance(root := root_of(part), Name)}
+    return any(
+        isinstance(target, Name) and target.text in roots and fold(call.method).startswith(READS)
+        for call in code.calls_in(function)
+        for target in call.targets
+    )
+
+
+def compares(code: Code, call: Call, name: str) -> bool:
+    """A second mention of the field in the statement is its condition."""
+    return code.facts.text(call.span).lower().count(name.lower()) > 1
+
+
+def sets_state(call: Call) -> bool:
+    """`updateCardStatus(card.id, "used")`: a helper that is told the id and the new state, and not the old one."""
+    said = words(call.method)
+    plain = [one for one in call.arguments if isinstance(one.value, Literal | Member)]
+    return (
+        bool(said)
+        and said[0] in ("update", "set", "mark")
+        and bool(STATES & set(said))
+        and len(plain) == len(call.arguments) == 2
+    )
+
+
+def ignored_lock(code: Code, function: Scope) -> Call | None:
+    """GORM 2 does not know `Set("gorm:query_option", "FOR UPDATE")`: it is accepted and does nothing."""
+    if not any(package.startswith("gorm.io/") for package in code.facts.packages):
+        return None
+    for call in code.calls_in(function):
+        if any(isinstance(one.value, Literal) and one.value.value == "gorm:query_option" for one in call.arguments):
+            return call
+    return None
+
+
+def finding(test: Test, write: Span, done: list[Work], ignored: Call | None, sure: bool) -> Finding:
+    before = next((one for one in done if one[0].end <= write.start), None)
+    what = (before or done[0])[2]
+    lock = " The lock asked for here is GORM 1's, and GORM 2 ignores it." if ignored is not None else ""
+    span = ignored.span if ignored is not None else test.span if before is not None else write
+    return Finding(
+        span=span,
+        cause=write,
+        description=f"Two runs at once both pass this test of the state, and {what} happens twice.{lock}"
+        if span is not write
+        else f"The new state is written whatever the old one is by now, two runs at once get here and {what} happens twice.",
+        remediation=(
+            'Lock the row with `Clauses(clause.Locking{Strength: "UPDATE"})`.'
+            if ignored is not None
+            else "Put the old state into the update's condition, do it before the work, and go on only if a row was changed."
+        ),
+        confidence=Confidence.LIKELY if sure else Confidence.POSSIBLE,
+        trace=(Step(write, "the new state is written here"),)
+        if span is not write
+        else (Step(test.span, "the old one is tested here"),),
+    )
+
+
+EXAMPLES = (
+    Example(
+        "typescript",
+        """
+export async function reportHour(prisma: PrismaClient) {
+  const job = await prisma.meteringJob.findUnique({ where: { name: "usage" } });
+  if (job.state === "processing") return;
+  await prisma.meteringJob.update({ where: { name: "usage" }, data: { state: "processing" } });  // <- finding
+  await reportUsage(job.lastHour);
+}
+
+export async function redeem(cards: CardStore, code: string, userId: string) {
+  const card = await cards.byCode(code);
+  if (card.status !== "unused") throw new Error("used");  // <- finding
+  await addCredits(userId, card.credits);
+  await cards.updateStatus(card.id, "used");
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function reportHour(prisma: PrismaClient) {
+  const job = await prisma.meteringJob.findUnique({ where: { name: "usage" } });
+  if (job.state === "processing") return;
+  const claimed = await prisma.meteringJob.updateMany({
+    where: { name: "usage", state: job.state },
+    data: { state: "processing" },
+  });
+  if (claimed.count === 0) return;
+  await reportUsage(job.lastHour);
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+def redeem(session, code, user):
+    card = session.query(Card).filter_by(code=code).one()
+    if card.status != "unused":
+        raise ValueError("used")
+    card.status = "used"  # <- finding
+    session.flush()
+    add_credits(user, card.credits)
+""",
+    ),
+    Example(
+        "python",
+        """
+def redeem(session, code, user):
+    with session.begin():
+        card = session.query(Card).filter_by(code=code).with_for_update().one()
+        if card.status != "unused":
+            raise ValueError("used")
+        card.status = "used"
+        add_credits(user, card.credits)
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+import "gorm.io/gorm"
+
+func redeem(db *gorm.DB, code string, userID int) error {
+	return db.Transaction(func(tx *gorm.DB) error {
+		card := &Card{}
+		tx.Set("gorm:query_option", "FOR UPDATE").Where("code = ?", code).First(card)  // <- finding
+		if card.Status != "unused" {
+			return ErrUsed
+		}
+		card.Status = "used"
+		if err := tx.Save(card).Error; err != nil {
+			return err
+		}
+		return tx.Model(&User{}).Where("id = ?", userID).Update("quota", gorm.Expr("quota + ?", card.Quota)).Error
+	})
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+import (
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+func redeem(db *gorm.DB, code string, userID int) error {
+	return db.Transaction(func(tx *gorm.DB) error {
+		card := &Card{}
+		tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("code = ?", code).First(card)
+		if card.Status != "unused" {
+			return ErrUsed
+		}
+		card.Status = "used"
+		if err := tx.Save(card).Error; err != nil {
+			return err
+		}
+		return tx.Model(&User{}).Where("id = ?", userID).Update("quota", gorm.Expr("quota + ?", card.Quota)).Error
+	})
+}
+""",
+    ),
+)

@@ -1,0 +1,269 @@
+"""What comes again by itself: the webhooks and queues that a file serves, what they reach, and what tells a repeat."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rules.code import Code
+from rules.contexts import Context
+from rules.counters import texts
+from rules.emissions import is_local
+from rules.facts import Call, Expression, Function, Index, Kind, Literal, Member, Name, Object, Scope, enclosing, fold, walk
+from rules.identity import identifies
+from rules.limits import leaves
+from rules.values import Kinds, resolved, root_of
+from rules.vocabulary import words
+
+HOPS = 3
+"""Through how many of the file's own functions a delivery is followed."""
+AT_LEAST_ONCE = frozenset(
+    "kafka kafkajs confluent sarama segmentio aiokafka sqs sns pubsub amqplib amqp091 pika aiopika rabbitmq nats jetstream "
+    "servicebus eventhub kinesis eventbridge svix qstash inngest temporalio redpanda franz twmb".split()
+)
+"""Words of packages whose messages come again whenever an acknowledgement is lost."""
+RECORDED_SOURCE = re.compile(rb"\bRecords\b|SQSEvent|SQSHandler|SqsEvent|ReceiveMessage|receive_message|EventSource")
+GUARDED = re.compile(
+    r"idempot|dedup|duplicate|already|(?<!un)processed|\bseen|[a-z]_?seen\b|\bhandled|[a-z]_handled|Handled\b(?<!Unhandled)|on_?conflict|on conflict|orignore|insert ignore|ignore_conflicts|"
+    r"skipduplicates|unique_?violation|integrityerror|uniqueconstraint|p2002|23505|e?11000\b|setnx|set_?if_?not|\bnx\b|"
+    r"get_or_create|getorcreate|findorcreate|find_or_create|firstorcreate|first_or_create|attribute_not_exists|exactly.?once|"
+    r"transactionid_exists|is_?new\b|isfirst|first_?time|claim",
+    re.I,
+)
+"""Words by which code says that it knows of repeats. Where one of them stands, nothing is said: it may be the guard."""
+LOOKS = ("find", "get", "exists", "select", "first", "count", "filter", "query", "one", "fetch", "scalar", "maybesingle", "load")
+HAPPENINGS = frozenset(
+    "session payment invoice event transaction charge intent order delivery message reference checkout webhook purchase topup "
+    "receipt request job refund trade notification callback grant ledger".split()
+)
+"""What a delivery is about and happens once: a row that is looked up by it tells whether it was here before."""
+STATES = frozenset(
+    "status state paid credited fulfilled completed complete settled granted redeemed used consumed counted billed applied "
+    "reported synced version revision".split()
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery:
+    """A function that is called once for each delivery, and may be called for the same one again."""
+
+    entry: Scope
+    path: tuple[Scope, ...]
+    """From the entry to the function that does the work."""
+    sure: bool
+    """Its source is known to deliver more than once: a webhook, Kafka, SQS; a plain job queue may be set up otherwise."""
+    webhook: bool
+
+
+def deliveries(code: Code) -> Iterator[Delivery]:
+    """Every function that a delivery reaches, with the way there."""
+    reached: set[Scope] = set()
+    for entry in entries(code):
+        webhook = code.context(entry) is Context.WEBHOOK
+        sure = webhook or redelivers(code)
+        for path in paths(code, entry):
+            if path[-1] not in reached:
+                reached.add(path[-1])
+                yield Delivery(entry, path, sure, webhook)
+
+
+def entries(code: Code) -> Iterator[Scope]:
+    """The outermost functions that are webhooks or consumers."""
+    for scope in code.facts.scopes:
+        if scope.kind is not Kind.FUNCTION or code.context(scope) not in (Context.WEBHOOK, Context.WORKER):
+            continue
+        outer = enclosing(scope.parent, Kind.FUNCTION)
+        if outer is None or code.context(outer) not in (Context.WEBHOOK, Context.WORKER):
+            yield scope
+
+
+def redelivers(code: Code) -> bool:
+    said = {part for package in code.facts.packages for part in re.split(r"[/@._-]", package.lower()) if part}
+    said |= {"sqs"} if any("client-sqs" in package for package in code.facts.packages) else set()
+    return bool(said & AT_LEAST_ONCE) or bool(RECORDED_SOURCE.search(code.facts.source))
+
+
+def paths(code: Code, entry: Scope) -> Iterator[tuple[Scope, ...]]:
+    waiting: list[tuple[Scope, ...]] = [(entry,)]
+    seen = {entry}
+    while waiting:
+        path = waiting.pop(0)
+        yield path
+        if len(path) > HOPS:
+            continue
+        for call in code.calls_in(path[-1]):
+            functions = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
+            if len(functions) == 1 and functions[0] not in seen:
+                seen.add(functions[0])
+                waiting.append((*path, functions[0]))
+
+
+def tells_repeats(code: Code, delivery: Delivery) -> bool:
+    """Whether anything on the way tells a repeat: a word for it, the state of a stored row, a lookup by what happened."""
+    if any(GUARDED.search(uncommented(code, scope)) for scope in delivery.path):
+        return True
+    return any(
+        reads_state(code, scope) or looks_up_happening(code, scope) or conditional(code, scope) for scope in delivery.path
+    )
+
+
+def uncommented(code: Code, scope: Scope) -> str:
+    """A function's text with its header; comments too, since one that speaks of repeats says where they are caught."""
+    return code.facts.text(scope.span)
+
+
+def reads_state(code: Code, function: Scope) -> bool:
+    """A test of the state of something that was loaded, which keeps a second delivery from going on."""
+    for test in code.facts.tests:
+        if not inside(test.scope, function):
+            continue
+        for part in walk(test.value):
+            if isinstance(part, Member) and STATES & set(words(part.name)) and is_loaded(code, part, test.scope):
+                return True
+    return False
+
+
+def is_loaded(code: Code, part: Member, scope: Scope) -> bool:
+    """Whether a field belongs to a row that was looked up, and not to the delivery itself."""
+    root = root_of(part)
+    if not isinstance(root, Name):
+        return isinstance(root, Call) and fold(root.method).startswith(LOOKS)
+    return any(
+        isinstance(one.value, Call) and any(is_lookup(call) for call in chain_of(one.value))
+        for one in code.values.definitions.get(root.text, ())
+    )
+
+
+def chain_of(call: Call) -> Iterator[Call]:
+    inner: Expression | None = call
+    while isinstance(inner, Call):
+        yield inner
+        yield from (one.value for one in inner.arguments if isinstance(one.value, Call))
+        inner = inner.receiver
+
+
+def is_lookup(call: Call) -> bool:
+    """`findOrder(id)`, `db.query(Order)`; the provider's own client reads its side, not what was done here."""
+    said = set(words(call.name))
+    return fold(call.method).startswith(LOOKS) and not said & {"stripe", "paddle", "header", "headers", "env", "session"}
+
+
+def looks_up_happening(code: Code, function: Scope) -> bool:
+    """A question for the row of this payment, invoice or event, whose answer is tested."""
+    tested = [part for test in code.facts.tests if inside(test.scope, function) for part in walk(test.value)]
+    names = {part.text for part in tested if isinstance(part, Name)}
+    for call in code.calls_in(function):
+        if not is_lookup(call) or not asks_for_happening(call):
+            continue
+        bound = {part.text for target in call.targets for part in walk(target) if isinstance(part, Name)}
+        if any(part is call for part in tested) or bound & names:
+            return True
+    return False
+
+
+def asks_for_happening(call: Call) -> bool:
+    for one in chain_of(call):
+        if "." in one.name and HAPPENINGS & set(words(one.name.split(".")[-2])):
+            return True
+        for argument in one.arguments:
+            if any(is_happening_id(text) for text in (*texts(argument.value), *entry_names(argument.value))):
+                return True
+    return False
+
+
+def entry_names(value: Expression) -> Iterator[str]:
+    for part in walk(value):
+        if isinstance(part, Object):
+            yield from (entry.name for entry in part.entries if entry.name is not None)
+
+
+def is_happening_id(text: str) -> bool:
+    said = set(words(text))
+    return bool(said & HAPPENINGS) and bool(said & {"id", "number", "key", "no", "reference", "ref", "uuid"})
+
+
+def conditional(code: Code, function: Scope) -> bool:
+    """A write that the store carries out only while the row is in its old state."""
+    for call in code.calls_in(function):
+        if not fold(call.method).startswith(("update", "findoneandupdate", "where", "filter", "exec", "query", "eq", "is", "set")):
+            continue
+        for argument in call.arguments:
+            for part in walk(argument.value):
+                if isinstance(part, Object) and any(
+                    fold(entry.name or "") in ("where", "filter") and STATES & spoken(entry.value) for entry in part.entries
+                ):
+                    return True
+                text = part.value if isinstance(part, Literal) else ""
+                if isinstance(text, str) and re.search(r"\bwhere\b.*\b(status|state|paid|credited|version)\b", text, re.I | re.S):
+                    return True
+        if fold(call.method) in ("where", "filter", "eq", "is") and STATES & {
+            word for argument in call.arguments for text in texts(argument.value) for word in words(text)
+        }:
+            return True
+    return False
+
+
+def spoken(value: Expression) -> set[str]:
+    return {word for name in entry_names(value) for word in words(name)}
+
+
+def inside(scope: Scope, function: Scope) -> bool:
+    current: Scope | None = scope
+    while current is not None and current is not function:
+        current = current.parent
+    return current is not None
+
+
+def carries_identity(code: Code, call: Call) -> bool:
+    """Whether a call is given what tells this delivery from another: its id, a key, or all of it."""
+    for argument in call.arguments:
+        if argument.name is not None and names_identity(argument.name):
+            return True
+        whole = resolved(code.values, argument.value, call.scope, call.span.start)
+        if is_whole(argument.value):
+            return True
+        for part in (*walk(argument.value), *walk(whole)):
+            if isinstance(part, Object) and any(entry.name and names_identity(entry.name) for entry in part.entries):
+                return True
+            name = part.name if isinstance(part, Member) else part.text if isinstance(part, Name) else ""
+            if name and (names_identity(name) or (fold(name) in ("id", "uuid") and is_delivered(part))):
+                return True
+            if isinstance(part, Index) and isinstance(part.key, Literal) and names_identity(str(part.key.value)):
+                return True
+    return False
+
+
+WHOLE = frozenset("event evt message msg job record payload data body item row entry session invoice order notification".split())
+
+
+def is_whole(value: Expression) -> bool:
+    """The delivery itself, or a part of it that may hold its id, is handed on."""
+    name = value.text if isinstance(value, Name) else value.name if isinstance(value, Member) else ""
+    said = words(name)
+    return bool(said) and said[-1] in WHOLE
+
+
+def is_delivered(part: Expression) -> bool:
+    owner = part.object if isinstance(part, Member) else None
+    name = owner.text if isinstance(owner, Name) else owner.name if isinstance(owner, Member) else ""
+    return bool(set(words(name)) & (WHOLE | HAPPENINGS))
+
+
+def names_identity(name: str) -> bool:
+    said = set(words(name))
+    if said & {"customer", "subscription", "user", "price", "product", "plan", "org", "team", "account"} and not said & {"event"}:
+        return False
+    return (
+        identifies(name)
+        or is_happening_id(name)
+        or bool(said & {"idempotency", "dedup", "dedupe", "identifier", "reference", "nonce", "offset", "sequence"})
+        or {"external", "id"} <= said
+        or {"source", "id"} <= said
+    )
+
+
+def comes_from_clock(code: Code, value: Expression, scope: Scope) -> bool:
+    return any(origin.kind is Kinds.CLOCK for origin in code.origins(value, scope))
+
+
+def keeps_out(code: Code, scope: Scope) -> bool:
+    return leaves(code.facts, scope)
