@@ -29,6 +29,7 @@ BUTTONS = (
 GRAVITY: tuple[Conclusion, ...] = ("failure", "action_required", "cancelled", "timed_out", "neutral", "skipped", "success")
 """The worst first: what two pull requests with one head share is the worse verdict."""
 LONGEST_TITLE = 80
+_MOST_OTHERS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,11 @@ async def create(desk: Desk, head: str, attempt: int, status: str = "in_progress
     return await desk.repository.create_check_run(structs.replace(draft, status="in_progress", started_at=now()))
 
 
-async def conclude(desk: Desk, word: Word) -> None:
-    """Says the verdict of this pull request, and of the others with its head, unless the check says just that."""
+async def conclude(desk: Desk, word: Word, *, settles: bool = True) -> None:
+    """Says the verdict of this pull request, and of the others with its head, unless the check says just that.
+
+    A word that does not settle it leaves the head noted as open, to be looked at again.
+    """
     head, number = desk.pull.head.sha, desk.pull.number
     own = Verdict(number, word.conclusion, word.output.title, word.score, digest_of(word))
     await desk.memory.keep_verdict(desk.repository_id, head, own)
@@ -88,7 +92,8 @@ async def conclude(desk: Desk, word: Word) -> None:
             here = {pull.number for pull in await desk.repository.pull_requests_of(head)}
             others = [one for one in others if one.number in here]
         await say(desk, head, joined(own, word, others), said_mark([own, *others]))
-    await desk.memory.check_closed(desk.repository_id, head, number)
+    if settles:
+        await desk.memory.check_closed(desk.repository_id, head, number)
 
 
 def joined(own: Verdict, word: Word, others: Sequence[Verdict]) -> Word:
@@ -96,7 +101,10 @@ def joined(own: Verdict, word: Word, others: Sequence[Verdict]) -> Word:
     if not others:
         return word
     worst = min([own, *others], key=lambda one: (GRAVITY.index(conclusion_of(one)), one.number != own.number))
-    lines = [f"- Pull request {one.number}: **{one.conclusion}**, {prose(one.title, LONGEST_TITLE)}" for one in others]
+    lines = [
+        f"- Pull request {one.number}: **{one.conclusion}**, {prose(one.title, LONGEST_TITLE)}" for one in others[:_MOST_OTHERS]
+    ]
+    lines += [f"- and {len(others) - _MOST_OTHERS} more"] if len(others) > _MOST_OTHERS else []
     summary = (
         f"**{len(others) + 1} open pull requests have this head.** The check shows the worst verdict of them.\n\n"
         + "\n".join(lines)
@@ -175,14 +183,15 @@ async def pass_over(desk: Desk, reason: str) -> None:
     await conclude(desk, Word(conclusion, CheckOutput(title=reason, summary=summary)))
 
 
-async def could_not_finish(desk: Desk, blocks: bool) -> None:
-    """Our own failure, or GitHub's: said on the pull request, and tried again by the job."""
+async def could_not_finish(desk: Desk, blocks: bool, *, for_good: bool = False) -> None:
+    """Our own failure, or GitHub's: said on the pull request, and tried again for an hour."""
+    again = "Use Re-run to try again." if for_good else "It is tried again by itself."
     output = CheckOutput(
-        title="Could not finish: it is tried again",
+        title="Could not finish" if for_good else "Could not finish: it is tried again",
         summary="MeterAudit or GitHub failed while this was reviewed; nothing is known to be wrong with the change. "
-        "It is tried again by itself. `fail_closed` in `.meteraudit.yml` decides whether this blocks.",
+        f"{again} `fail_closed` in `.meteraudit.yml` decides whether this blocks.",
     )
-    await conclude(desk, Word("failure" if blocks else "neutral", output))
+    await conclude(desk, Word("failure" if blocks else "neutral", output), settles=for_good)
 
 
 async def ask_again(desk: Desk, head: str) -> None:

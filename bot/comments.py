@@ -8,7 +8,7 @@ import structlog
 
 from bot.desk import Desk
 from bot.github.drafts import CommentDraft
-from bot.github.errors import Forbidden, NotFound, Rejected, Unanswered, Unexpected
+from bot.github.errors import CapabilityMissing, Forbidden, NotFound, Rejected, Unanswered, Unexpected
 from bot.memory import Remembered
 from bot.reading import HeadMovedError
 from bot.report.anchors import Anchor
@@ -102,25 +102,26 @@ async def retire(desk: Desk, step: Retire) -> None:
     one = step.comment
     if step.body is not None:
         await desk.repository.update_comment(one.comment_id, step.body)
-    hidden = one.hidden or await hide(desk, one)
     if one.resolvable and not one.resolved and one.thread_id is not None:
         await desk.repository.conversation.resolve(one.thread_id)
-    elif not hidden and not one.replied:
-        await desk.repository.delete_comment(one.comment_id)
-    await note(desk, one.fingerprint, Remembered(one.comment_id, "acknowledged" if step.acknowledged else "retired"))
+    done = one.hidden or await hide(desk, one)
+    # What failed for a moment stays noted as shown, and is tried again with the next review.
+    if done:
+        await note(desk, one.fingerprint, Remembered(one.comment_id, "acknowledged" if step.acknowledged else "retired"))
 
 
 async def hide(desk: Desk, one: Existing) -> bool:
-    """Whether GitHub says that it is hidden; a refusal is remembered for the whole installation."""
-    if not await desk.memory.can_hide(desk.installation_id):
-        return False
-    try:
-        hidden = await desk.repository.conversation.minimize(one.node_id)
-    except (Forbidden, Unexpected):
-        hidden = False
-    if not hidden:
-        await desk.memory.cannot_hide(desk.installation_id)
-    return hidden
+    """Whether it is out of the way. Where hiding is not allowed a comment goes that nobody answered."""
+    if await desk.memory.can_hide(desk.installation_id):
+        try:
+            return await desk.repository.conversation.minimize(one.node_id)
+        except CapabilityMissing:
+            await desk.memory.cannot_hide(desk.installation_id)
+        except Unexpected:
+            return False
+    if not one.replied:
+        await desk.repository.delete_comment(one.comment_id)
+    return True
 
 
 async def restore(desk: Desk, step: Restore) -> None:

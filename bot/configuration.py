@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bot.desk import Desk
 from bot.github.client import GitHub
-from bot.github.errors import Forbidden, TooLarge
+from bot.github.errors import Forbidden, GitHubError, RepositoryGone, TooLarge
 from bot.github.payloads import PullRequest
 from bot.github.repository import RepositoryClient
 from bot.memory import Memory
@@ -71,6 +71,15 @@ async def configuration_at(github: GitHub, desk: Desk, public_url: str | None) -
     return in_force(own, upper, public_url)
 
 
+async def blocks_on_failure(github: GitHub, desk: Desk) -> bool:
+    """What the configuration says about failures of our own, if it can be had."""
+    try:
+        found = await configuration_at(github, desk, None)
+    except GitHubError:
+        return False
+    return found.configuration.fail_closed
+
+
 async def file_in(
     repository: RepositoryClient, memory: Memory, repository_id: int, revision: str, where: str, name: str
 ) -> File:
@@ -113,7 +122,8 @@ async def organisation_file(github: GitHub, desk: Desk) -> File | None:
             return None
         where = f"{owner}/{ORGANISATION} ({tip[:7]})"
         return await file_in(repository, desk.memory, found, tip, where, f"{ORGANISATION}/{FILE}")
-    except Forbidden:
+    except (Forbidden, RepositoryGone):
+        # A public repository is seen from outside, too; it speaks for the organisation only with the App on it.
         return None
 
 

@@ -21,6 +21,7 @@ CONTEXT_FILES = 50
 """Unchanged files that are read as well; each is a request."""
 MOST_COMPARED = 300
 """Files of a comparison; GitHub does not say whether there are more."""
+SCARCE = "GitHub's hourly limit of requests is nearly used up"
 TOGETHER = 5
 """Reads at once for one installation, as GitHub asks for restraint."""
 
@@ -64,11 +65,16 @@ class Reading:
 Excluded = Callable[[str], str | None]
 
 
-async def read_change(repository: RepositoryClient, pull: PullRequest, excluded: Excluded) -> Reading:
-    """Raises HeadMovedError if the head moves meanwhile, told by the head before and after and by the texts themselves."""
+async def read_change(
+    repository: RepositoryClient, pull: PullRequest, excluded: Excluded, is_scarce: Callable[[], bool] = lambda: False
+) -> Reading:
+    """`is_scarce` says whether the rate limit is nearly used up: what is not read by then stays unread, and is named.
+
+    Raises HeadMovedError if the head moves meanwhile, told by the head before and after and by the texts themselves.
+    """
     files = await repository.files(pull.number, pull.changed_files)
     base = await repository.merge_base(pull.base.sha, pull.head.sha)
-    reading = await read_entries(repository, files, base, pull.head.sha, excluded)
+    reading = await read_entries(repository, files, base, pull.head.sha, excluded, is_scarce)
     after = await repository.pull_request(pull.number)
     if after.head.sha != pull.head.sha:
         raise HeadMovedError
@@ -83,13 +89,20 @@ async def read_between(repository: RepositoryClient, base: str, head: str, exclu
     return await read_entries(repository, files, compared.merge_base_commit.sha, head, excluded)
 
 
-async def read_entries(repository: RepositoryClient, files: Files, base: str, head: str, excluded: Excluded) -> Reading:
+async def read_entries(
+    repository: RepositoryClient,
+    files: Files,
+    base: str,
+    head: str,
+    excluded: Excluded,
+    is_scarce: Callable[[], bool] = lambda: False,
+) -> Reading:
     """Both texts of every file that counts, and the context that they need."""
     generated = generated_by_attributes(await attributes(repository, base))
     wanted = [entry for entry in files.entries if is_wanted(entry, excluded) and not generated(entry.filename)]
     kept, left_out = wanted[:FILES], wanted[FILES:]
     gate = asyncio.Semaphore(TOGETHER)
-    read = await asyncio.gather(*(read_file(repository, entry, base, gate) for entry in kept))
+    read = await asyncio.gather(*(read_file(repository, entry, base, gate, is_scarce) for entry in kept))
     texts, not_analyzed = within_budget([one for one in read if isinstance(one, ChangedFile)])
     missing = [one for one in read if isinstance(one, NotAnalyzed)]
     missing += [NotAnalyzed(entry.filename, f"more than {FILES:,} files changed") for entry in left_out]
@@ -108,7 +121,7 @@ async def read_entries(repository: RepositoryClient, files: Files, base: str, he
         listed=len(files.entries),
         total=len(files.entries),
         cut=files.cut,
-        left_out=len(left_out) + len(not_analyzed),
+        left_out=len(left_out) + len(not_analyzed) + sum(one.reason == SCARCE for one in missing),
         names=frozenset(name for entry in files.entries for name in (entry.filename, entry.previous_filename) if name),
     )
 
@@ -146,12 +159,14 @@ def is_wanted(entry: FileEntry, excluded: Excluded) -> bool:
 
 
 async def read_file(
-    repository: RepositoryClient, entry: FileEntry, base: str, gate: asyncio.Semaphore
+    repository: RepositoryClient, entry: FileEntry, base: str, gate: asyncio.Semaphore, is_scarce: Callable[[], bool]
 ) -> ChangedFile | NotAnalyzed:
     """One file with both texts. What cannot be read is named, never dropped."""
     before = None if entry.status == "added" else entry.previous_filename or entry.filename
     try:
         async with gate:
+            if is_scarce():
+                return NotAnalyzed(entry.filename, SCARCE)
             head = None if entry.status == "removed" or entry.sha is None else await repository.blob(entry.sha, FILE_BYTES)
             old = await text_at(repository.file_at, before, base)
     except TooLarge:

@@ -3,6 +3,7 @@
 import structlog
 
 from bot import checks
+from bot.configuration import blocks_on_failure
 from bot.deliveries import PullRequestJob
 from bot.github import housekeeping
 from bot.github.errors import Forbidden, GitHubError, InstallationGone, NotFound, RepositoryGone, RevisionGone
@@ -12,8 +13,10 @@ from bot.review import Reviewer, desk_for
 
 STUCK_SECONDS = 10 * 60.0
 """After which a check without an end is looked at again."""
-HOPELESS_SECONDS = 30 * 60.0
+OVERDUE_SECONDS = 30 * 60.0
 """After which it is concluded: a required check that gives no verdict blocks for ever."""
+HOPELESS_SECONDS = 60 * 60.0
+"""After which nothing is tried any more."""
 MOST_ATTEMPTS = 3
 DOWNTIME_SECONDS = 150.0
 """The round that notes that we are here comes every minute."""
@@ -105,12 +108,15 @@ async def finish(reviewer: Reviewer, one: OpenCheck) -> None:
         return
     job = PullRequestJob(one.installation_id, one.repository_id, one.number)
     desk = await desk_for(reviewer, job)
+    if desk.pull.head.sha != one.head_sha or desk.pull.state != "open":
+        await checks.cancel(desk, one.head_sha)
+        return
+    if one.age >= OVERDUE_SECONDS:
+        await checks.could_not_finish(
+            desk, await blocks_on_failure(reviewer.github, desk), for_good=one.age >= HOPELESS_SECONDS
+        )
     if one.age < HOPELESS_SECONDS:
         await reviewer.queue(job)
-    elif desk.pull.head.sha == one.head_sha and desk.pull.state == "open":
-        await checks.could_not_finish(desk, blocks=False)
-    else:
-        await checks.cancel(desk, one.head_sha)
 
 
 async def report_drift(reviewer: Reviewer) -> tuple[str, ...]:

@@ -9,16 +9,17 @@ been made: a job may run twice.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
-from bot import checks
-from bot.configuration import configuration_at
+from bot import checks, sticky
+from bot.configuration import blocks_on_failure, configuration_at
 from bot.conversation import read_talk, speak
 from bot.deliveries import PullRequestJob
 from bot.desk import Desk
 from bot.github.client import GitHub
-from bot.github.errors import InstallationGone, NotFound, RateLimited, RepositoryGone
+from bot.github.errors import CapabilityMissing, InstallationGone, NotFound, RateLimited, RepositoryGone, RevisionGone
 from bot.memory import Memory
 from bot.preview import preview
 from bot.reading import HeadMovedError, read_change
@@ -29,6 +30,9 @@ from rules.report import Report
 
 RESTARTS = 3
 """A head that moves while its files are read is read again; after so many times the push's own job takes over."""
+
+RESERVE = 0.1
+"""Share of GitHub's hourly limit that is kept for saying what was found."""
 
 Examine = Callable[[Change, Options], Awaitable[Report]]
 Queue = Callable[[PullRequestJob], Awaitable[None]]
@@ -53,7 +57,7 @@ async def review(reviewer: Reviewer, job: PullRequestJob) -> None:
     for _ in range(RESTARTS):
         try:
             return await review_head(reviewer, await desk_for(reviewer, job))
-        except HeadMovedError:
+        except (HeadMovedError, RevisionGone):
             log.info("head moved", repository_id=job.repository_id, pull_request=job.number)
         except (InstallationGone, RepositoryGone, NotFound):
             log.info("nothing left to review", repository_id=job.repository_id, pull_request=job.number)
@@ -68,35 +72,53 @@ async def desk_for(reviewer: Reviewer, job: PullRequestJob) -> Desk:
 
 
 async def review_head(reviewer: Reviewer, desk: Desk) -> None:
+    """Every open check that is begun here is ended: by a verdict, or by saying why there is none."""
     if desk.pull.state != "open":
         return await closed(reviewer, desk)
-    await checks.begin(desk)
-    blocks = False
+    if desk.pull.base.repo is not None and desk.pull.base.repo.archived:
+        return None
     try:
-        configuration = await configuration_at(reviewer.github, desk, reviewer.public_url)
-        blocks = configuration.configuration.fail_closed
-        decisions = await desk.memory.decisions(desk.repository_id, desk.pull.number)
-        if (reason := left_alone(configuration, decisions, desk.pull)) is not None:
-            return await checks.pass_over(desk, reason)
-        reading = await read_change(desk.repository, desk.pull, configuration.paths)
-        whole = await reviewer.examine(reading.change, configuration.options)
-        would_be = await preview(desk, reading, configuration, reviewer.examine)
-        await still_there(desk)
-        # Comments first, the check last: a completed check says that everything has been said.
-        talk = await read_talk(desk)
-        judged = weighed(reading, whole, talk, configuration, decisions)
-        report = await speak(desk, talk, judged)
-        await still_there(desk)
-        await checks.conclude(desk, word_of(desk, judged, report, would_be))
+        await checks.begin(desk)
+    except CapabilityMissing:
+        return await sticky.tell_missing_permission(desk)
+    try:
+        await straight_line(reviewer, desk)
     except HeadMovedError:
         await checks.cancel(desk, desk.pull.head.sha)
         raise
-    except (InstallationGone, RepositoryGone, NotFound, RateLimited):
+    except (InstallationGone, RepositoryGone, NotFound, RevisionGone, RateLimited):
         # Gone, or GitHub wants silence: there is nobody to tell, or it must wait.
         raise
     except Exception:
-        await checks.could_not_finish(desk, blocks)
+        await checks.could_not_finish(desk, await blocks_on_failure(reviewer.github, desk))
         raise
+
+
+async def straight_line(reviewer: Reviewer, desk: Desk) -> None:
+    configuration = await configuration_at(reviewer.github, desk, reviewer.public_url)
+    decisions = await desk.memory.decisions(desk.repository_id, desk.pull.number)
+    if (reason := left_alone(configuration, decisions, desk.pull)) is not None:
+        return await checks.pass_over(desk, reason)
+    scarce = partial(is_scarce, reviewer.github, desk.installation_id)
+    reading = await read_change(desk.repository, desk.pull, configuration.paths, scarce)
+    whole = await reviewer.examine(reading.change, configuration.options)
+    would_be = await preview(desk, reading, configuration, reviewer.examine)
+    await still_there(desk)
+    # Comments first, the check last: a completed check says that everything has been said.
+    talk = await read_talk(desk)
+    judged = weighed(reading, whole, talk, configuration, decisions)
+    report = await speak(desk, talk, judged)
+    await still_there(desk)
+    word = word_of(desk, judged, report, would_be)
+    if configuration.configuration.summary_comment == "on_findings":
+        await sticky.sum_up(desk, word.output.title, findings=any(report.summary.counts.values()))
+    return await checks.conclude(desk, word)
+
+
+def is_scarce(github: GitHub, installation_id: int) -> bool:
+    """Whether what is left of GitHub's limit is needed to finish what was begun."""
+    limit = github.rate_limit(installation_id)
+    return limit is not None and limit.remaining < limit.limit * RESERVE
 
 
 async def still_there(desk: Desk) -> None:

@@ -63,7 +63,9 @@ def without_people(report: Report, whole: Report, around: Circumstances) -> Verd
         errors = listed(around.configuration.errors)
         preface = f"The configuration on the base branch has errors; what was valid last decides:\n\n{errors}"
         title = f"Configuration error in {first.path} line {first.line}"
-        return Verdict(configuration.on_config_error, title, preface)
+        # A tolerated error must not let through what the configuration that is in force would block.
+        tolerated = configuration.on_config_error == "neutral" and report.gate.conclusion == "failure"
+        return Verdict("failure" if tolerated else configuration.on_config_error, title, preface)
     if report.gate.conclusion != "success":
         return Verdict(report.gate.conclusion)
     if reading.cut or reading.left_out or incomplete(report):

@@ -41,7 +41,8 @@ WORK_NAMES = re.compile(
     r"^(process|handle|consume|on)_?(message|messages|job|jobs|delivery|record|records|batch|queue|event_message)s?$", re.I
 )
 TEST_PATH = re.compile(
-    r"(^|/)(tests?|__tests__|locustfiles?|loadtests?|testdata|fixtures?|e2e|specs?|mocks?|__mocks__|examples?|samples?)/|"
+    r"(^|/)(tests?|__tests__|locustfiles?|loadtests?|testdata|fixtures?|e2e|specs?|mocks?|__mocks__|examples?|samples?|"
+    r"experiments?|demos?|docs|[\w-]+-tests?)/|"
     r"(^|/)(test_[^/]*|[^/]*_test|conftest|demos?|seeds?|seed_data)\.\w+$|\.(test|spec|stories|mock)\.\w+$|(^|/)tests?\.\w+$|"
     r"[a-z]Tests?\.\w+$"
 )
@@ -108,6 +109,8 @@ def own_context_by_call(head: Function) -> Context | None:
     if "cron" in fold(head.passed_to) or last in ("schedule", "setinterval", "addfunc", "schedulejob"):
         return Context.SCHEDULE
     if last in HTTP and (root in ROUTERS or root.endswith(("router", "app", "routes", "procedure", "server", "()"))):
+        return Context.REQUEST
+    if fold(head.passed_to) in ("serve", "deno.serve", "bun.serve"):
         return Context.REQUEST
     if last in WORKERS and (last not in ("run", "process", "subscribe", "consume") or before):
         return Context.WORKER if last != "run" or "consumer" in root else None

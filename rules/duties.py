@@ -32,7 +32,7 @@ def works(code: Code) -> Iterator[Work]:
             doing.update(named_around(counter.scope))
     for call in code.facts.calls:
         said = words(call.method)
-        if said and said[0] in GRANTS and BALANCES & set(said[1:]):
+        if said and (said[0] in GRANTS or said[:2] == ("top", "up")) and BALANCES & set(said[1:]):
             yield call.span, call.scope, f"`{call.name}`"
         functions = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
         handed = bool(said) and said[0] in HANDLES and len(said) > 1 and code.context(call.scope) in REDELIVERED

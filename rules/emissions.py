@@ -17,6 +17,7 @@ from rules.facts import (
     Template,
     Use,
     chain,
+    dotted,
     enclosing,
     fold,
     walk,
@@ -66,12 +67,17 @@ class Emission:
     @property
     def title(self) -> str:
         """How messages name it."""
-        return self.record.title if self.record else f"`{self.call.name}`"
+        return self.record.title if self.record else f"`{shown(self.call)}`"
 
     @property
     def certain(self) -> bool:
         """Whether it is known to be an emission, and not only named like one."""
         return self.record is not None or self.wraps is not None
+
+
+def shown(call: Call) -> str:
+    """A call's name as it stands in the code, for messages: imports are not resolved."""
+    return dotted(call.callee) or call.name
 
 
 def emissions_of(facts: Facts, values: Values, own: Callable[[str], bool] = lambda name: False) -> tuple[Emission, ...]:
@@ -256,9 +262,16 @@ def is_named_recorder(facts: Facts, call: Call, values: Values) -> bool:
     """A call whose name says that it records usage, in a file that does not measure something else of that name."""
     if not emits(call.method) and not consumes(call.method) and not receiver_records(call):
         return False
-    if is_log(call) or call.constructs or any(package.split(".")[0].lower() in OTHER_METERS for package in facts.packages):
+    if is_log(call) or on_cache(call) or call.constructs:
+        return False
+    if any(package.split(".")[0].lower() in OTHER_METERS for package in facts.packages):
         return False
     return not any(call.folded.startswith(name) for name in ("console.", "logger.", "logging.", "log."))
+
+
+def on_cache(call: Call) -> bool:
+    """`billingCache.updateUsage(…)` follows what was booked elsewhere."""
+    return "cache" in words(call.name.split(".")[-2] if "." in call.name else "")
 
 
 def is_log(call: Call) -> bool:

@@ -32,13 +32,21 @@ def handlers_of(code: Code, call: Call, sent: Call) -> tuple[Scope, ...]:
     found: list[Scope] = []
     for _ in range(HOPS):
         taken = [scope for scope in code.facts.scopes if isinstance(scope.head, Handler) and takes(scope.head, call, sent)]
-        found.extend(sorted(taken, key=lambda scope: scope.span.end - scope.span.start))
+        found.extend(sorted(taken, key=nearness))
         function = enclosing(call.scope, Kind.FUNCTION)
         carrier = carriers.get(function) if function is not None else None
         if found or carrier is None:
             break
         call = sent = carrier
     return tuple(found)
+
+
+def nearness(handler: Scope) -> tuple[bool, int]:
+    """Tests of the call's own error before the try around it; of tests the first, of tries the innermost."""
+    guards = handler.head.guards if isinstance(handler.head, Handler) else None
+    if isinstance(guards, Scope):
+        return True, guards.span.end - guards.span.start
+    return False, handler.span.start
 
 
 def takes(head: Handler, call: Call, sent: Call) -> bool:

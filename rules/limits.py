@@ -265,6 +265,20 @@ def leaves(facts: Facts, branch: Scope | None) -> bool:
     return any(within(one.scope, branch) and enclosing(one.scope, Kind.FUNCTION) is function for one in exits)
 
 
+def of_loop(facts: Facts, limit: Limit) -> bool:
+    """`steps = 0`, `steps += 1`, `if steps > max_steps`: a count that begins in this function bounds its own loop."""
+    if limit.left or not isinstance(limit.used, Name):
+        return False
+    assigned = [
+        assign
+        for assign in facts.assigns
+        if any(isinstance(target, Name) and target.text == limit.used.text for target in assign.targets)
+        and enclosing(assign.scope, Kind.FUNCTION) is limit.function
+    ]
+    begins = any(isinstance(one.value, Literal) and one.value.value == 0 for one in assigned)
+    return begins and any(one.operator == "+=" for one in assigned)
+
+
 def arm_of(scope: Scope, test: Test) -> str | None:
     """In which arm of this test a scope lies: `then`, `else` or none."""
     found: Scope | None = scope

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from rules.code import Code
 from rules.contexts import REDELIVERED
 from rules.counters import REDIS_ADDS
-from rules.emissions import is_local, named_function, outer_calls, sent
+from rules.emissions import is_local, named_function, outer_calls, sent, shown
 from rules.facts import Call, Function, Handler, Kind, Literal, Name, Scope, Unary, Use, enclosing, fold, walk, within
 from rules.flow import exclusive
 from rules.handlers import handlers_of
@@ -37,7 +37,7 @@ def losses(code: Code) -> Iterator[Loss]:
     """One per handler, the first write it takes."""
     reported: set[Scope] = set()
     for write in (*failing_writes(code), *carried(code)):
-        if write.call is None or gives_back(write.call) or moves_nothing(write.call):
+        if write.call is None or gives_back(write.call) or moves_nothing(write.call) or cannot_fail(code, write.call):
             continue
         handler = next(iter(handlers_of(code, write.call, write.sent or write.call)), None)
         if handler is None or handler in reported or excused(code, write, handler):
@@ -49,6 +49,21 @@ def losses(code: Code) -> Iterator[Loss]:
     yield from whole_recorders(code, reported)
     yield from given_up(code, reported)
     yield from zeroed(code, reported)
+
+
+def cannot_fail(code: Code, call: Call) -> bool:
+    """Whether the file's own function of this name keeps every failure to itself, so that none reaches its callers."""
+    functions = code.values.functions.get(call.method, ())
+    if len(functions) != 1 or not is_local(call, code.values):
+        return False
+    return any(
+        enclosing(handler, Kind.FUNCTION) is functions[0]
+        and isinstance(handler.head, Handler)
+        and isinstance(handler.head.guards, Scope)
+        and is_whole(handler.head.guards)
+        and outcome(code.facts, handler) is not Outcome.RETHROWN
+        for handler in code.facts.scopes
+    )
 
 
 def gives_back(call: Call) -> bool:
@@ -65,7 +80,17 @@ def moves_nothing(call: Call) -> bool:
 
 
 def excused(code: Code, write: UsageWrite, handler: Scope) -> bool:
-    return stored_elsewhere(code, write, handler) or delivered_before(code, write, handler) or fails_anyway(code, handler)
+    return (
+        stored_elsewhere(code, write, handler)
+        or delivered_before(code, write, handler)
+        or fails_anyway(code, handler)
+        or written_there(code, handler)
+    )
+
+
+def written_there(code: Code, handler: Scope) -> bool:
+    """The handler writes usage itself: an estimate, or what is known by then."""
+    return any(within(one.scope, handler) for one in failing_writes(code))
 
 
 def fails_anyway(code: Code, handler: Scope) -> bool:
@@ -107,7 +132,7 @@ def carried(code: Code) -> Iterator[UsageWrite]:
             continue
         for call in code.facts.calls:
             if call.method == function.head.name and id(call) not in known and is_local(call, code.values):
-                yield UsageWrite(call.span, call.scope, f"`{call.name}`", call, False, sent(call, outer_calls(code.facts)))
+                yield UsageWrite(call.span, call.scope, f"`{shown(call)}`", call, False, sent(call, outer_calls(code.facts)))
 
 
 def carries(code: Code, write: UsageWrite) -> Scope | None:
@@ -128,7 +153,7 @@ def whole_recorders(code: Code, reported: set[Scope]) -> Iterator[Loss]:
         head = handler.head
         if not isinstance(head, Handler) or not isinstance(head.guards, Scope) or handler in reported:
             continue
-        if not records(handler) or not is_whole(head.guards):
+        if not records(handler) or not is_whole(head.guards) or keeps_newest(code, head.guards):
             continue
         writing = next((call for call in code.calls_in(head.guards) if writes_somewhere(call)), None)
         ended = outcome(code.facts, handler)
@@ -137,6 +162,11 @@ def whole_recorders(code: Code, reported: set[Scope]) -> Iterator[Loss]:
             write = UsageWrite(writing.span, writing.scope, title, writing, False, writing)
             if not excused(code, write, handler):
                 yield Loss(write, handler, ended)
+
+
+def keeps_newest(code: Code, tried: Scope) -> bool:
+    """A list that is cut to its newest entries is a history for people."""
+    return any(fold(call.method) == "ltrim" for call in code.calls_in(tried))
 
 
 def is_whole(tried: Scope) -> bool:
@@ -186,7 +216,7 @@ def given_up(code: Code, reported: set[Scope]) -> Iterator[Loss]:
             before = handler.span.end <= write.span.start and leaves(code.facts, handler)
             if before and not exclusive(handler, write.scope) and outcome(code.facts, handler) in LOST:
                 reported.add(handler)
-                yield Loss(replace(write, title=f"`{guards[-1].name}`", certain=False), handler, Outcome.LOGGED)
+                yield Loss(replace(write, title=f"`{shown(guards[-1])}`", certain=False), handler, Outcome.LOGGED)
 
 
 def zeroed(code: Code, reported: set[Scope]) -> Iterator[Loss]:
@@ -203,7 +233,7 @@ def zeroed(code: Code, reported: set[Scope]) -> Iterator[Loss]:
         if priced is None or not written_later(code, handler, name.text) or outcome(code.facts, handler) not in LOST:
             continue
         reported.add(handler)
-        write = UsageWrite(priced.span, priced.scope, f"`{priced.name}`", priced, False, priced)
+        write = UsageWrite(priced.span, priced.scope, f"`{shown(priced)}`", priced, False, priced)
         yield Loss(write, handler, Outcome.NOTHING)
 
 

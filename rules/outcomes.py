@@ -1,5 +1,6 @@
 """What becomes of a failure: the ways a handler can end, of which the last ones lose usage."""
 
+import re
 from enum import StrEnum
 
 from rules.facts import (
@@ -18,6 +19,8 @@ from rules.facts import (
     Scope,
     Sequence,
     Start,
+    Use,
+    dotted,
     enclosing,
     fold,
     walk,
@@ -35,8 +38,12 @@ class Outcome(StrEnum):
     """Written to a queue, table or file for another attempt."""
     ANSWERED = "answered"
     """The caller of the endpoint is told."""
+    TOLD = "told"
+    """The error goes to a function of unknown effect: `respondError(w, err)`, `toConnectError(err)`, `onError(err)`."""
     STATUS = "status"
     """Reported in the return value, which may be read."""
+    COUNTED = "counted"
+    """Counted or marked in what the function returns: `result.failed += 1`."""
     NOTHING = "nothing"
     """`null`, zero or an object of zeros is returned, as if nothing had been used."""
     LOGGED = "logged"
@@ -58,6 +65,14 @@ FALLBACK_WORDS = frozenset("retry queue outbox dead dlq pending failed fallback 
 LOG_WORDS = frozenset(
     "log logger logging console warn error info debug print println printf slog sentry capture exception".split()
 )
+REPORTS = LOG_WORDS - {"error", "exception"} | frozenset(
+    "logs lg logf warning warnf infof errorf debugf tracef exceptionf fprintf fprintln stderr stdout sys syslog zap glog klog "
+    "rollbar bugsnag datadog honeybadger report track metric metrics stats statsd counter gauge observe record trace span "
+    "notify alert telemetry posthog analytics captureexception traceback".split()
+)
+"""Words of a call that writes a failure down for people and changes nothing else."""
+SAYS_ERROR = frozenset("error errorf errorln errorw exception".split())
+FAILURES = frozenset("fail failed failure failures failing err errs error errors skipped rejected success succeeded ok".split())
 DUPLICATE = frozenset("duplicate exists already conflict 409 unique p2002 11000 integrityerror uniqueviolation".split())
 
 
@@ -72,8 +87,12 @@ def outcome(facts: Facts, handler: Scope) -> Outcome:
         return Outcome.DURABLE
     if any(answers(call) for call in calls):
         return Outcome.ANSWERED
+    if any(tells(call, handler, calls) for call in calls):
+        return Outcome.TOLD
     if returned := results(facts, handler):
         return Outcome.NOTHING if all(says_nothing(facts, one) for one in returned) else Outcome.STATUS
+    if counts_failure(facts, handler):
+        return Outcome.COUNTED
     return Outcome.LOGGED if calls else Outcome.EMPTY
 
 
@@ -194,6 +213,52 @@ def stores(call: Call) -> bool:
 
 def logs(call: Call) -> bool:
     return bool(set(words(call.name)) & LOG_WORDS)
+
+
+def tells(call: Call, handler: Scope, calls: list[Call]) -> bool:
+    """Whether the caught error is handed to a function that does not say that it only writes it down.
+
+    A call that makes a text of the error inside a log call, `logger.error(describe(err))`, tells nobody else.
+    """
+    bound = handler.head.binds if isinstance(handler.head, Handler) else ""
+    if says_failed(call) and not reports(call):
+        return True
+    if not bound or call.use is not Use.DISCARDED or reports(call):
+        return False
+    return any(isinstance(part, Name) and part.text == bound for one in call.arguments for part in walk(one.value)) and not any(
+        other is not call and reports(other) and other.span.holds(call.span) for other in calls
+    )
+
+
+def says_failed(call: Call) -> bool:
+    """`yield sse_event("error", …)`, `socket.emit("error", …)`: whoever asked hears of it."""
+    first = call.arguments[0].value if call.arguments else None
+    return isinstance(first, Literal) and str(first.value).lower() in ("error", "failed", "failure")
+
+
+def reports(call: Call) -> bool:
+    """`logger.error(…)`, `console.warn(…)`, `common.SysError(…)`, `reportError(err)`, `Sentry.captureException(err)`."""
+    return bool(set(words(call.name)) & REPORTS) or ("." in call.name and fold(call.method) in SAYS_ERROR)
+
+
+def counts_failure(facts: Facts, handler: Scope) -> bool:
+    """`result.failed += 1`, `ok = false`: counted or marked in what the function returns."""
+    function = enclosing(handler, Kind.FUNCTION)
+    head = function.head if function is not None else None
+    marked = {
+        target
+        for assign in facts.assigns
+        if within(assign.scope, handler)
+        for target in map(dotted, assign.targets)
+        if FAILURES & set(words(target.rpartition(".")[2]))
+    }
+    if not marked:
+        return False
+    roots = {target.partition(".")[0] for target in marked}
+    if isinstance(head, Function) and any(re.search(rf"\b{re.escape(root)}\b", head.returns) for root in roots):
+        return True
+    returned = (one for one in facts.returns if enclosing(one.scope, Kind.FUNCTION) is function)
+    return any(isinstance(part, Name) and part.text in roots for one in returned for part in walk(one.value))
 
 
 def answers(call: Call) -> bool:

@@ -8,10 +8,27 @@ from rules.code import Code
 from rules.contexts import Context
 from rules.counters import texts
 from rules.emissions import is_local
-from rules.facts import Call, Expression, Function, Index, Kind, Literal, Member, Name, Object, Scope, enclosing, fold, walk
+from rules.facts import (
+    Branch,
+    Call,
+    Compare,
+    Expression,
+    Index,
+    Kind,
+    Literal,
+    Member,
+    Name,
+    Object,
+    Scope,
+    Span,
+    enclosing,
+    fold,
+    walk,
+)
+from rules.flow import exclusive
 from rules.identity import identifies
-from rules.limits import leaves
-from rules.values import Kinds, resolved, root_of
+from rules.outcomes import logs
+from rules.values import resolved, root_of
 from rules.vocabulary import words
 
 HOPS = 3
@@ -22,15 +39,31 @@ AT_LEAST_ONCE = frozenset(
 )
 """Words of packages whose messages come again whenever an acknowledgement is lost."""
 RECORDED_SOURCE = re.compile(rb"\bRecords\b|SQSEvent|SQSHandler|SqsEvent|ReceiveMessage|receive_message|EventSource")
+AWARE = re.compile(r"idempot|dedup|duplicate|exactly.?once|redeliver", re.I)
+"""Words by which code, or a comment in it, says that it knows of repeats: what stands there may be the guard."""
 GUARDED = re.compile(
-    r"idempot|dedup|duplicate|already|(?<!un)processed|\bseen|[a-z]_?seen\b|\bhandled|[a-z]_handled|Handled\b(?<!Unhandled)|on_?conflict|on conflict|orignore|insert ignore|ignore_conflicts|"
-    r"skipduplicates|unique_?violation|integrityerror|uniqueconstraint|p2002|23505|e?11000\b|setnx|set_?if_?not|\bnx\b|"
-    r"get_or_create|getorcreate|findorcreate|find_or_create|firstorcreate|first_or_create|attribute_not_exists|exactly.?once|"
-    r"transactionid_exists|is_?new\b|isfirst|first_?time|claim",
+    r"already|(?<!un)processed|\b_?seen|[a-z]_?seen\b|\bhandled|[a-z]_handled|on_?conflict|on conflict|orignore|insert ignore|"
+    r"ignore_conflicts|skipduplicates|unique_?violation|integrityerror|uniqueconstraint|p2002|23505|e?11000\b|setnx|"
+    r"set_?if_?not|\bnx\b|get_?or_?create|find_?or_?create|first_?or_?create|attribute_not_exists|is_?new\b|is_?first|"
+    r"first_?time|claim",
     re.I,
 )
-"""Words by which code says that it knows of repeats. Where one of them stands, nothing is said: it may be the guard."""
-LOOKS = ("find", "get", "exists", "select", "first", "count", "filter", "query", "one", "fetch", "scalar", "maybesingle", "load")
+"""The same, where code does it: outside comments and what is logged."""
+LOOKS = (
+    "find",
+    "get",
+    "exists",
+    "select",
+    "first",
+    "count",
+    "filter",
+    "query",
+    "one",
+    "fetch",
+    "scalar",
+    "maybesingle",
+    "load",
+)
 HAPPENINGS = frozenset(
     "session payment invoice event transaction charge intent order delivery message reference checkout webhook purchase topup "
     "receipt request job refund trade notification callback grant ledger".split()
@@ -49,6 +82,8 @@ class Delivery:
     entry: Scope
     path: tuple[Scope, ...]
     """From the entry to the function that does the work."""
+    calls: tuple[Call, ...]
+    """The calls by which each of them reaches the next."""
     sure: bool
     """Its source is known to deliver more than once: a webhook, Kafka, SQS; a plain job queue may be set up otherwise."""
     webhook: bool
@@ -60,10 +95,10 @@ def deliveries(code: Code) -> Iterator[Delivery]:
     for entry in entries(code):
         webhook = code.context(entry) is Context.WEBHOOK
         sure = webhook or redelivers(code)
-        for path in paths(code, entry):
+        for path, calls in paths(code, entry):
             if path[-1] not in reached:
                 reached.add(path[-1])
-                yield Delivery(entry, path, sure, webhook)
+                yield Delivery(entry, path, calls, sure, webhook)
 
 
 def entries(code: Code) -> Iterator[Scope]:
@@ -82,33 +117,72 @@ def redelivers(code: Code) -> bool:
     return bool(said & AT_LEAST_ONCE) or bool(RECORDED_SOURCE.search(code.facts.source))
 
 
-def paths(code: Code, entry: Scope) -> Iterator[tuple[Scope, ...]]:
-    waiting: list[tuple[Scope, ...]] = [(entry,)]
+def paths(code: Code, entry: Scope) -> Iterator[tuple[tuple[Scope, ...], tuple[Call, ...]]]:
+    waiting: list[tuple[tuple[Scope, ...], tuple[Call, ...]]] = [((entry,), ())]
     seen = {entry}
     while waiting:
-        path = waiting.pop(0)
-        yield path
+        path, calls = waiting.pop(0)
+        yield path, calls
         if len(path) > HOPS:
             continue
         for call in code.calls_in(path[-1]):
             functions = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
             if len(functions) == 1 and functions[0] not in seen:
                 seen.add(functions[0])
-                waiting.append((*path, functions[0]))
+                waiting.append(((*path, functions[0]), (*calls, call)))
 
 
-def tells_repeats(code: Code, delivery: Delivery) -> bool:
-    """Whether anything on the way tells a repeat: a word for it, the state of a stored row, a lookup by what happened."""
-    if any(GUARDED.search(uncommented(code, scope)) for scope in delivery.path):
+def tells_repeats(code: Code, delivery: Delivery, scope: Scope) -> bool:
+    """Whether anything on the way to the work in `scope` tells a repeat: a word for it, or the state of a stored row."""
+    for function, place in zip(delivery.path, (*(call.scope for call in delivery.calls), scope), strict=True):
+        gone = elsewhere(code, function, place)
+        if AWARE.search(text_without(code, function, gone)):
+            return True
+        if GUARDED.search(text_without(code, function, [*gone, *said_only(code, function)])):
+            return True
+    return any(reads_state(code, one) or looks_up_happening(code, one) or conditional(code, one) for one in delivery.path)
+
+
+def elsewhere(code: Code, function: Scope, place: Scope) -> list[Span]:
+    """The arms of the function that another kind of message takes: they say nothing about this one."""
+    return [
+        one.span
+        for one in code.facts.scopes
+        if isinstance(one.head, Branch)
+        and inside(one, function)
+        and not inside(place, one)
+        and (exclusive(one, place) or by_kind(one.head))
+    ]
+
+
+def by_kind(head: Branch) -> bool:
+    """`case "invoice.paid":`, `if (event.type === "invoice.paid")`."""
+    if head.arm == "case":
         return True
     return any(
-        reads_state(code, scope) or looks_up_happening(code, scope) or conditional(code, scope) for scope in delivery.path
+        isinstance(part, Compare) and part.operator == "==" and last_word(part.left) in ("type", "kind", "name")
+        for part in walk(head.test)
     )
 
 
-def uncommented(code: Code, scope: Scope) -> str:
-    """A function's text with its header; comments too, since one that speaks of repeats says where they are caught."""
-    return code.facts.text(scope.span)
+def last_word(value: Expression) -> str:
+    name = value.text if isinstance(value, Name) else value.name if isinstance(value, Member) else ""
+    if isinstance(value, Index) and isinstance(value.key, Literal):
+        name = str(value.key.value)
+    return (words(name) or ("",))[-1]
+
+
+def said_only(code: Code, scope: Scope) -> list[Span]:
+    """Comments, and what is logged: "payment processed" there says nothing."""
+    gone = [one.span for one in code.facts.comments if scope.span.holds(one.span)]
+    return gone + [call.span for call in code.calls_in(scope) if logs(call)]
+
+
+def text_without(code: Code, scope: Scope, gone: list[Span]) -> str:
+    source = bytearray(code.facts.source)
+    for span in gone:
+        source[span.start : span.end] = b" " * (span.end - span.start)
+    return source[scope.span.start : scope.span.end].decode(errors="replace")
 
 
 def reads_state(code: Code, function: Scope) -> bool:
@@ -171,9 +245,12 @@ def asks_for_happening(call: Call) -> bool:
 
 
 def entry_names(value: Expression) -> Iterator[str]:
+    """The names that a value sets; an `id` that is the delivery's own is called after it."""
     for part in walk(value):
-        if isinstance(part, Object):
-            yield from (entry.name for entry in part.entries if entry.name is not None)
+        for entry in part.entries if isinstance(part, Object) else ():
+            if entry.name == "id" and isinstance(entry.value, Member) and is_delivered(entry.value):
+                yield "event_id"
+            yield entry.name or ""
 
 
 def is_happening_id(text: str) -> bool:
@@ -181,10 +258,51 @@ def is_happening_id(text: str) -> bool:
     return bool(said & HAPPENINGS) and bool(said & {"id", "number", "key", "no", "reference", "ref", "uuid"})
 
 
+def stored_once(code: Code, delivery: Delivery) -> bool | None:
+    """Whether a row of this payment or event is stored on the way under a unique index, which refuses a repeat.
+
+    None where such a row is stored and its table is not known.
+    """
+    answers: list[bool | None] = []
+    for scope in delivery.path:
+        for call in code.calls_in(scope):
+            columns = id_columns(call) if fold(call.method) in INSERTS else frozenset()
+            answers += [refuses(code, call, columns)] if columns else []
+    if any(answers):
+        return True
+    return None if None in answers else False
+
+
+INSERTS = frozenset("create insert insertone add values save put execute exec query".split())
+
+
+def id_columns(call: Call) -> frozenset[str]:
+    """The columns of an inserted row that hold the id of what happened."""
+    named = [name for argument in call.arguments for name in entry_names(argument.value)]
+    for argument in call.arguments:
+        made = argument.value if isinstance(argument.value, Call) else None
+        named += [one.name for one in made.arguments if one.name is not None] if made is not None else []
+        named += [argument.name] if argument.name is not None else []
+    found = {name for name in named if is_happening_id(name) or words(name)[-2:] == ("subscription", "id")}
+    return frozenset(found | {"id"} if "event_id" in found else found)
+
+
+def refuses(code: Code, call: Call, columns: frozenset[str]) -> bool | None:
+    names = call.name.replace("()", "").split(".")[:-1]
+    for one in chain_of(call):
+        names += [text for argument in one.arguments[:1] for text in texts(argument.value) if " " not in text]
+        names += [argument.value.method for argument in one.arguments[:1] if isinstance(argument.value, Call)]
+    answers = [code.elsewhere.schema.is_unique(name, columns) for name in names]
+    known = [answer for answer in answers if answer is not None]
+    return any(known) if known else None
+
+
 def conditional(code: Code, function: Scope) -> bool:
     """A write that the store carries out only while the row is in its old state."""
     for call in code.calls_in(function):
-        if not fold(call.method).startswith(("update", "findoneandupdate", "where", "filter", "exec", "query", "eq", "is", "set")):
+        if not fold(call.method).startswith(
+            ("update", "findoneandupdate", "where", "filter", "exec", "query", "eq", "is", "set")
+        ):
             continue
         for argument in call.arguments:
             for part in walk(argument.value):
@@ -193,7 +311,9 @@ def conditional(code: Code, function: Scope) -> bool:
                 ):
                     return True
                 text = part.value if isinstance(part, Literal) else ""
-                if isinstance(text, str) and re.search(r"\bwhere\b.*\b(status|state|paid|credited|version)\b", text, re.I | re.S):
+                if isinstance(text, str) and re.search(
+                    r"\bwhere\b.*\b(status|state|paid|credited|version)\b", text, re.I | re.S
+                ):
                     return True
         if fold(call.method) in ("where", "filter", "eq", "is") and STATES & {
             word for argument in call.arguments for text in texts(argument.value) for word in words(text)
@@ -232,7 +352,9 @@ def carries_identity(code: Code, call: Call) -> bool:
     return False
 
 
-WHOLE = frozenset("event evt message msg job record payload data body item row entry session invoice order notification".split())
+WHOLE = frozenset(
+    "event evt message msg job record payload data body item row entry session invoice order notification".split()
+)
 
 
 def is_whole(value: Expression) -> bool:
@@ -250,20 +372,15 @@ def is_delivered(part: Expression) -> bool:
 
 def names_identity(name: str) -> bool:
     said = set(words(name))
-    if said & {"customer", "subscription", "user", "price", "product", "plan", "org", "team", "account"} and not said & {"event"}:
+    if said & {"customer", "subscription", "user", "price", "product", "plan", "org", "team", "account"} and not said & {
+        "event"
+    }:
         return False
     return (
         identifies(name)
         or is_happening_id(name)
         or bool(said & {"idempotency", "dedup", "dedupe", "identifier", "reference", "nonce", "offset", "sequence"})
         or {"external", "id"} <= said
+        or {"payment", "intent"} <= said
         or {"source", "id"} <= said
     )
-
-
-def comes_from_clock(code: Code, value: Expression, scope: Scope) -> bool:
-    return any(origin.kind is Kinds.CLOCK for origin in code.origins(value, scope))
-
-
-def keeps_out(code: Code, scope: Scope) -> bool:
-    return leaves(code.facts, scope)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from rules.code import Code
+from rules.code import Code, is_one_of
 from rules.facts import Kind, Scope, Span, enclosing
 
 
@@ -27,6 +27,11 @@ def metering(code: Code) -> Iterator[tuple[str, Span, Scope]]:
         yield "aggregation", counter.span, counter.scope
     for limit in code.limits:
         yield "limits", limit.span, limit.scope
+    for call in code.facts.calls:
+        if is_one_of(call.name, code.names.aggregate):
+            yield "aggregation", call.span, call.scope
+        elif is_one_of(call.name, code.names.limit):
+            yield "limits", call.span, call.scope
 
 
 def concerns(code: Code, lines: frozenset[int], span: Span, scope: Scope) -> bool:

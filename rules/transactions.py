@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Expression, Function, Kind, Member, Name, Scope, With, chain, dotted, enclosing, fold, walk
+from rules.facts import Call, Expression, Function, Kind, Member, Name, Scope, Span, With, chain, dotted, enclosing, fold, walk
 from rules.flow import TRANSACTIONS
 
 OPENS = TRANSACTIONS | frozenset("begin begintx starttransaction begintransaction begin_nested unitofwork".split())
@@ -27,6 +27,11 @@ def shared(code: Code, one: Scope, other: Scope) -> bool:
     """Whether two statements are kept or undone together."""
     around = transaction_of(code, one)
     return around is not None and around is transaction_of(code, other)
+
+
+def listed_together(code: Code, one: Span, other: Span) -> bool:
+    """Whether two statements are items of one list that is a transaction: `prisma.$transaction([…, …])`."""
+    return any(call.span.holds(one) and call.span.holds(other) and opens(call.name) for call in code.facts.calls)
 
 
 def begun(code: Code, function: Scope) -> bool:

@@ -33,7 +33,8 @@ LIMIT_WORDS = frozenset("limit limits quota quotas credits credit balance entitl
 NOT_OF_A_PLAN = frozenset(
     "rate retry retries attempt attempts page pages size depth batch buffer timeout concurrent concurrency connections width "
     "height index offset cursor line lines char chars character characters context window length upload file files image "
-    "failures errors heap memory cpu disk".split()
+    "failures error errors heap memory cpu disk tool tools iteration iterations turns rounds hops redemption redemptions promo "
+    "coupon referral".split()
 )
 """Words that make a limit one of machinery or of a request's form, which nobody is billed for."""
 LEFT_WORDS = frozenset("credits credit balance remaining quota".split())
@@ -65,11 +66,20 @@ def words(name: str) -> tuple[str, ...]:
     return tuple(part.lower() for part in PART.findall(name))
 
 
-INCREMENT_VERBS = frozenset("increment increase update bump count charge".split())
+INCREMENT_VERBS = frozenset("increment increase bump count charge".split())
 ABOUT_USAGE = frozenset(
     "alert alerts email emails mail notification notifications warning warnings limit limits threshold summary".split()
 )
 """What is made of usage for people to see; sending that is no emission."""
+PARTS = frozenset(
+    "id ids key keys name names type types feature features price prices plan plans product products config settings filter "
+    "filters column columns table index view schema".split()
+)
+"""What only belongs to metering: `addMeteredFeatureIds`, `createMeteredPrice`."""
+SHOWN_IN = frozenset("result results response output message messages dict report trace span context state prompt".split())
+"""`add_usage_to_result` fills in an object, and books nothing."""
+COPIED = frozenset("cache cached".split())
+"""Holds usage a second time: what is written there can be read again from where it came."""
 
 
 def emits(name: str) -> bool:
@@ -78,7 +88,7 @@ def emits(name: str) -> bool:
     if not said or said[0] not in EMIT_VERBS | INCREMENT_VERBS:
         return False
     rest = frozenset(said[1:])
-    if rest & ABOUT_USAGE:
+    if rest & (ABOUT_USAGE | COPIED) or said[-1] in PARTS or ("to" in rest and said[-1] in SHOWN_IN):
         return False
     if said[0] in INCREMENT_VERBS:
         return bool(rest & {"usage", "usages", "metered", "metering", "consumption"}) and rest != {"usages"}
@@ -104,9 +114,16 @@ def consumes(name: str) -> bool:
         return True
     if not start or not frozenset(start[1:]) & BILLING_NOUNS or start[-1] in ("id", "ids", "key", "name", "type", "amount"):
         return False
+    if "cache" in said or "cached" in said or lowers_usage(start):
+        return False
     if start[0] in ("charge", "spend"):
         return bool(frozenset(start[1:4]) & (BILLING_NOUNS - {"charge", "charges", "invoice", "invoices", "spend", "billing"}))
     return start[0] in CONSUME_VERBS or start[-1] in ("decrement", "deduct", "consume")
+
+
+def lowers_usage(said: tuple[str, ...]) -> bool:
+    """`decrementStorageUsage`, `decreaseUsedQuota`: what was used gets less, so something is given back."""
+    return said[0] in ("decrement", "decrease", "subtract") and bool(frozenset(said[1:]) & COUNTED_UP)
 
 
 def releases(name: str) -> bool:

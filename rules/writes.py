@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 
 from rules.code import Code
 from rules.counters import Change
-from rules.emissions import outer_calls, sent
+from rules.emissions import outer_calls, sent, shown
 from rules.facts import Call, Expression, Kind, Literal, Object, Scope, Span, dotted, enclosing, fold, walk
 from rules.vocabulary import consumes, emits, words
 
@@ -69,7 +69,7 @@ def all_writes(code: Code) -> Iterator[UsageWrite]:
     about = frozenset(words(code.facts.path))
     for call in code.facts.calls:
         if inserts_usage(call, about) or calls_procedure(call):
-            yield UsageWrite(call.span, call.scope, f"`{call.name}`", call, False, chained(call, outer))
+            yield UsageWrite(call.span, call.scope, f"`{shown(call)}`", call, False, chained(call, outer))
     for counter in code.counters:
         end = chained(counter.call, outer) if counter.call is not None else None
         yield UsageWrite(counter.span, counter.scope, f"the write of `{counter.name}`", counter.call, True, end)

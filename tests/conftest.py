@@ -9,9 +9,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from bot.jobs.database import Database, connect, create_tables
 from bot.jobs.embedded import embedded_postgres
+
+settings.register_profile("long", max_examples=100, derandomize=False)
+"""For the random scenarios of tests/review/test_scenarios.py, which take an hour then."""
 
 NUMBERS = itertools.count(1)
 

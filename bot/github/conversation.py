@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from bot.github import answers
+from bot.github.errors import CapabilityMissing, NotFound, RateLimited
 from bot.github.payloads import IssueComment, Reaction, ReviewComment
 from bot.github.repository_calls import RepositoryCalls
 
@@ -101,7 +102,7 @@ class Conversation:
     async def minimize(self, node_id: str, classifier: Literal["RESOLVED", "OUTDATED"] = "RESOLVED") -> bool:
         """Hides a comment; whether GitHub says that it is hidden now.
 
-        A refused mutation is answered 200 with `errors`, so only `isMinimized` counts. False: fall back to an edit.
+        Only `isMinimized` counts; False: GitHub failed for a moment. Raises CapabilityMissing where it is not allowed.
         """
         variables = {"id": node_id, "classifier": classifier}
         return _told(await self._mutate("minimize comment", _MINIMIZE, variables), "minimizedComment", "isMinimized") is True
@@ -121,7 +122,15 @@ class Conversation:
         # Doing it twice changes nothing more than doing it once.
         body = msgspec.json.encode({"query": query, "variables": variables})
         answer = await self._calls.graphql(operation, body, repeatable=True)
-        return answers.decoded(answer, dict[str, Any], operation).get("data")
+        told = answers.decoded(answer, _Mutated, operation)
+        kinds = {error.type for error in told.errors}
+        if "FORBIDDEN" in kinds:
+            raise CapabilityMissing(operation, answer.status)
+        if "NOT_FOUND" in kinds:
+            raise NotFound(operation, answer.status)
+        if "RATE_LIMITED" in kinds:
+            raise RateLimited(operation, self._calls.now() + answers.SECONDARY_PAUSE)
+        return told.data
 
 
 def _told(data: Any, *path: str) -> Any:
@@ -130,6 +139,17 @@ def _told(data: Any, *path: str) -> Any:
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value
+
+
+class _Error(msgspec.Struct, frozen=True):
+    type: str = ""
+
+
+class _Mutated(msgspec.Struct, frozen=True):
+    """Refusals are answered 200, too; what failed for a moment has errors without a type."""
+
+    data: Any = None
+    errors: tuple[_Error, ...] = ()
 
 
 class _Login(msgspec.Struct, frozen=True):

@@ -65,6 +65,10 @@ class RepositoryCalls:
         async for one in pages(first, send, page, operation):
             yield one
 
+    def now(self) -> float:
+        """Epoch seconds by the client's clock."""
+        return self._clock.now()
+
     async def name(self) -> str:
         """`owner/name`, as far as we know."""
         return self._name or await self.resolve()

@@ -10,14 +10,15 @@ from bot.report.markdown import score_table, suppressed_line
 from bot.report.masking import masked
 from bot.report.quoting import clipped, code_span, one_line, permalink, place, prose, table_row, visible, visible_name
 from bot.report.verdict import HOW_SCORED, LEGEND, due, gravest_first, headline, number
-from rules.report import Report, Reported
+from rules.report import Evidence, Report, Reported
 
 LONGEST_TITLE = 80
-LONGEST_SUMMARY = 60_000
-"""Bytes; GitHub takes 65,535."""
+LONGEST_SUMMARY = 58_000
+"""Bytes; GitHub takes 65,535, and what people decided stands before it."""
 MOST_ANNOTATIONS = 200
 _LONGEST_MESSAGE = 64 * 1024
 _LISTED_FILES = 50
+_LISTED_METERS = 20
 _VERDICTS = {"failure": "Fails", "success": "Passes", "neutral": "Does not block", "action_required": "Needs action"}
 
 
@@ -38,7 +39,7 @@ class _Room:
 
 
 def check_summary(report: Report, repository_url: str, head_sha: str, configuration: str) -> str:
-    """Markdown of at most 60,000 bytes. `configuration` is the sentence that says which file decided, at which revision.
+    """Markdown of at most 58,000 bytes. `configuration` is the sentence that says which file decided, at which revision.
 
     What does not fit goes in this order, and the text says what went: the list of fixed findings, low findings, medium
     findings, the lists of files, and at last the tail of the findings.
@@ -55,7 +56,13 @@ def check_summary(report: Report, repository_url: str, head_sha: str, configurat
 
 def _summary(report: Report, links: tuple[str, str], configuration: str, room: _Room) -> str:
     parts = [f"**{_VERDICTS[report.gate.conclusion]}**: {prose(report.gate.because, 500)}", *_score(report), _counts(report)]
-    parts += [*_checks(report), *_findings(report, links, room), *_fixed(report, room), *_lists(report, room)]
+    parts += [
+        *_checks(report),
+        *_meters(report, room),
+        *_findings(report, links, room),
+        *_fixed(report, room),
+        *_lists(report, room),
+    ]
     parts += [_cut(report, room), prose(configuration, 1_000)]
     parts.append("Re-run this check with its Re-run button, or push: the newest commit is always judged.")
     parts.append(f"{report.tool.name} {report.tool.version}, {number(report.tool.rules, 'rule')}, head {code_span(links[1])}")
@@ -87,6 +94,24 @@ def _counts(report: Report) -> str:
 
 def _checks(report: Report) -> list[str]:
     return [f"{code_span(check.id)}: **{check.result}**. {prose(check.detail, 500)}" for check in report.checks]
+
+
+def _meters(report: Report, room: _Room) -> list[str]:
+    """From where a metered event happens to the charge, as far as the analysed code shows it."""
+    if not report.meters or room.cut >= 4:
+        return []
+    rows = [
+        table_row(code_span(one.name), *(_first_places(at) for at in (one.emitted, one.stored, one.aggregated, one.charged)))
+        for one in report.meters[:_LISTED_METERS]
+    ]
+    head = [table_row("Meter", "Emitted", "Stored", "Aggregated", "Charged"), table_row(*["---"] * 5)]
+    rest = [f"\nAnd {len(report.meters) - _LISTED_METERS} more meters."] if len(report.meters) > _LISTED_METERS else []
+    return ["\n".join([*head, *rows, *rest])]
+
+
+def _first_places(evidence: tuple[Evidence, ...]) -> str:
+    shown = ", ".join(code_span(f"{one.path}:{one.line}") for one in evidence[:3])
+    return shown + (f" and {len(evidence) - 3} more" if len(evidence) > 3 else "") or "not visible here"
 
 
 def _findings(report: Report, links: tuple[str, str], room: _Room) -> list[str]:

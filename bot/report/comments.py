@@ -12,6 +12,7 @@ from rules.report import Report, Reported
 
 LONGEST_BODY = 60_000
 """Characters. GitHub takes 65,536; the rest is room for a line about the comment's fate."""
+STICKY = "<!-- meteraudit:v1 summary -->"
 _MOST_STEPS = 8
 _MARKER = re.compile(r"^<!-- meteraudit:v1 fp=([0-9a-f]+) rule=([A-Z0-9-]+) -->\s*\Z", re.MULTILINE)
 
@@ -29,6 +30,11 @@ def review_body(report: Report, check_url: str) -> str:
     comments = sum(finding.shown == "comment" for finding in report.findings)
     below = f"{number(comments, 'comment')} below" if comments else "no comment on a line"
     return f"MeterAudit: {counted(report.summary.counts)} in this change, {below}. [Score and full report]({check_url})"
+
+
+def sticky_body(title: str, check_url: str) -> str:
+    """The one comment that sums up the review where the configuration asks for it."""
+    return f"**MeterAudit**: {prose(title, 200)}. [Score and full report]({check_url})\n\n{STICKY}"
 
 
 def comment_body(finding: Reported, anchor: Anchor | None, more: int = 0) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hostile_github import INSTALLATION, MINT, REPOSITORY, MovedClock, Said, Server, token_answer
 
 from bot.github import AppCredentials, GitHub, RepositoryClient
-from bot.github.errors import Forbidden
+from bot.github.errors import CapabilityMissing, Forbidden, NotFound, RateLimited
 from bot.github.housekeeping import deliveries, installation_repositories, installations, redeliver
 
 LOG = "/app/hook/deliveries?per_page=100"
@@ -51,7 +51,6 @@ async def test_installations_and_their_repositories_are_listed(server: Server, g
     [
         ({"data": {"minimizeComment": {"minimizedComment": {"isMinimized": True}}}}, True),
         ({"data": {"minimizeComment": {"minimizedComment": {"isMinimized": False}}}}, False),
-        ({"data": {"minimizeComment": None}, "errors": [{"type": "FORBIDDEN", "message": "no"}]}, False),
         ({"data": None, "errors": [{"message": "Something went wrong"}]}, False),
     ],
 )
@@ -60,6 +59,18 @@ async def test_a_comment_counts_as_hidden_only_if_github_says_so(
 ) -> None:
     server.says("POST", "/graphql", Said(body=answer))
     assert await repository.conversation.minimize("PRRC_1") is hidden
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"), [("FORBIDDEN", CapabilityMissing), ("NOT_FOUND", NotFound), ("RATE_LIMITED", RateLimited)]
+)
+async def test_a_refusal_of_graphql_is_told_by_its_kind(
+    server: Server, repository: RepositoryClient, kind: str, error: type[Exception]
+) -> None:
+    refusal = {"data": {"minimizeComment": None}, "errors": [{"type": kind, "message": "no"}]}
+    server.says("POST", "/graphql", Said(body=refusal))
+    with pytest.raises(error):
+        await repository.conversation.minimize("PRRC_1")
 
 
 async def test_graphql_of_enterprise_server_is_asked_beside_its_rest(

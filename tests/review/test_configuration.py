@@ -29,6 +29,16 @@ async def test_without_a_file_of_its_own_the_organisations_decides(scene: Scene,
     assert "acme/.github" in (scene.check().summary or "")
 
 
+async def test_an_organisations_file_without_our_app_on_it_has_no_say(scene: Scene, tmp_path: Path) -> None:
+    repo = scene.github.add_repository("acme/.github", tmp_path / "org.git", private=False)
+    scene.github.push(repo, "main", {".meteraudit.yml": "version: 1\nmode: advisory\n"})
+    pull = scene.pull({"usage.py": EMISSION})
+
+    await scene.review(pull)
+
+    assert "failure" == scene.check().conclusion
+
+
 async def test_a_locked_key_cannot_be_loosened(scene: Scene, tmp_path: Path) -> None:
     organisation(scene, "version: 1\nmode: blocking\nlocked: [mode]\n", tmp_path)
     pull = scene.pull({"usage.py": EMISSION}, base={".meteraudit.yml": "version: 1\nmode: advisory\n"})
@@ -62,6 +72,16 @@ async def test_a_file_with_errors_leaves_the_last_valid_one_in_force(scene: Scen
         scene.check().title,
     )
     assert "as it was without errors" in (scene.check().summary or "")
+
+
+async def test_a_tolerated_error_still_blocks_what_was_blocked_before(scene: Scene) -> None:
+    pull = scene.pull({"usage.py": EMISSION}, base={".meteraudit.yml": "version: 1\non_config_error: neutral\n"})
+    await scene.review(pull)
+    scene.github.push(scene.repository, "main", {".meteraudit.yml": "version: 1\nmax_coments: 5\n"})
+
+    await scene.review(pull)
+
+    assert "failure" == scene.check().conclusion
 
 
 async def test_a_changed_configuration_is_previewed_and_not_applied(scene: Scene) -> None:

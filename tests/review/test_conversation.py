@@ -8,6 +8,7 @@ from tests.review.conftest import Scene
 from tests.review.test_review import EMISSION, EXPORT, KEYED
 
 SUPPRESSED = EMISSION.replace("    stripe.b", "    # meteraudit: ignore MTR-201 the meter takes the last value\n    stripe.b")
+FORBIDDEN = {"data": {"minimizeComment": None}, "errors": [{"type": "FORBIDDEN", "message": "no"}]}
 
 
 async def reviewed(scene: Scene, **files: str | None) -> tuple[PullRequest, Comment]:
@@ -163,9 +164,7 @@ async def test_nothing_is_said_twice_in_many_pushes(scene: Scene) -> None:
 async def test_a_comment_that_people_answered_is_never_deleted(scene: Scene) -> None:
     pull, comment = await reviewed(scene)
     scene.github.reply(comment, "ada", "Good catch")
-    scene.github.faults.append(
-        Fault(r"/graphql", "POST", times=None, status=200, body={"data": {"minimizeComment": None}, "errors": []})
-    )
+    scene.github.faults.append(Fault(r"/graphql", "POST", times=None, status=200, body=FORBIDDEN))
 
     await push(scene, pull, KEYED)
 
@@ -173,10 +172,22 @@ async def test_a_comment_that_people_answered_is_never_deleted(scene: Scene) -> 
     assert comment.body.startswith("~~")
 
 
+async def test_where_hiding_fails_for_a_moment_it_is_tried_again(scene: Scene) -> None:
+    pull, comment = await reviewed(scene)
+    passing = {"data": None, "errors": [{"message": "Something went wrong while executing your query"}]}
+    scene.github.faults.append(Fault(r"/graphql", "POST", skip=1, status=200, body=passing))
+
+    await push(scene, pull, KEYED)
+    assert comment.minimized is None
+    await scene.review(pull)
+
+    assert "resolved" == comment.minimized
+    assert comment in scene.comments(pull)
+
+
 async def test_where_hiding_is_refused_a_comment_without_answers_is_deleted(scene: Scene) -> None:
     pull, comment = await reviewed(scene)
-    refusal = {"data": {"minimizeComment": None}, "errors": [{"type": "FORBIDDEN", "message": "no"}]}
-    scene.github.faults.append(Fault(r"/graphql", "POST", skip=1, times=None, status=200, body=refusal))
+    scene.github.faults.append(Fault(r"/graphql", "POST", skip=1, times=None, status=200, body=FORBIDDEN))
 
     await push(scene, pull, KEYED)
     assert comment not in scene.comments(pull)

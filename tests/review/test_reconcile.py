@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from bot import reconcile
-from bot.demo.standin import hook
+from bot.demo.standin import Fault, hook
 from bot.errands import InstallationErrand
+from bot.github.errors import Unanswered
 from bot.registration import PERMISSIONS
 from bot.run_errand import run_errand
 from tests.review.conftest import Scene
@@ -92,6 +93,35 @@ async def test_a_check_that_nobody_ends_is_concluded_after_half_an_hour(scene: S
     await reconcile.finish_stuck(scene.reviewer)
 
     assert ("completed", "neutral") == (scene.check().status, scene.check().conclusion)
+    assert [pull.number] == [job.number for job in scene.queued]
+
+
+async def test_after_an_hour_nothing_is_tried_any_more(scene: Scene) -> None:
+    pull = scene.pull({"usage.py": EMISSION}, base={".meteraudit.yml": "version: 1\nfail_closed: true\n"})
+    head = scene.github.head(pull)
+    await scene.reviewer.memory.check_opens(scene.installation, scene.repository.id, head, pull.number)
+    await age(scene, 61)
+
+    await reconcile.finish_stuck(scene.reviewer)
+
+    assert ("failure", "Could not finish") == (scene.check().conclusion, scene.check().title)
+    assert () == await scene.reviewer.memory.open_checks()
+    assert [] == scene.queued
+
+
+async def test_a_review_that_failed_is_tried_again_until_it_succeeds(scene: Scene) -> None:
+    pull = scene.pull({"usage.py": EMISSION})
+    scene.github.faults.append(Fault(r"/files", "GET", times=None, status=502))
+    with pytest.raises(Unanswered):
+        await scene.review(pull)
+    assert "neutral" == scene.check().conclusion
+    scene.github.faults.clear()
+    await age(scene, 11)
+
+    await reconcile.finish_stuck(scene.reviewer)
+    await scene.work_off()
+
+    assert "failure" == scene.check().conclusion
     assert () == await scene.reviewer.memory.open_checks()
 
 

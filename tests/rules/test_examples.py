@@ -6,7 +6,7 @@ import pytest
 
 from rules.catalog import rules
 from rules.code import OwnNames
-from rules.judge import judge
+from rules.judge import Around, judge
 from rules.rule import Example, Rule
 from tests.rules.examples import applied, code_of, found_by, marked
 
@@ -24,7 +24,7 @@ def cases(bad: bool) -> list[object]:
 def test_bad_code_is_found_on_exactly_the_marked_lines(rule: Rule, example: Example) -> None:
     written = marked(example)
 
-    found = found_by(rule, code_of(written.path, written.text, written.before))
+    found = found_by(rule, code_of(written.path, written.text, written.before, written.context))
 
     assert written.lines == sorted(finding.span.line for finding in found)
 
@@ -33,24 +33,24 @@ def test_bad_code_is_found_on_exactly_the_marked_lines(rule: Rule, example: Exam
 def test_good_code_is_quiet(rule: Rule, example: Example) -> None:
     written = marked(example)
 
-    assert [] == found_by(rule, code_of(written.path, written.text, written.before))
+    assert [] == found_by(rule, code_of(written.path, written.text, written.before, written.context))
 
 
 @pytest.mark.parametrize(("rule", "example"), [*cases(bad=True), *cases(bad=False)])
 def test_an_example_parses(rule: Rule, example: Example) -> None:
     written = marked(example)
 
-    assert () == code_of(written.path, written.text, written.before).facts.broken
+    assert () == code_of(written.path, written.text, written.before, written.context).facts.broken
 
 
 @pytest.mark.parametrize(("rule", "example"), cases(bad=True))
 def test_a_fix_turns_bad_code_into_code_that_parses_and_is_quiet(rule: Rule, example: Example) -> None:
     written = marked(example)
-    for finding in found_by(rule, code_of(written.path, written.text, written.before)):
+    for finding in found_by(rule, code_of(written.path, written.text, written.before, written.context)):
         if finding.fix is None:
             continue
 
-        fixed = code_of(written.path, applied(written.text, finding.fix.edits))
+        fixed = code_of(written.path, applied(written.text, finding.fix.edits), context=written.context)
 
         assert () == fixed.facts.broken
         assert len(written.lines) - 1 == len(found_by(rule, fixed))
@@ -60,7 +60,9 @@ def test_a_fix_turns_bad_code_into_code_that_parses_and_is_quiet(rule: Rule, exa
 def test_good_code_is_good_for_every_rule(rule: Rule, example: Example) -> None:
     written = marked(example)
 
-    said = judge(written.path, written.text, rules(), OwnNames(), written.path).said
+    around = Around(elsewhere=code_of(written.path, written.text, context=written.context).elsewhere)
+
+    said = judge(written.path, written.text, rules(), OwnNames(), written.path, around).said
 
     assert [] == [(one.rule.name, one.finding.span.line) for one in said if one.finding.confidence != "possible"]
 

@@ -131,7 +131,7 @@ class Door:
         else:
             grant = tokens.grant_of(self.world, token.strip())
             self._spend(grant)
-        repo = self._repository(parts, grant)
+        repo = self._repository(parts, grant, open_to_all=request.method == "GET" and one.permission == "metadata")
         if repo is not None and repo.full_name.lower() != f"{parts['owner']}/{parts['repo']}".lower():
             return one.template, self._moved(request, path, parts, repo)
         if grant is not None and one.permission is not None:
@@ -148,15 +148,21 @@ class Door:
         repo = self.world.repositories.get(int(found[1]))
         return f"/repos/{repo.full_name}{found[2] or ''}" if repo else path
 
-    def _repository(self, parts: Mapping[str, str], grant: Grant | None) -> Repository | None:
-        """The repository of the address by its name of now or before; 404 where the token does not reach it."""
+    def _repository(self, parts: Mapping[str, str], grant: Grant | None, open_to_all: bool) -> Repository | None:
+        """The repository of the address by its name of now or before; 404 where the token does not reach it.
+
+        What is public about a public repository is told to every token.
+        """
         if "owner" not in parts:
             return None
         name = f"{parts['owner']}/{parts['repo']}".lower()
         every = self.world.repositories.values()
         repo = next((one for one in every if one.full_name.lower() == name), None)
         repo = repo or next((one for one in every if name in one.former_names), None)
-        if repo is None or grant is None or repo.id not in grant.repositories & grant.installation.repositories:
+        if repo is None or grant is None:
+            raise not_found()
+        reached = repo.id in grant.repositories & grant.installation.repositories
+        if not reached and (repo.private or not open_to_all):
             raise not_found()
         return repo
 

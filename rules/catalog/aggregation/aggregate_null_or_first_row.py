@@ -113,7 +113,7 @@ def null_operand(code: Code, side: Expression, scope: Scope) -> str | None:
     value = resolved(code.values, side, scope, side.span.start)
     if isinstance(value, Call) and fold(value.method) in ("scalar", "scalarone") and code.facts.language == "python":
         text = code.facts.text(value.span)
-        if re.search(r"\bfunc\.(sum|max)\(", text) and "coalesce" not in text.lower() and not tested(code, side, scope):
+        if re.search(r"\bfunc\.sum\(", text) and "coalesce" not in text.lower() and not tested(code, side, scope):
             return "func.sum(…)"
     return None
 

@@ -12,7 +12,9 @@ from rules.code import Code
 from rules.contexts import Context
 from rules.facts import Call, Function, Kind, Loop, Scope, chain, enclosing, fold, walk
 from rules.flow import runs_alone
-from rules.rule import About, Classification, Confidence, Example, Finding, Severity
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.startups import restarted, unnamed_schedules
+from rules.subjects import BILLED
 from rules.vocabulary import words
 
 ABOUT = About(
@@ -50,6 +52,35 @@ def check(code: Code) -> Iterator[Finding]:
             continue
         said.add(job)
         yield finding(code, call)
+    yield from extra_starts(code)
+
+
+def extra_starts(code: Code) -> Iterator[Finding]:
+    """A job that is on a schedule already, and that each start of a process enqueues or schedules once more."""
+    for call, registered in restarted(code):
+        if code.context(call.scope) is not Context.TEST and concerns_usage(code, call):
+            yield Finding(
+                span=call.span,
+                description="This job already repeats on a schedule, and every start of a process adds one more run without a "
+                "job id: after a deployment several runs bill or reset at the same time.",
+                remediation="Leave it to the schedule, or give it a fixed job id.",
+                confidence=Confidence.LIKELY,
+                trace=(Step(registered.span, "scheduled here"),),
+            )
+    for call in unnamed_schedules(code):
+        if code.context(call.scope) is not Context.TEST and concerns_usage(code, call):
+            yield Finding(
+                span=call.span,
+                description="The job store outlives the process, and without an `id` every start adds this job once more: "
+                "it then runs as many times as there were starts, and customers are billed as often.",
+                remediation="Pass a fixed `id` and `replace_existing=True`.",
+                confidence=Confidence.LIKELY,
+            )
+
+
+def concerns_usage(code: Code, call: Call) -> bool:
+    said = set(words(code.facts.text(call.span))) | set(words(code.facts.path.rsplit("/", 1)[-1]))
+    return bool(said & (BILLED | BILLS | {"period", "close", "reset", "balance"}))
 
 
 def scheduled(code: Code, call: Call) -> Scope | None:
@@ -173,6 +204,67 @@ func register(c *cron.Cron, customers []Customer, period string) {
 			}
 		}
 	})
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function startBillingJobs(queue: Queue) {
+  await queue.add("report-usage", {}, { repeat: { pattern: "5 * * * *" } });
+  await queue.add("report-usage", {}, { removeOnComplete: true });  // <- finding
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function startBillingJobs(queue: Queue) {
+  await queue.add("report-usage", {}, { repeat: { pattern: "5 * * * *" } });
+  await queue.add("report-usage", {}, { jobId: "report-usage-at-start" });
+  await queue.add("sync-plans", {});
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+def start(engine):
+    scheduler = BackgroundScheduler(jobstores={"default": SQLAlchemyJobStore(engine=engine)})
+    scheduler.add_job(close_billing_period, "cron", hour=1)  # <- finding
+    scheduler.start()
+""",
+    ),
+    Example(
+        "python",
+        """
+def start(engine):
+    scheduler = BackgroundScheduler(jobstores={"default": SQLAlchemyJobStore(engine=engine)})
+    scheduler.add_job(close_billing_period, "cron", hour=1, id="close-period", replace_existing=True)
+    scheduler.start()
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func start(scheduler *asynq.Scheduler, client *asynq.Client) {
+	reportUsageTask := asynq.NewTask("usage:report", nil)
+	scheduler.Register("@every 1h", reportUsageTask)
+	client.Enqueue(reportUsageTask)  // <- finding
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func start(scheduler *asynq.Scheduler, client *asynq.Client) {
+	reportUsageTask := asynq.NewTask("usage:report", nil)
+	scheduler.Register("@every 1h", reportUsageTask)
+	client.Enqueue(reportUsageTask, asynq.TaskID("usage-report-at-start"))
 }
 """,
     ),

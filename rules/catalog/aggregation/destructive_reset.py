@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.contexts import Context
 from rules.counters import Change, Counter
-from rules.facts import Call, Expression, Kind, Literal, Member, Span, enclosing, fold, walk
+from rules.facts import Call, Expression, Kind, Literal, Member, Span, enclosing, fold, walk, within
 from rules.flow import runs_alone
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 from rules.subjects import bills, name_around
@@ -53,6 +53,7 @@ def check(code: Code) -> Iterator[Finding]:
             or creates(counter)
             or archived(code, counter)
             or guarded(code, counter)
+            or mirrors(code, counter)
         ):
             continue
         said.add(place)
@@ -78,6 +79,16 @@ def rollover(code: Code, counter: Counter) -> bool:
         return False
     return bool((named | near) & {"reset", "rollover", "renewal", "renew"}) or (
         context is Context.SCHEDULE or bool(named & RESETS and writes_period(counter))
+    )
+
+
+def mirrors(code: Code, counter: Counter) -> bool:
+    """`repo.ResetUsage(id); sub.Used = 0`: the field in memory only follows what the call before has written."""
+    return counter.call is None and any(
+        call.span.end <= counter.span.start
+        and {"reset", "resets", "clear"} & set(words(call.method))
+        and within(counter.scope, enclosing(call.scope, Kind.BRANCH, Kind.FUNCTION, Kind.MODULE) or call.scope)
+        for call in code.calls_in(enclosing(counter.scope, Kind.FUNCTION))
     )
 
 

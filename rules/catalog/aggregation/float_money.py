@@ -7,6 +7,7 @@ decimal type from the database column to the invoice: NUMERIC, `Decimal(str(x))`
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 
 from rules.code import Code
 from rules.contexts import Context
@@ -49,12 +50,13 @@ MONEY = frozenset(
 SUMS = frozenset("sum total agg aggregate value quantity units consumed usage".split())
 SHOWN = frozenset("estimate estimated display displayed format formatted label text approx percent percentage ratio rate rates "
                   "str string log average avg".split())  # fmt: skip
-UNITS = frozenset("micro micros cents cent nano nanos minor millis count counts tokens".split())
+UNITS = frozenset("micro micros cents cent nano nanos minor millis ms seconds bytes count counts tokens".split())
 """Words of numbers that are whole."""
 STORES = frozenset("set values update insert create save hset execute upsert updateone put commit add exec query".split())
 FLOAT_TYPES = frozenset("float real double doubleprecision floatfield float8 float32 float64 double_precision".split())
 TO_FLOAT = frozenset("parsefloat float".split())
 TRUNCATES = frozenset("floor trunc parseint int int64 int32 uint64".split())
+EXACT_COLUMN = re.compile(r"type:\s*\"?(decimal|numeric)", re.I)
 Found = tuple[Span, Scope, str, str, Confidence]
 
 
@@ -100,10 +102,9 @@ def redis_floats(code: Code) -> Iterator[Found]:
         said |= {word for argument in call.arguments for part in walk(argument.value) for word in text_words(part)}
         if said & MONEY:
             yield (
-                call.span, call.scope,
+                call.span, code.facts.root,
                 f"`{call.method}` adds money in binary floating point: the sum drifts a little with every "
-                "addition, and it decides "
-                "what is billed or when a limit is reached.",
+                "addition, from the amounts on record and from the limits that it is held against.",
                 "Add whole micro-units instead: `INCRBY` of the amount times 1,000,000, rounded once.",
                 Confidence.LIKELY,
             )  # fmt: skip
@@ -118,7 +119,8 @@ def columns(code: Code) -> Iterator[Found]:
     for assign in code.facts.assigns:
         for target in assign.targets:
             if is_money(frozenset(words(name_of(target)))) and float_column(code, assign):
-                yield column(assign.span, assign.scope, name_of(target))
+                exact = isinstance(assign.value, Literal) and bool(EXACT_COLUMN.search(str(assign.value.value)))
+                yield (held_as_float if exact else column)(assign.span, assign.scope, name_of(target))
     for call in code.facts.calls:
         if fold(call.method) in ("real", "doubleprecision") and call.arguments:
             first = call.arguments[0].value
@@ -131,7 +133,17 @@ def column(span: Span, scope: Scope, name: str) -> Found:
         span, scope,
         f"`{name}` is money in a binary float column: sums over it drift, and equal amounts do not compare equal.",
         "Store it as NUMERIC (a decimal type in the program), or as an integer of minor units.",
-        Confidence.CERTAIN,
+        Confidence.POSSIBLE if frozenset(words(name)) & MONEY <= {"price", "prices"} else Confidence.CERTAIN,
+    )  # fmt: skip
+
+
+def held_as_float(span: Span, scope: Scope, name: str) -> Found:
+    """The column is exact and sums over it are; only what the program works out itself is not."""
+    return (
+        span, scope,
+        f"`{name}` is money in a decimal column and a binary float in the program: what is computed from it here is rounded.",
+        "Read it into a decimal type, or compute with it in the database.",
+        Confidence.POSSIBLE,
     )  # fmt: skip
 
 
@@ -176,7 +188,7 @@ def decimals(code: Code) -> Iterator[Found]:
         if code.facts.language != "python" or fold(call.method) != "decimal" or len(call.arguments) != 1:
             continue
         value = call.arguments[0].value
-        if is_float(code, value, call.scope, call.span.start):
+        if is_float(code, value, call.scope, call.span.start) and not is_exact(value):
             text = code.facts.text(value.span)
             sure = isinstance(value, Literal)
             yield (
@@ -185,6 +197,11 @@ def decimals(code: Code) -> Iterator[Found]:
                 f"Keep the value decimal from the start; where it must be a float, `Decimal(str({text}))`.",
                 Confidence.CERTAIN if sure else Confidence.LIKELY,
             )  # fmt: skip
+
+
+def is_exact(value: Expression) -> bool:
+    """`2.5` and `0.25` are the same in binary."""
+    return isinstance(value, Literal) and isinstance(value.value, float) and Decimal(str(value.value)) == Decimal(value.value)
 
 
 def sums(code: Code) -> Iterator[Found]:
@@ -245,9 +262,8 @@ def truncated(code: Code) -> Iterator[Found]:
         if code.facts.language != "go" or is_float(code, other, call.scope, call.span.start):
             yield (
                 call.span, call.scope,
-                f"`{code.facts.text(call.span)}` cuts a binary fraction: 19.99 becomes 1998 cents, and the "
-                "customer is charged a "
-                "cent too little.",
+                f"`{code.facts.text(call.span)}` cuts a binary fraction: 19.99 becomes 1998, one "
+                "cent short.",
                 "Round instead of cutting, or keep the amount in whole cents or a decimal type throughout.",
                 Confidence.LIKELY,
             )  # fmt: skip

@@ -5,6 +5,7 @@ happens in the last second is in none and never billed. Make periods half-open: 
 every event is in exactly one.
 """
 
+import re
 from collections.abc import Iterator
 
 from rules.code import Code
@@ -28,6 +29,12 @@ ABOUT = About(
 )
 END_WORDS = frozenset("end ends ended to until till stop next upper".split())
 PERIOD_WORDS = frozenset("period cycle billing invoice month window range interval usage".split())
+CLOSING = frozenset("period cycle invoice invoices invoicing month monthly close rollup charge bill settle".split())
+CLAIM = re.compile(
+    r"(invoice|billed|processed|reported|charged|settled)\w*\W{1,6}(is|eq|equals|none|null|false|nil)\b|"
+    r"un(settled|billed|processed|reported|charged|invoiced)",
+    re.I,
+)
 AGGREGATING = frozenset("aggregate groupby sum count annotate queryusage countdocuments sumusage".split())
 STAMPS = frozenset("stamp timestamp ts effective logged".split())
 MILLISECONDS = "fields"
@@ -127,7 +134,8 @@ def inclusive_end(code: Code, one: Range) -> Finding | None:
     if not said & END_WORDS:
         return None
     around = frozenset(words(name_around(upper.scope)))
-    sure = aggregates(code, one) and bool((said | around) & PERIOD_WORDS) and bool(said & (END_WORDS - {"to"}))
+    named = bool(said & PERIOD_WORDS) or bool(around & CLOSING)
+    sure = aggregates(code, one) and named and bool(said & (END_WORDS - {"to"})) and not claimed(code, upper)
     return Finding(
         span=upper.span,
         description=(
@@ -138,6 +146,16 @@ def inclusive_end(code: Code, one: Range) -> Finding | None:
         confidence=Confidence.LIKELY if sure else Confidence.POSSIBLE,
         fix=exclusive(code, upper) if sure else None,
     )
+
+
+def claimed(code: Code, upper: Bound) -> bool:
+    """`invoiceId IS NULL`, `status: Unsettled` beside the range: what was billed once is not found a second time."""
+    around = [whole for whole, scope in code.expressions if whole.span.holds(upper.span)]
+    around += [call for call in code.facts.calls if call.span.holds(upper.span) or call.span.start == upper.span.start]
+    text = code.facts.text(max(around, key=lambda one: one.span.end - one.span.start).span) if around else upper.text
+    if upper.statement is not None:
+        text += code.facts.text(upper.statement.span)
+    return CLAIM.search(text) is not None
 
 
 def aggregates(code: Code, one: Range) -> bool:

@@ -6,12 +6,14 @@ each period is computed from the one before. Count whole months from the origina
 month: `anchor + relativedelta(months=n)`, `addMonths(anchor, n)`, or step from the first of the month.
 """
 
+import re
 from collections.abc import Iterator
 
 from rules.code import Code
 from rules.contexts import Context
 from rules.facts import (
     Binary,
+    Branch,
     Call,
     Expression,
     Kind,
@@ -21,6 +23,7 @@ from rules.facts import (
     Scope,
     Span,
     Template,
+    Unary,
     enclosing,
     fold,
     walk,
@@ -50,9 +53,10 @@ FIXED = frozenset(
     "trial retention retain ttl cache cookie session token expire expires expiry expiration grace lookback "
     "since cutoff ago recent "
     "history archive purge cleanup stale window rolling warning remind delete deleted old invite link max limit key avg "
-    "average estimate projected projection forecast daily".split()
+    "due average estimate projected projection forecast daily".split()
 )
 """Words of spans that really are thirty days."""
+THIRTY = re.compile(r"30[- ]days?\b|thirty|approximat|roughly|rolling", re.I)
 LOOKBACK = frozenset("ago cutoff since retention lookback".split())
 CHAINED = frozenset("addmonths subaddmonths addmonth addyears".split())
 Found = tuple[Span, Scope, str, str, Confidence]
@@ -121,7 +125,7 @@ def overflowing(code: Code) -> Iterator[Found]:
             ):
                 yield (
                     call.span, call.scope,
-                    f"`{code.facts.text(call.span)}` on the 29th to 31st lands in the month after the one "
+                    f"`{one_line(code, call.span)}` on the 29th to 31st lands in the month after the one "
                     "meant: February has no "
                     "such day, and the period is skipped or billed twice.",
                     f"Set the day to 1 first, or use a calendar library that clamps: `addMonths({target.text}, n)`.",
@@ -132,12 +136,20 @@ def overflowing(code: Code) -> Iterator[Found]:
             if overflows and calendar(code, call.span, call.scope):
                 yield (
                     call.span, call.scope,
-                    f"`{code.facts.text(call.span)}` normalises what does not exist: January 31 plus one month "
-                    "is March 3, so the "
+                    f"`{one_line(code, call.span)}` normalises what does not exist: {overflow(call)}, so the "
                     "period boundary moves.",
                     "Add months to the first of the month, then clamp the anchor day to the length of that month.",
                     Confidence.LIKELY,
                 )  # fmt: skip
+
+
+def one_line(code: Code, span: Span) -> str:
+    return re.sub(r"\(\s+|,?\s+\)", lambda found: found[0].strip(" \n\t,"), " ".join(code.facts.text(span).split()))
+
+
+def overflow(call: Call) -> str:
+    back = isinstance(call.arguments[1].value, Unary) and call.arguments[1].value.operator == "-"
+    return "March 31 minus one month is March 3" if back else "January 31 plus one month is March 3"
 
 
 def paid(code: Code, scope: Scope) -> bool:
@@ -218,14 +230,47 @@ def first_in_go(code: Code, call: Call) -> bool:
 def thirty_days(code: Code) -> Iterator[Found]:
     """`timedelta(days=30)`, `30 * 24 * 60 * 60 * 1000`, `addDays(start, 30)`, `30 * 24 * time.Hour` for a month."""
     for span, scope, text in (*thirty_calls(code), *thirty_products(code)):
-        if calendar(code, span, scope) and bills(code.facts, scope):
+        if calendar(code, span, scope) and bills(code.facts, scope) and not FIXED & beside(code, span, scope):
+            meant = thirty_meant(code, scope) or after_failure(code, scope)
             yield (
                 span, scope,
                 f"`{text}` stands for a month here: the period moves against the calendar, and after a year it "
                 "is five days off.",
                 "Add calendar months to the anchor: `relativedelta(months=1)`, `addMonths(anchor, n)`.",
-                Confidence.CERTAIN if "month" in names_here(code, span, scope) else Confidence.LIKELY,
+                Confidence.POSSIBLE
+                if meant
+                else Confidence.CERTAIN
+                if "month" in names_here(code, span, scope)
+                else Confidence.LIKELY,
             )  # fmt: skip
+
+
+def beside(code: Code, span: Span, scope: Scope) -> frozenset[str]:
+    """The words of what the stretch is added to or compared with: a `windowStart` moves by thirty days on purpose."""
+    said: set[str] = set()
+    for whole, place in code.expressions:
+        if place is scope and whole.span.holds(span) and whole.span.end_line - whole.span.line < 3:
+            said.update(word for part in walk(whole) if isinstance(part, Name | Member) for word in words(name_of(part)))
+    return frozenset(said & {"window", "rolling", "trial", "retention", "grace", "due"})
+
+
+def thirty_meant(code: Code, scope: Scope) -> bool:
+    """Whether the function, or the comment over it, says in words that it is thirty days, or about a month."""
+    function = enclosing(scope, Kind.FUNCTION)
+    if function is None:
+        return False
+    own = code.facts.text(function.span)[:600]
+    near = [one.text for one in code.facts.comments if function.span.line - 4 <= one.span.line <= function.span.end_line]
+    return bool(THIRTY.search(own) or THIRTY.search("\n".join(near)))
+
+
+def after_failure(code: Code, scope: Scope) -> bool:
+    """`if err != nil { period = 30 * 24 * time.Hour }`: a last resort, for what could not be read."""
+    branch = enclosing(scope, Kind.BRANCH, Kind.HANDLER, Kind.FUNCTION)
+    if branch is None or branch.kind is Kind.FUNCTION:
+        return False
+    test = branch.head.test if isinstance(branch.head, Branch) and branch.head.arm == "then" else None
+    return branch.kind is Kind.HANDLER or "err" in {name_of(part) for part in walk(test)}
 
 
 def chained(code: Code) -> Iterator[Found]:

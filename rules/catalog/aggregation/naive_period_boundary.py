@@ -43,6 +43,8 @@ ABOUT = About(
 GETTERS = frozenset("getfullyear getmonth getdate getday gethours".split())
 UTC_DAYS = frozenset("split slice substring substr".split())
 USED = frozenset("usage usages quota credits metering metered overage entitlement entitlements consumption billing".split())
+LICENCE = frozenset("license licenses licence licences".split())
+"""What a program is allowed to run, which no customer's usage is billed by."""
 PERIOD_WORDS = frozenset("period month monthly day daily today cycle reset billing renew week year quota start end".split())
 SHIFTING = frozenset(
     "startofmonth endofmonth submonths addmonths setdate startofday endofday setmonth differenceinmonths".split()
@@ -220,7 +222,8 @@ def boundaries(code: Code) -> Iterator[Found]:
         mixed = utc_day(code, one)
         if mixed is None and in_front_end(code, one.scope):
             continue
-        if converted(code, one) or (mixed is None and not USED & spoken_in(code.facts, one.scope)):
+        spoken = spoken_in(code.facts, one.scope)
+        if LICENCE & spoken or converted(code, one) or (mixed is None and not USED & spoken):
             continue
         if mixed is None and not counts(code, one):
             continue

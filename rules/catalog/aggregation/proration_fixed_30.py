@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.contexts import Context
-from rules.facts import Binary, Call, Expression, Kind, Literal, Member, Name, Scope, enclosing, walk
-from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.subjects import name_around
+from rules.facts import Binary, Call, Expression, Kind, Literal, Member, Name, Scope, Span, enclosing, walk
+from rules.month_numbers import mixed_months
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.subjects import bills, name_around
 from rules.vocabulary import words
 
 ABOUT = About(
@@ -45,6 +46,25 @@ def check(code: Code) -> Iterator[Finding]:
             if found is not None and key not in said:
                 said.add(key)
                 yield found
+    yield from wrong_month(code)
+
+
+def wrong_month(code: Code) -> Iterator[Finding]:
+    """`changed.getMonth() === month` where the month counts from one: the part is worked out for another month."""
+    hits: dict[object, list[tuple[Span, str, str]]] = {}
+    for span, scope, zero, one in mixed_months(code):
+        if bills(code.facts, scope) and code.context(scope) not in (Context.TEST, Context.SCRIPT):
+            hits.setdefault(enclosing(scope, Kind.FUNCTION), []).append((span, zero, one))
+    for found in hits.values():
+        span, zero, one = min(found, key=lambda hit: hit[0].start)
+        yield Finding(
+            span=span,
+            description=f"`{zero}` counts months from 0 and `{one}` from 1: one of the two is a month off, and what is billed "
+            "for a part of a month is worked out for the wrong one.",
+            remediation=f"Use `{one} - 1` wherever a date is made or compared with.",
+            confidence=Confidence.LIKELY,
+            trace=tuple(Step(other[0], "here as well") for other in sorted(found, key=lambda hit: hit[0].start)[1:]),
+        )
 
 
 def divides(part: Binary) -> bool:
@@ -180,6 +200,36 @@ package billing
 
 func prorate(priceCents int64, used, period time.Duration) int64 {
 	return priceCents * int64(used/time.Second) / int64(period/time.Second)
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export function proratedUsage(subscription: Subscription, year: number, month: number) {
+  const label = new Date(Date.UTC(year, month - 1, 1)).toISOString();
+  if (subscription.changedAt.getUTCMonth() === month) {  // <- finding
+    return { label, part: elapsed(subscription.changedAt) };
+  }
+  return { label, part: 1 };
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export function proratedUsage(subscription: Subscription, year: number, month: number) {
+  const start = new Date(Date.UTC(year, month - 1, 1));
+  if (subscription.changedAt.getUTCMonth() + 1 === month) {
+    return { start, part: elapsed(subscription.changedAt) };
+  }
+  return { start, part: 1 };
+}
+
+export function billingMonths(now: Date) {
+  const month = now.getUTCMonth();
+  const before = new Date(Date.UTC(now.getUTCFullYear(), month - 1, 1));
+  return { before, start: new Date(Date.UTC(now.getUTCFullYear(), month, 1)) };
 }
 """,
     ),

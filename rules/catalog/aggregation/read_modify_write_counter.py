@@ -16,6 +16,7 @@ from rules.facts import (
     Call,
     Compare,
     Expression,
+    Index,
     Kind,
     Literal,
     Member,
@@ -30,11 +31,12 @@ from rules.facts import (
     within,
 )
 from rules.flow import runs_alone
+from rules.goroutines import shared_writes
 from rules.readings import same_field
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 from rules.subjects import BILLED, bills, name_around
 from rules.values import definitions_at, root_of
-from rules.vocabulary import words
+from rules.vocabulary import of_a_plan, words
 
 ABOUT = About(
     id="MTR-308",
@@ -54,6 +56,9 @@ LOCKING = re.compile(
     r"multi\(|\bwatch\(",
     re.I,
 )
+INSERTS = frozenset("insert create add createmany insertone insertmany bulkcreate append push xadd".split())
+SHOWN_COUNTS = frozenset("downloads sales likes votes views plays visits followers comments reviews shares".split())
+"""Counts that adorn a page."""
 STORE_WORDS = frozenset("db database session repo repository redis cache client collection table prisma orm em store".split())
 VERSIONS = frozenset("version lockversion etag updatedat rev revision".split())
 
@@ -62,6 +67,8 @@ def check(code: Code) -> Iterator[Finding]:
     said: set[Call] = set()
     for counter in code.counters:
         if counter.atomic or counter.read is None or counter.change not in (Change.ADD, Change.SUBTRACT):
+            continue
+        if not of_a_plan(counter.name):
             continue
         saved = saving_call(code, counter)
         if (
@@ -77,6 +84,23 @@ def check(code: Code) -> Iterator[Finding]:
     for saved, read in whole_records(code):
         if saved not in said and unprotected(code, saved.scope):
             yield whole_record(code, saved, read)
+    yield from shared_by_goroutines(code)
+
+
+def shared_by_goroutines(code: Code) -> Iterator[Finding]:
+    """`total += n` and `batch = append(batch, event)` in goroutines that a loop starts, without a lock."""
+    for write, started in shared_writes(code) if code.billing else ():
+        if code.context(write.scope) in (Context.TEST, Context.SCRIPT) or not bills(code.facts, started.scope):
+            continue
+        name = code.facts.text(write.targets[0].span)
+        yield Finding(
+            span=write.span,
+            description=f"Several goroutines write `{name}` at once without a lock: what one adds, another overwrites, "
+            "so usage is lost or sent twice.",
+            remediation=f"Give each goroutine its own `{name.rsplit('.', 1)[-1]}`, or guard it with a mutex.",
+            confidence=Confidence.CERTAIN,
+            trace=(Step(started.span, "started here, once for each round of the loop"),),
+        )
 
 
 def unprotected(code: Code, scope: Scope) -> bool:
@@ -92,7 +116,7 @@ def unprotected(code: Code, scope: Scope) -> bool:
 def saving_call(code: Code, counter: Counter) -> Call | None:
     """The call that writes it back. A field of an object counts only if that object is saved later in the function."""
     if counter.call is not None:
-        return counter.call
+        return None if inserts(counter.call) else counter.call
     root = root_of(counter.read) if counter.read is not None else None
     if not isinstance(root, Name):
         return None
@@ -103,9 +127,16 @@ def saving_call(code: Code, counter: Counter) -> Call | None:
             continue
         if not persists(call):
             continue
-        if (own and call.name in (f"{root.text}.save", f"{root.text}.Save")) or (not own and saves(call, root.text)):
+        if own and call.name in (f"{root.text}.save", f"{root.text}.Save"):
+            return call
+        if not own and saves(call, root.text, row=not isinstance(counter.read, Index)):
             return call
     return None
+
+
+def inserts(call: Call) -> bool:
+    """A row or invoice item of its own that notes the result overwrites nothing."""
+    return fold(call.method) in INSERTS
 
 
 def persists(call: Call) -> bool:
@@ -115,9 +146,9 @@ def persists(call: Call) -> bool:
     return call.start is Start.AWAITED or isinstance(call.receiver, Call) or bool(STORE_WORDS & set(words(call.name)))
 
 
-def saves(call: Call, name: str) -> bool:
-    """`row.save()`, `session.commit()`, `db.Save(&row)`."""
-    if fold(call.method) in ("commit", "flush", "savechanges", "savechangesasync"):
+def saves(call: Call, name: str, row: bool) -> bool:
+    """`row.save()`, `db.Save(&row)`; `session.commit()` writes changed rows, but no entry of a map."""
+    if row and fold(call.method) in ("commit", "flush", "savechanges", "savechangesasync"):
         return True
     parts = [call.receiver, *(argument.value for argument in call.arguments)]
     return any(isinstance(one, Name) and one.text == name for part in parts if part is not None for one in walk(part))
@@ -226,6 +257,7 @@ def finding(code: Code, counter: Counter, saved: Call) -> Finding:
     assert counter.read is not None
     sign = "add" if counter.change is Change.ADD else "subtract"
     sure = counter.call is not None and not runs_alone(code, counter.scope)
+    shown = bool(SHOWN_COUNTS & set(words(counter.name)))
     return Finding(
         span=counter.span if counter.call is None else within_call(counter),
         cause=counter.span,
@@ -234,7 +266,7 @@ def finding(code: Code, counter: Counter, saved: Call) -> Finding:
             "write the same value and one of them is not counted."
         ),
         remediation=f"Let the database {sign}, in one statement, or lock the row before it is read.",
-        confidence=Confidence.CERTAIN if sure else Confidence.LIKELY,
+        confidence=Confidence.POSSIBLE if shown else Confidence.CERTAIN if sure else Confidence.LIKELY,
         trace=(Step(saved.span, "written back here"),) if saved.span.line != counter.span.line else (),
         fix=increment(code, counter),
     )
@@ -428,6 +460,81 @@ package quota
 
 func consume(db *gorm.DB, userID int, amount int) error {
 	return db.Model(&User{}).Where("id = ?", userID).Update("used_quota", gorm.Expr("used_quota + ?", amount)).Error
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func monthlyUsage(ctx context.Context, customers []Customer) int64 {
+	var total int64
+	var wg sync.WaitGroup
+	for _, customer := range customers {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			total += usageOf(ctx, customer)  // <- finding
+		}()
+	}
+	wg.Wait()
+	return total
+}
+
+func (b *UsageBatcher) Start(consumers int) {
+	for range consumers {
+		go b.consume()
+	}
+}
+
+func (b *UsageBatcher) consume() {
+	for event := range b.events {
+		b.batch = append(b.batch, event)  // <- finding
+		if len(b.batch) >= b.size {
+			b.flush(b.batch)
+			b.batch = b.batch[:0]
+		}
+	}
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func monthlyUsage(ctx context.Context, customers []Customer) []int64 {
+	usage := make([]int64, len(customers))
+	group, ctx := errgroup.WithContext(ctx)
+	for place, customer := range customers {
+		group.Go(func() error {
+			var sum int64
+			for _, meter := range customer.Meters {
+				sum += usageOf(ctx, meter)
+			}
+			usage[place] = sum
+			return nil
+		})
+	}
+	return usage
+}
+
+func (b *UsageBatcher) Start(consumers int) {
+	for range consumers {
+		go b.consume()
+	}
+}
+
+func (b *UsageBatcher) consume() {
+	batch := make([]UsageEvent, 0, b.size)
+	for event := range b.events {
+		batch = append(batch, event)
+		if len(batch) >= b.size {
+			b.flush(batch)
+			batch = batch[:0]
+		}
+	}
 }
 """,
     ),

@@ -1,7 +1,7 @@
 """A webhook or queue consumer adds to a counter or a balance, and nothing tells a message that it has already handled.
 
-Webhooks and queues deliver at least once: when an answer is slow or an acknowledgement is lost, the same message comes again, and
-the usage is counted or the credits are granted a second time. Store the message's id under a unique index in the same
+Webhooks and queues deliver at least once: when an answer is slow or an acknowledgement is lost, the same message comes again,
+and the usage is counted or the credits are granted a second time. Store the message's id under a unique index in the same
 transaction as the addition and go on only if it was new, or make the write one that may be repeated: an upsert of a row per
 message, a sum over such rows, a provider key made of the message's id.
 """
@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.contexts import Context
 from rules.counters import Change, Counter
-from rules.facts import Call, Kind, Object, Scope, Span, enclosing, fold, walk
+from rules.facts import Call, Function, Kind, Object, Scope, Span, enclosing, fold, walk
 from rules.marks import saving
-from rules.redelivery import Delivery, carries_identity, deliveries, tells_repeats
+from rules.redelivery import Delivery, carries_identity, deliveries, stored_once, tells_repeats
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 from rules.values import resolved, root_of
 from rules.vocabulary import releases, words
@@ -52,19 +52,21 @@ def check(code: Code) -> Iterator[Finding]:
     said: set[Span] = set()
     for delivery in deliveries(code):
         here = [one for one in added if belongs(one[1], delivery.path[-1]) and one[0] not in said]
-        if not here or tells_repeats(code, delivery):
-            continue
-        for span, scope, title, call in here:
+        stored = stored_once(code, delivery) if here else True
+        for span, scope, title, call in here if stored is not True else ():
+            if tells_repeats(code, delivery, scope):
+                continue
             if enclosing(scope, Kind.HANDLER) is None and not (call is not None and carries_identity(code, call)):
                 said.add(span)
-                yield finding(code, delivery, span, title)
+                yield finding(code, delivery, span, title, delivery.sure and stored is False)
 
 
 def belongs(scope: Scope, function: Scope) -> bool:
     """Whether the work stands in the function itself or in a closure of it."""
     current: Scope | None = scope
     while current is not None and current is not function:
-        if current.kind is Kind.FUNCTION and getattr(current.head, "name", "") and not getattr(current.head, "passed_to", ""):
+        head = current.head
+        if isinstance(head, Function) and head.name and not head.passed_to:
             return False
         current = current.parent
     return current is not None
@@ -77,7 +79,12 @@ def additions(code: Code) -> Iterator[Addition]:
             yield counter.span, counter.scope, f"`{counter.name}`", counter.call
     written = {id(counter.call) for counter in code.counters}
     for emission in code.emissions:
-        if emission.record is None and not releases(emission.call.method) and id(emission.call) not in written:
+        if (
+            emission.record is None
+            and not releases(emission.call.method)
+            and id(emission.call) not in written
+            and not raised(emission.call)
+        ):
             yield emission.call.span, emission.scope, emission.title, emission.call
             written.add(id(emission.call))
     for call in code.facts.calls:
@@ -85,6 +92,11 @@ def additions(code: Code) -> Iterator[Addition]:
             continue
         if grants(call) or (inserts_usage(call) and not fold(call.method).startswith("upsert") and not keyed(code, call)):
             yield call.span, call.scope, f"`{call.name}`", call
+
+
+def raised(call: Call) -> bool:
+    """`MeterNotFound(…)`: a class, not a verb."""
+    return call.method[:1].isupper() and "." not in call.name
 
 
 def adds(code: Code, counter: Counter) -> bool:
@@ -99,7 +111,13 @@ def adds(code: Code, counter: Counter) -> bool:
 def grants(call: Call) -> bool:
     """`addCredits(user, n)`, `grant_tokens(…)`: the project's own way to raise a balance."""
     said = words(call.method)
-    return len(said) > 1 and said[0] in GRANTS and bool(BALANCES & set(said[1:])) and not call.constructs and len(call.arguments) > 1
+    return (
+        len(said) > 1
+        and said[0] in GRANTS
+        and bool(BALANCES & set(said[1:]))
+        and not call.constructs
+        and len(call.arguments) > 1
+    )
 
 
 def keyed(code: Code, call: Call) -> bool:
@@ -112,7 +130,7 @@ def keyed(code: Code, call: Call) -> bool:
     return not any(isinstance(part, Object) for argument in call.arguments for part in walk(argument.value))
 
 
-def finding(code: Code, delivery: Delivery, span: Span, title: str) -> Finding:
+def finding(code: Code, delivery: Delivery, span: Span, title: str, sure: bool) -> Finding:
     what = "webhook" if delivery.webhook else "consumer"
     name = code.function_name(delivery.entry)
     named = f"The {what} `{name}`" if name else f"This {what}"
@@ -126,9 +144,186 @@ def finding(code: Code, delivery: Delivery, span: Span, title: str) -> Finding:
         remediation=(
             "Store the message's id under a unique index, in the same transaction as this write, and go on only if it was new."
         ),
-        confidence=Confidence.LIKELY if delivery.sure else Confidence.POSSIBLE,
+        confidence=Confidence.LIKELY if sure else Confidence.POSSIBLE,
         trace=() if delivery.entry is delivery.path[-1] else (Step(delivery.entry.span, "deliveries arrive here"),),
     )
 
 
-EXAMPLES = ()
+EXAMPLES = (
+    Example(
+        "python",
+        """
+import boto3
+
+sqs = boto3.client("sqs")
+
+def poll(db, queue_url):
+    for message in sqs.receive_message(QueueUrl=queue_url)["Messages"]:
+        handle_message(db, json.loads(message["Body"]))
+        sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+
+def handle_message(db, usage):
+    db.execute("UPDATE accounts SET credits = credits - %s WHERE id = %s", (usage["cost"], usage["account_id"]))  # <- finding
+""",
+    ),
+    Example(
+        "python",
+        """
+import boto3
+
+sqs = boto3.client("sqs")
+
+def handle_message(db, usage):
+    stored = db.execute("INSERT INTO usage_events (event_id) VALUES (%s) ON CONFLICT DO NOTHING", (usage["event_id"],))
+    if stored.rowcount:
+        db.execute("UPDATE accounts SET credits = credits - %s WHERE id = %s", (usage["cost"], usage["account_id"]))
+
+def handle_record(db, usage):
+    record_usage(db, usage["account_id"], usage["tokens"], usage["event_id"])
+
+@app.post("/generate")
+def generate(request, db):
+    db.execute("UPDATE accounts SET credits = credits - 1 WHERE id = %s", (request.user.id,))
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import Stripe from "stripe";
+
+export async function POST(request: Request) {
+  const event = stripe.webhooks.constructEvent(await request.text(), request.headers.get("stripe-signature")!, secret);
+  if (event.type === "checkout.session.completed") {
+    await credit(event.data.object.metadata.userId, Number(event.data.object.metadata.credits));
+  }
+  return new Response("ok");
+}
+
+async function credit(userId: string, credits: number) {
+  await prisma.user.update({ where: { id: userId }, data: { credits: { increment: credits } } });  // <- finding
+}
+""",
+        path="app/api/webhooks/stripe/route.ts",
+    ),
+    Example(
+        "typescript",
+        """
+import { Kafka } from "kafkajs";
+
+await consumer.run({
+  eachMessage: async ({ message }) => {
+    const usage = JSON.parse(message.value!.toString());
+    await recordUsage(usage.customerId, usage.tokens);  // <- finding
+  },
+});
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import Stripe from "stripe";
+
+export async function POST(request: Request) {
+  const event = stripe.webhooks.constructEvent(await request.text(), request.headers.get("stripe-signature")!, secret);
+  if (event.type === "checkout.session.completed") {
+    const purchase = await prisma.purchase.findUnique({ where: { sessionId: event.data.object.id } });
+    if (!purchase || purchase.status === "paid") return new Response("ok");
+    await prisma.$transaction([
+      prisma.purchase.update({ where: { id: purchase.id }, data: { status: "paid" } }),
+      prisma.user.update({ where: { id: purchase.userId }, data: { credits: { increment: purchase.credits } } }),
+    ]);
+  }
+  if (event.type === "invoice.paid") {
+    await prisma.user.update({ where: { id: event.data.object.metadata.userId }, data: { credits: 1000 } });
+  }
+  return new Response("ok");
+}
+""",
+        path="app/api/webhooks/stripe/route.ts",
+    ),
+    Example(
+        "typescript",
+        """
+import { Kafka } from "kafkajs";
+
+await consumer.run({
+  eachMessage: async ({ message }) => {
+    const usage = JSON.parse(message.value!.toString());
+    await recordUsage(usage.customerId, usage.tokens, `${message.offset}`);
+  },
+});
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import Stripe from "stripe";
+
+export async function POST(request: Request) {
+  const event = stripe.webhooks.constructEvent(await request.text(), request.headers.get("stripe-signature")!, secret);
+  const session = event.data.object;
+  await prisma.payment.create({ data: { sessionId: session.id, userId: session.metadata.userId } });
+  await prisma.user.update({ where: { id: session.metadata.userId }, data: { credits: { increment: 100 } } });  // <- finding
+  return new Response("ok");
+}
+""",
+        path="app/api/webhooks/stripe/route.ts",
+        context={"prisma/schema.prisma": "model Payment {\n  id Int @id\n  sessionId String\n  userId String\n}\n"},
+    ),
+    Example(
+        "typescript",
+        """
+import Stripe from "stripe";
+
+export async function POST(request: Request) {
+  const event = stripe.webhooks.constructEvent(await request.text(), request.headers.get("stripe-signature")!, secret);
+  const session = event.data.object;
+  await prisma.payment.create({ data: { sessionId: session.id, userId: session.metadata.userId } });
+  await prisma.user.update({ where: { id: session.metadata.userId }, data: { credits: { increment: 100 } } });
+  return new Response("ok");
+}
+""",
+        path="app/api/webhooks/stripe/route.ts",
+        context={"prisma/schema.prisma": "model Payment {\n  id Int @id\n  sessionId String @unique\n  userId String\n}\n"},
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+import "github.com/segmentio/kafka-go"
+
+func (c *Consumer) HandleMessage(ctx context.Context, message kafka.Message) error {
+	var usage Usage
+	if err := json.Unmarshal(message.Value, &usage); err != nil {
+		return err
+	}
+	account := c.db.Model(&Account{}).Where("id = ?", usage.AccountID)
+	return account.Update("used_quota", gorm.Expr("used_quota + ?", usage.Tokens)).Error  // <- finding
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+import "github.com/segmentio/kafka-go"
+
+func (c *Consumer) HandleMessage(ctx context.Context, message kafka.Message) error {
+	var usage Usage
+	if err := json.Unmarshal(message.Value, &usage); err != nil {
+		return err
+	}
+	return c.db.Transaction(func(tx *gorm.DB) error {
+		stored := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&Receipt{EventID: usage.EventID})
+		if stored.Error != nil || stored.RowsAffected == 0 {
+			return stored.Error
+		}
+		account := tx.Model(&Account{}).Where("id = ?", usage.AccountID)
+		return account.Update("used_quota", gorm.Expr("used_quota + ?", usage.Tokens)).Error
+	})
+}
+""",
+    ),
+)

@@ -5,11 +5,12 @@ twice, an hour of usage is reported twice. Put the old state into the condition 
 changed, or take the row with a lock that holds until the new state is stored.
 """
 
+import re
 from collections.abc import Iterator
 
 from rules.code import Code
 from rules.contexts import Context
-from rules.counters import written_fields
+from rules.counters import SQL_COLUMN_WRITE, sql_of, written_fields
 from rules.duties import Work, works
 from rules.facts import (
     Branch,
@@ -21,7 +22,9 @@ from rules.facts import (
     Name,
     Scope,
     Span,
+    Start,
     Test,
+    Unary,
     chain,
     enclosing,
     fold,
@@ -31,6 +34,7 @@ from rules.facts import (
 from rules.flow import runs_alone
 from rules.limits import leaves
 from rules.marks import UPDATES
+from rules.promises import LATER, STARTERS
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 from rules.values import root_of
 from rules.vocabulary import words
@@ -45,7 +49,13 @@ ABOUT = About(
     iso_25010="Reliability / faultlessness",
 )
 STATES = frozenset("status state".split())
-READS = ("get", "find", "first", "one", "load", "select", "fetch", "by", "scalar", "retrieve")
+ONCE = frozenset(
+    "used redeemed claimed consumed processed reported billed invoiced settled credited fulfilled granted applied".split()
+)
+"""What happens once to a thing, as a field of it says."""
+ANSWERS = frozenset("response resp res reply result answer error err".split())
+PROVIDERS = frozenset("stripe paddle polar autumn orb retrieve fetch axios http".split())
+READS = ("get", "find", "first", "one", "load", "select", "fetch", "by", "scalar", "retrieve", "take", "upsert", "query")
 
 
 def check(code: Code) -> Iterator[Finding]:
@@ -58,7 +68,7 @@ def check(code: Code) -> Iterator[Finding]:
         if function is None or function in reported or code.context(function) in (Context.TEST, Context.BROWSER):
             continue
         ignored = ignored_lock(code, function)
-        if not tests_state(test) or (ignored is None and runs_alone(code, test.scope)):
+        if not tests_state(test) or foreign(code, test) or (ignored is None and runs_alone(code, test.scope)):
             continue
         write = next(
             (one for one in writes(code, function) if one[0].start > test.span.end and decided(code, test, one[1])), None
@@ -67,14 +77,66 @@ def check(code: Code) -> Iterator[Finding]:
         if write is not None and done:
             reported.add(function)
             sure = ignored is not None or looked_up(code, test, function)
-            yield finding(test, write[0], done, ignored, sure)
+            beside = started_beside_it(code, write, function)
+            if beside is not None and any(one[0].end <= beside.span.start for one in done):
+                yield late_mark(beside, write[0], done)
+            else:
+                yield finding(test, write[0], done, ignored, sure)
+
+
+def started_beside_it(code: Code, write: tuple[Span, Scope], function: Scope) -> Call | None:
+    """The call that starts the write beside the function: `go func() {…}()`, `create_task(mark(…))`, `setImmediate(…)`."""
+    for call in code.calls_in(function):
+        if not call.span.holds(write[0]) or enclosing(call.scope, Kind.FUNCTION) is not function:
+            continue
+        if call.start is Start.DETACHED or fold(call.method) in LATER | STARTERS:
+            return call
+    return None
+
+
+def late_mark(beside: Call, write: Span, done: list[Work]) -> Finding:
+    return Finding(
+        span=Span(beside.span.line, beside.span.line, beside.span.start, beside.span.end),
+        cause=write,
+        description=f"{done[0][2]} comes first, and the mark against a repeat is set beside the caller, whenever that runs: "
+        "until then, or if it fails, the same thing can be used again.",
+        remediation="Set the mark first, in the same transaction, where the old state still holds, and then do the work.",
+        confidence=Confidence.LIKELY,
+        trace=(Step(write, "the new state is written here"),),
+    )
 
 
 def tests_state(test: Test) -> bool:
-    """`card.status !== "unused"`: a comparison of something's state with a constant."""
+    """`card.status !== "unused"`, `card.redeemedAt != null`, `if (card.used)`: something's state is asked for."""
+    return bool(states(test))
+
+
+def states(test: Test) -> list[Member]:
+    """The fields of a state in a test; the status of an answer is none, nor is the name of a helper."""
+    helpers = {id(part.callee) for part in walk(test.value) if isinstance(part, Call)}
+    found = [part for part in walk(test.value) if isinstance(part, Member) and tells_state(part.name)]
+    return [one for one in found if id(one) not in helpers and not ANSWERS & set(words(root_name(one)))]
+
+
+def root_name(part: Expression) -> str:
+    root = root_of(part)
+    return root.text if isinstance(root, Name) else ""
+
+
+def foreign(code: Code, test: Test) -> bool:
+    """`subscription = await stripe.subscriptions.retrieve(id)`: a provider's state, that nobody here claims."""
+    roots = {root_name(one) for one in states(test)}
     return any(
-        isinstance(part, Member) and words(part.name)[-1:] and words(part.name)[-1] in STATES for part in walk(test.value)
+        isinstance(target, Name) and target.text in roots and (PROVIDERS & set(words(call.name)))
+        for call in code.facts.calls
+        for target in call.targets
     )
+
+
+def tells_state(name: str) -> bool:
+    """A field that holds a state, or that is set once: `status`, `isUsed`, `redeemed_at`."""
+    said = [word for word in words(name) if word not in ("is", "was", "has", "at")]
+    return bool(said) and (said[-1] in STATES or (len(said) == 1 and said[0] in ONCE))
 
 
 def decided(code: Code, test: Test, scope: Scope) -> bool:
@@ -93,10 +155,9 @@ def writes(code: Code, function: Scope) -> Iterator[tuple[Span, Scope]]:
     found: list[tuple[Span, Scope]] = []
     for call in code.calls_in(function):
         if fold(call.method) in UPDATES and "." in call.name:
-            for name, _ in written_fields(code.values, call):
-                if words(name)[-1:] and words(name)[-1] in STATES and not compares(code, call, name):
-                    found.append((call.span, call.scope))
-                    break
+            names = [name for name, _ in written_fields(code.values, call)] or list(set_in_sql(call))
+            if any(tells_state(name) for name in names) and not any(compares(code, call, name) for name in names):
+                found.append((call.span, call.scope))
         elif sets_state(call):
             found.append((call.span, call.scope))
     assigned = (one for one in code.facts.assigns if within(one.scope, function) and one.operator == "=")
@@ -104,23 +165,33 @@ def writes(code: Code, function: Scope) -> Iterator[tuple[Span, Scope]]:
     yield from sorted(found, key=lambda one: one[0].start)
 
 
+def set_in_sql(call: Call) -> Iterator[str]:
+    """`UPDATE codes SET used = true WHERE id = $1`: the columns that a statement text sets."""
+    text = sql_of(call)
+    if text.lstrip().lower().startswith("update"):
+        yield from (column for column, _ in SQL_COLUMN_WRITE.findall(re.split(r"\bwhere\b", text, maxsplit=1, flags=re.I)[0]))
+
+
 def is_state(target: Expression) -> bool:
-    return isinstance(target, Member) and words(target.name)[-1:] != () and words(target.name)[-1] in STATES
+    return isinstance(target, Member) and tells_state(target.name)
 
 
 def looked_up(code: Code, test: Test, function: Scope) -> bool:
     """Whether what is tested was read in this function: then nothing outside can have locked it for this test."""
     roots = {root.text for part in walk(test.value) if isinstance(part, Member) and isinstance(root := root_of(part), Name)}
-    return any(
-        isinstance(target, Name) and target.text in roots and fold(call.method).startswith(READS)
-        for call in code.calls_in(function)
-        for target in call.targets
-    )
+    for call in code.calls_in(function):
+        if call.span.start > test.span.start or not fold(call.method).startswith(READS):
+            continue
+        into = [one.value.value if isinstance(one.value, Unary) else one.value for one in call.arguments]
+        if any(isinstance(one, Name) and one.text in roots for one in (*call.targets, *into)):
+            return True
+    return False
 
 
 def compares(code: Code, call: Call, name: str) -> bool:
-    """A second mention of the field in the statement is its condition."""
-    return code.facts.text(call.span).lower().count(name.lower()) > 1
+    """A second mention of a state that is written is the statement's condition."""
+    text = code.facts.text(call.span)
+    return tells_state(name) and len(re.findall(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.I)) > 1
 
 
 def sets_state(call: Call) -> bool:
@@ -185,6 +256,13 @@ export async function redeem(cards: CardStore, code: string, userId: string) {
   await addCredits(userId, card.credits);
   await cards.updateStatus(card.id, "used");
 }
+
+export async function applyVoucher(prisma: PrismaClient, code: string, userId: string) {
+  const voucher = await prisma.voucher.findUnique({ where: { code } });
+  if (!voucher || voucher.redeemedAt) throw new Error("used");
+  await prisma.voucher.update({ where: { code }, data: { redeemedAt: new Date(), status: States.Redeemed } });  // <- finding
+  await addCredits(userId, voucher.credits);
+}
 """,
     ),
     Example(
@@ -217,6 +295,15 @@ def redeem(session, code, user):
     Example(
         "python",
         """
+def apply_voucher(db, code, user):
+    voucher = db.fetchone("SELECT id, credits, redeemed_at FROM vouchers WHERE code = %s", code)
+    if voucher.redeemed_at is not None:
+        raise ValueError("used")
+    claimed = db.execute("UPDATE vouchers SET redeemed_at = now() WHERE id = %s AND redeemed_at IS NULL", voucher.id)
+    if claimed.rowcount == 0:
+        raise ValueError("used")
+    add_credits(user, voucher.credits)
+
 def redeem(session, code, user):
     with session.begin():
         card = session.query(Card).filter_by(code=code).with_for_update().one()
@@ -246,6 +333,32 @@ func redeem(db *gorm.DB, code string, userID int) error {
 		}
 		return tx.Model(&User{}).Where("id = ?", userID).Update("quota", gorm.Expr("quota + ?", card.Quota)).Error
 	})
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func Redeem(key string, tokenID int) (int, error) {
+	card := &Card{}
+	if err := DB.Where("key = ?", key).First(card).Error; err != nil {
+		return 0, err
+	}
+	if card.Status != CardEnabled {
+		return 0, ErrUsed
+	}
+	if err := IncreaseQuota(tokenID, card.Quota); err != nil {
+		return 0, err
+	}
+	go func() {  // <- finding
+		card.Status = CardUsed
+		if err := card.Save(); err != nil {
+			log.Print(err)
+		}
+	}()
+	return card.Quota, nil
 }
 """,
     ),

@@ -145,7 +145,7 @@ def before_commit(held: Held, write: Span) -> Finding:
             f"The lock of `{held.taken.name}` ends before the surrounding transaction commits: the next holder still reads "
             "the old value, and one of the two changes is lost."
         ),
-        remediation="Take the lock outside the transaction and keep it past the commit, or lock the row: `SELECT … FOR UPDATE`.",
+        remediation="Take the lock outside the transaction and keep it past the commit, or lock the row with `FOR UPDATE`.",
         confidence=Confidence.LIKELY,
         trace=(Step(write, "written under the lock, committed after it"),),
     )
@@ -193,9 +193,7 @@ def unasked(code: Code) -> Iterator[tuple[Finding, Scope]]:
                 yield unread(call), call.scope
             elif (test := turned_round(code, call)) is not None:
                 yield reversed_test(call, test), call.scope
-        elif fold(call.method) in ("trylock", "tryacquire", "tryacquirelock") and call.use is Use.DISCARDED:
-            yield unread(call), call.scope
-        elif (
+        elif (fold(call.method) in ("trylock", "tryacquire", "tryacquirelock") and call.use is Use.DISCARDED) or (
             fold(call.method) == "acquire"
             and call.use is Use.DISCARDED
             and speaks_of_lock(call.name)

@@ -14,7 +14,7 @@ from rules.facts import Call, Handler, Kind, Literal, Span, enclosing, fold, wal
 from rules.flow import precedes
 from rules.marks import How, Mark, lifetime, marks_of
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.transactions import shared
+from rules.transactions import listed_together, shared
 from rules.vocabulary import STRONG_EMIT_VERBS, words
 
 ABOUT = About(
@@ -65,6 +65,8 @@ def first_after(code: Code, mark: Mark, work: list[Work]) -> Work | None:
         return None
     for one in sorted(work, key=lambda one: one[0].start):
         if one[0].start < span.end or span.holds(one[0]) or one[0].holds(span):
+            continue
+        if listed_together(code, span, one[0]):
             continue
         if precedes(code, span, mark.scope, one[0], one[1]) and not shared(code, mark.scope, one[1]):
             # A later unit of the same loop is not this mark's work.

@@ -23,7 +23,7 @@ from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-201",
-    title="Emission without the optional dedup field",
+    title="Meter event without an identifier",
     severity=Severity.HIGH,
     classification=Classification.DEFICIENCY,
     classes=("D1",),

@@ -5,6 +5,7 @@ message or a restarted job is billed twice. Make the key from what was used (the
 make it once, store it with the event, and send the stored one.
 """
 
+import re
 from collections.abc import Iterator
 
 from rules.code import Code
@@ -19,21 +20,25 @@ from rules.values import Kinds, Origin, definitions_at
 
 ABOUT = About(
     id="MTR-202",
-    title="Key generated at send time (uuid, Date.now, random, time)",
+    title="Idempotency key changes with every attempt",
     severity=Severity.HIGH,
     classification=Classification.DEFICIENCY,
     classes=("D2",),
     cwe=("CWE-837",),
     iso_25010="Reliability / fault tolerance",
-    gives_way_to=("colliding-key",),
+    gives_way_to=("colliding-key", "retry-without-stable-key"),
 )
 FRESH = (Kinds.CLOCK, Kinds.RANDOM)
+
+
+ONE_OFF = re.compile(r"(migrat|backfill|seed|one-?off)[^/]*$", re.I)
+"""Scripts that somebody runs once and watches."""
 
 
 def check(code: Code) -> Iterator[Finding]:
     reported: set[Span] = set()
     for key in keys_of(code):
-        if code.context(key.scope) in (Context.TEST, Context.BROWSER):
+        if code.context(key.scope) in (Context.TEST, Context.BROWSER) or ONE_OFF.search(code.facts.path):
             continue
         fresh = made_anew(code, key)
         if fresh is not None and fresh.expression.span not in reported and not stored_first(code, key):

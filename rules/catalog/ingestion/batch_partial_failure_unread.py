@@ -11,7 +11,7 @@ from rules import providers
 from rules.answers import Answer, answer_of, mentions_field
 from rules.code import Code
 from rules.contexts import Context
-from rules.emissions import outer_calls, sender, sent
+from rules.emissions import outer_calls, sender, sent, shown
 from rules.facts import Call, Function, Kind, Lambda, Name, Scope, Start, Use, chain, enclosing, fold, within
 from rules.handlers import handlers_of
 from rules.outcomes import Outcome, outcome
@@ -126,7 +126,7 @@ def settled(code: Code) -> Iterator[Finding]:
         yield Finding(
             span=call.span,
             cause=call.span,
-            description=f"Nothing reads the results of `{call.name}`: items whose usage write failed are lost unseen.",
+            description=f"Nothing reads the results of `{shown(call)}`: items whose usage write failed are lost unseen.",
             remediation="Collect the items that failed, and send them again or raise.",
             confidence=Confidence.LIKELY,
         )

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from rules.buffers import SPEAKS, Emptying, emptyings, puts_back
 from rules.code import Code
 from rules.contexts import Context
+from rules.emissions import shown
 from rules.facts import Call, Class, Literal, Object, chain, fold, walk
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 from rules.snapshots import first_send, sent_before
@@ -79,8 +80,8 @@ def cleared(code: Code, one: Emptying, after: Call) -> Finding:
     return Finding(
         span=one.span,
         cause=one.span,
-        description=(f"`{name}` is emptied before `{after.name}` is known to have worked: if that fails, the batch is lost."),
-        remediation=f"Empty `{name}` after `{after.name}` has succeeded, or put the events back where its failure is handled.",
+        description=(f"`{name}` is emptied before `{shown(after)}` is known to have worked: if that fails, the batch is lost."),
+        remediation=f"Empty `{name}` after `{shown(after)}` has succeeded, or put the events back where its failure is handled.",
         confidence=Confidence.CERTAIN if reported else Confidence.LIKELY,
         trace=(Step(after.span, "the events are sent here"),),
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.contexts import Context
-from rules.emissions import Emission
+from rules.emissions import Emission, shown
 from rules.facts import Call, Function, Kind, Member, Name, Scope, Start, Use, chain, walk, within
 from rules.flow import precedes
 from rules.limits import leaves
@@ -130,8 +130,8 @@ def too_early(write: UsageWrite, action: Call) -> Finding:
     return Finding(
         span=write.span,
         cause=write.span,
-        description=f"{capital(write.title)} comes before `{action.name}`: when that fails, it is billed anyway.",
-        remediation=f"Record the usage after `{action.name}` has succeeded, or give it back where its failure is handled.",
+        description=f"{capital(write.title)} comes before `{shown(action)}`: when that fails, it is billed anyway.",
+        remediation=f"Record the usage after `{shown(action)}` has succeeded, or give it back where its failure is handled.",
         confidence=Confidence.LIKELY,
         trace=(Step(action.span, "the work that may fail"),),
     )

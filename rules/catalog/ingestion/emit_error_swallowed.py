@@ -15,6 +15,7 @@ from rules.losses import losses
 from rules.outcomes import LOST, Outcome
 from rules.overwrites import overwritten
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
+from rules.vocabulary import words
 from rules.writes import UsageWrite, failing_writes
 
 ABOUT = About(
@@ -42,23 +43,44 @@ def check(code: Code) -> Iterator[Finding]:
 def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome) -> Finding:
     assert write.call is not None
     alone = only_call(code, write, handler)
-    how = HOW[ended]
+    counted = [one.name for one in code.counters if one.call is write.call]
+    name = next((one for one in counted if not is_plain(one)), counted[0] if counted else "")
+    title = f"the write of `{name}`" if name else write.title
+    missing = "the count stays wrong" if name else "that usage is missing from the bill"
+    sure = alone and write.certain and ended in LOST and not name
     return Finding(
         span=handler.span,
         cause=write.span,
-        description=f"When {write.title} fails, {how}: the usage of that call is lost and never billed.",
-        remediation="Let the failure reach a retry: rethrow it, or store the event and send it again later.",
-        confidence=Confidence.CERTAIN if alone and write.certain and ended in LOST else Confidence.LIKELY,
+        description=f"When {title} fails, {HOW[ended]}: {missing}, and nothing tries again.",
+        remediation=f"{PASS_ON[code.facts.language == 'go']}, or keep it in a table or queue from which it is written later.",
+        confidence=Confidence.POSSIBLE if only_statistics(code, write, handler) else SURE[sure],
         trace=(Step(write.span, "this call writes the usage"),),
         fix=rethrow(code, handler) if ended is Outcome.EMPTY and alone else None,
     )
 
 
+SURE = {True: Confidence.CERTAIN, False: Confidence.LIKELY}
+PASS_ON = {True: "Return the error to the caller", False: "Rethrow the error"}
+STATISTICS = frozenset("stats statistics statistical analytics dashboard metrics telemetry insights".split())
+PLAIN_COUNTS = frozenset("request requests count counts counter total calls call hits last used at time api key".split())
 HOW = {
     Outcome.EMPTY: "nothing at all happens",
     Outcome.LOGGED: "only a log line is written",
     Outcome.NOTHING: "the code goes on as if there had been no usage",
 }
+
+
+def only_statistics(code: Code, write: UsageWrite, handler: Scope) -> bool:
+    """Counts that are looked at, and as far as can be seen not billed: `request_count`, or a handler that says so itself."""
+    counted = [one.name for one in code.counters if one.call is write.call]
+    if counted and all(map(is_plain, counted)):
+        return True
+    named = set(words(code.function_name(handler))) | set(words(write.title))
+    return bool(named & STATISTICS or set(words(code.facts.text(handler.span))) & (STATISTICS - {"stats", "metrics"}))
+
+
+def is_plain(name: str) -> bool:
+    return set(words(name)) <= PLAIN_COUNTS
 
 
 def only_call(code: Code, write: UsageWrite, handler: Scope) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.contexts import Context
-from rules.emissions import Emission
+from rules.emissions import Emission, shown
 from rules.facts import Call, Function, Kind, Name, Span, Start, Use, enclosing, fold
 from rules.losses import gives_back
 from rules.promises import (
@@ -25,6 +25,7 @@ from rules.promises import (
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Variant
 from rules.snapshots import drains
 from rules.tasks import beside
+from rules.vocabulary import words
 from rules.writes import UsageWrite, failing_writes
 
 ABOUT = About(
@@ -45,6 +46,9 @@ ABOUT = About(
     gives_way_to=("emit-error-swallowed",),
 )
 QUIET = frozenset({Context.TEST, Context.BROWSER, Context.SCRIPT})
+STORES = frozenset(
+    "redis kv client db database firestore collection doc ref storage prisma supabase repository repo table".split()
+)
 
 
 def check(code: Code) -> Iterator[Finding]:
@@ -88,9 +92,20 @@ def promised(code: Code, write: UsageWrite, call: Call) -> Confidence | None:
     plain = isinstance(call.callee, Name) and call.callee.text in code.facts.imports
     if emission is not None and plain and imported and in_async(call.scope):
         return Confidence.LIKELY
-    if write.certain and not isinstance(call.callee, Name) and in_async(call.scope) and emission is None:
+    if (
+        write.certain
+        and not isinstance(call.callee, Name)
+        and in_async(call.scope)
+        and emission is None
+        and not in_memory(call)
+    ):
         return Confidence.LIKELY
     return None
+
+
+def in_memory(call: Call) -> bool:
+    """`totals.set(month, sum)` fills a Map, unless its holder is called a store."""
+    return fold(call.method) in ("set", "put", "add") and not STORES & set(words(call.name.rpartition(".")[0]))
 
 
 def is_provider(code: Code, call: Call) -> bool:
@@ -148,9 +163,9 @@ def flushes(code: Code) -> Iterator[Finding]:
                 span=call.span,
                 cause=call.span,
                 description=(
-                    f"`{call.name}` sends the buffered usage and nobody waits for it: a failed send is an unhandled rejection."
+                    f"`{shown(call)}` sends the buffered usage and nobody waits for it: a failed send is an unhandled rejection."
                 ),
-                remediation=f"Await `{call.name}`, or catch its failure and put the events back for the next attempt.",
+                remediation=f"Await `{shown(call)}`, or catch its failure and put the events back for the next attempt.",
                 confidence=Confidence.LIKELY,
                 fix=awaited(code, call) if dropped else None,
             )

@@ -150,7 +150,7 @@ def without_zone_finding(code: Code, emission: Emission, value: Expression, made
     return Finding(
         span=value.span,
         cause=emission.call.span,
-        description=f"`{whole}` has no zone: outside UTC, {emission.title} is dated by the difference too early or too late.",
+        description=f"`{whole}` has no time zone: on a server that is not set to UTC, {emission.title} carries a wrong time.",
         remediation=f"Use `{aware}`.",
         confidence=Confidence.CERTAIN if utc and ".timestamp()" in whole else Confidence.LIKELY,
         variant="naive-datetime-to-provider",

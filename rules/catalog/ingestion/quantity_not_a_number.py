@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.contexts import Context
 from rules.counters import Change
-from rules.emissions import Emission
+from rules.emissions import Emission, shown
 from rules.facts import Binary, Call, Expression, Kind, Literal, Member, Name, Scope, Span, enclosing, fold, walk, within
 from rules.quantities import given_quantities, named_quantities
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
@@ -75,7 +75,7 @@ def amounts(code: Code) -> Iterator[tuple[str, Span, Scope, Expression]]:
         )
         if charges and id(call) not in seen:
             for argument in call.arguments:
-                yield f"`{call.name}`", call.span, call.scope, argument.value
+                yield f"`{shown(call)}`", call.span, call.scope, argument.value
 
 
 def cuts(code: Code, value: Expression, scope: Scope, at: int) -> Iterator[Call]:
@@ -114,7 +114,10 @@ def is_fine(part: Expression) -> bool:
 
 def is_fraction(code: Code, value: Expression, scope: Scope, at: int, hops: int = 2) -> bool:
     """Whether a value is worked out with a division or a price, a ratio or the like. A plain number out of a text is none."""
+    whole = [part.span for part in walk(value) if isinstance(part, Call) and is_whole(part)]
     for part in walk(value):
+        if any(span.holds(part.span) for span in whole):
+            continue
         if isinstance(part, Binary) and part.operator == "/" and not is_time(part):
             return not (isinstance(part.right, Literal) and part.right.value == 1000)
         if (
@@ -131,6 +134,11 @@ def is_fraction(code: Code, value: Expression, scope: Scope, at: int, hops: int 
             for one in definitions_at(code.values, value.text, scope, at)
         )
     return False
+
+
+def is_whole(call: Call) -> bool:
+    """What is whole already: `int64(price * ratio)`, `math.Ceil(x)`, `Math.round(x)`."""
+    return fold(call.method) in CUTS | {"ceil", "round", "roundtoint"}
 
 
 def is_time(part: Binary) -> bool:

@@ -9,12 +9,28 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.contexts import Context
-from rules.facts import Call, Handler, Kind, Lambda, Raise, Return, Scope, Start, chain, enclosing, walk, within
-from rules.flow import exclusive
-from rules.handlers import handlers_of
-from rules.losses import gives_back
-from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.vocabulary import BILLING_NOUNS, consumes, words
+from rules.facts import Branch, Call, Kind, Name, Scope, chain, enclosing, walk, within
+from rules.flow import precedes
+from rules.novelty import is_added
+from rules.reservations import (
+    Exit,
+    amounts_of,
+    caught_and_undone,
+    compensates,
+    covers_all,
+    failing_exits,
+    gives_usage_back,
+    in_advance,
+    leaving,
+    may_give_back,
+    on_way,
+    passes_amount,
+    placed,
+    reserves,
+    settles,
+)
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
+from rules.slots import Slot, half_released
 
 ABOUT = About(
     id="MTR-129",
@@ -24,10 +40,8 @@ ABOUT = About(
     classes=("E6", "D6"),
     cwe=("CWE-459",),
     iso_25010="Functional suitability / functional correctness",
+    variants={"slot-kept-on-close": Variant("Slot of a limit is not released when the client goes away", classes=("L1", "E6"))},
 )
-RESERVES = frozenset("reserve hold acquire preconsume consume deduct decrement charge prededuct".split())
-HOPS = 3
-GIVES_BACK = frozenset("refund release restore return rollback revert unreserve compensate giveback".split())
 
 
 def check(code: Code) -> Iterator[Finding]:
@@ -37,118 +51,130 @@ def check(code: Code) -> Iterator[Finding]:
         function = enclosing(taken.scope, Kind.FUNCTION)
         if function is None or not reserves(taken) or code.context(function) in (Context.TEST, Context.BROWSER):
             continue
-        back = [call for call in code.calls_in(function) if releases_usage(code, call) and call.span.start > taken.span.end]
-        if not back:
-            continue
+        back = [call for call in code.calls_in(function) if gives_usage_back(call) and call.span.start > taken.span.end]
         deferred = [call for call in back if covers_all(code, call, function)]
         if deferred:
             yield from twice(code, deferred[0], back, function)
-        else:
+        elif cleared_up(code, taken, function):
+            continue
+        elif back:
             yield from unreleased(code, taken, back, function)
+        elif in_advance(taken):
+            yield from unsettled(code, taken, function)
+    yield from map(kept_slot, half_released(code))
 
 
-def reserves(call: Call) -> bool:
-    said = words(call.method)
-    first = said[1] if said[:1] == ("pre",) and len(said) > 1 else said[0] if said else ""
-    return first in RESERVES and (consumes(call.method) or bool(set(said) & BILLING_NOUNS)) and not gives_back(call)
-
-
-def releases_usage(code: Code, call: Call) -> bool:
-    """`ReturnPreConsumedQuota`, `refundCredits`, `reservation.release()`, `consume(-n)`."""
-    said = words(call.method)
-    if not said:
-        return False
-    named = said[0] in GIVES_BACK and (bool(set(said) & (BILLING_NOUNS | {"reservation", "consumed"})) or on_reservation(call))
-    return named or (gives_back(call) and consumes(call.method))
-
-
-def on_reservation(call: Call) -> bool:
-    return any({"reservation", "hold", "credits", "quota"} & set(words(segment)) for segment in call.name.split(".")[:-1])
-
-
-def covers_all(code: Code, call: Call, function: Scope) -> bool:
-    """A release in `finally`, or in a `defer` that stands in no branch, is on every way out."""
-    if enclosing(call.scope, Kind.FINALLY, Kind.FUNCTION) is not enclosing(call.scope, Kind.FUNCTION):
-        return True
-    deferred = placed(code, call, function)
-    return deferred is not None and deferred.start is Start.DEFERRED and deferred.scope is function
-
-
-def placed(code: Code, call: Call, function: Scope) -> Call | None:
-    """The statement of the function that a call belongs to: itself, or the one whose closure it lies in."""
-    for _ in range(HOPS):
-        inner = enclosing(call.scope, Kind.FUNCTION)
-        if inner is function:
-            return call
-        outer = next((one for one in code.facts.calls if carries(one, inner)), None)
-        if outer is None:
-            return None
-        call = outer
-    return None
-
-
-def carries(call: Call, inner: Scope | None) -> bool:
-    values = (call.callee, *(argument.value for argument in call.arguments))
-    return any(isinstance(value, Lambda) and value.scope is inner for value in values)
+def cleared_up(code: Code, taken: Call, function: Scope) -> bool:
+    """Whether a deferred block or `finally` calls something that may give the reservation back."""
+    amounts = amounts_of(taken)
+    return any(
+        call.span.start > taken.span.end
+        and not settles(call)
+        and may_give_back(call, amounts)
+        and covers_all(code, call, function)
+        for call in code.calls_in(function)
+    )
 
 
 def unreleased(code: Code, taken: Call, back: list[Call], function: Scope) -> Iterator[Finding]:
     """Ways out after a failure, past the reservation, of which some release and this one does not."""
-    exits = list(failing_exits(code, taken, function))
     ways = [where for call in back if (where := placed(code, call, function)) is not None]
-    released = [one for one in leaving(code, function) if any(on_way(code, call, one) for call in ways)]
-    if not released:
+    released = [one for one in leaving(code, function) if any(on_way(call, one) for call in ways)]
+    settled = settlement(code, taken, function)
+    failing = [one for one in failing_exits(code, taken, function) if one not in released and not after(one, settled)]
+    kept = [one for one in failing if not undone(code, taken, function, one)]
+    if not released or not kept:
         return
-    kept = [one for one in exits if one not in released]
-    if not kept:
-        return
+    here = shown(code, kept, ways[0], back[0])
+    span = here.span if here is not None else ways[0].span
+    place = "on this exit" if here is not None else f"on the exit at line {kept[-1].span.line}"
     more = f" and on {len(kept) - 1} more" if len(kept) > 1 else ""
+    other = "does so on another" if here is not None else "does so only here"
     yield Finding(
-        span=kept[0].span,
+        span=span,
         cause=taken.span,
-        description=f"What `{taken.method}` took is not given back on this exit{more}; `{back[0].method}` does so on another.",
-        remediation=f"Call `{back[0].method}` before leaving here, or once in a deferred block that all exits pass.",
+        description=f"What `{taken.method}` took is not given back {place}{more}; `{back[0].method}` {other}.",
+        remediation=f"Call `{back[0].method}` before leaving there, or once in a deferred block that all exits pass.",
         confidence=Confidence.LIKELY,
         trace=(
             Step(taken.span, "taken here"),
             Step(back[0].span, "given back here"),
-            *(Step(one.span, "not given back here either") for one in kept[1:]),
+            *(Step(one.span, "not given back here") for one in kept if one is not here),
         ),
     )
 
 
-def leaving(code: Code, function: Scope) -> Iterator[Return | Raise]:
-    exits: tuple[Return | Raise, ...] = (*code.facts.returns, *code.facts.raises)
-    for one in exits:
-        if enclosing(one.scope, Kind.FUNCTION) is function and one.scope is not function:
-            yield one
+def shown(code: Code, kept: list[Exit], way: Call, back: Call) -> Exit | None:
+    """The exit to speak of: one that the change adds; else the last one before the release, where the work was tried.
+
+    None where only the release is new: then the comment stands there.
+    """
+    added = [one for one in kept if is_added(code, one.span)]
+    if not added and (is_added(code, way.span) or is_added(code, back.span)):
+        return None
+    before = [one for one in added or kept if one.span.start < way.span.start]
+    return before[-1] if before else (added or kept)[0]
 
 
-def failing_exits(code: Code, taken: Call, function: Scope) -> Iterator[Return | Raise]:
-    own = handlers_of(code, taken, taken)
-    for one in leaving(code, function):
-        handler = enclosing(one.scope, Kind.HANDLER, Kind.FUNCTION)
-        if handler is None or not isinstance(handler.head, Handler) or enclosing(one.scope, Kind.FUNCTION) is not function:
-            continue
-        guarded = isinstance(handler.head.guards, Scope) and within(taken.scope, handler.head.guards)
-        if one.span.start > taken.span.end and handler not in own and not guarded and not exclusive(taken.scope, one.scope):
-            yield one
+def undone(code: Code, taken: Call, function: Scope, one: Exit) -> bool:
+    """Whether something on the way to this exit undoes or books what was taken, whatever it is called."""
+    amounts = amounts_of(taken)
+    return (
+        passes_amount(one)
+        or caught_and_undone(code, one)
+        or any(
+            on_way(call, one) or (settles(call) and precedes(code, call.span, call.scope, one.span, one.scope))
+            for call in code.calls_in(function)
+            if call.span.start > taken.span.end and (compensates(call) or may_give_back(call, amounts))
+        )
+    )
 
 
-def on_way(code: Code, call: Call, one: Return | Raise) -> bool:
-    """Whether a release runs before this exit: earlier in the same branch, or in its value."""
-    branches = (scope for scope in chain(call.scope) if scope.kind in (Kind.BRANCH, Kind.HANDLER))
-    inside = call.span.end <= one.span.start and any(within(one.scope, branch) for branch in branches)
-    return inside or any(part is call for part in walk(one.value))
+def settlement(code: Code, taken: Call, function: Scope) -> Call | None:
+    """Where the true amount is booked for every way out from there on: deferred, or in `finally`."""
+    for call in code.calls_in(function):
+        if call.span.start > taken.span.end and settles(call) and covers_all(code, call, function):
+            return placed(code, call, function) or call
+    return None
+
+
+def after(one: Exit, settled: Call | None) -> bool:
+    return settled is not None and one.span.start > settled.span.start
+
+
+def unsettled(code: Code, taken: Call, function: Scope) -> Iterator[Finding]:
+    """Ways out between a reservation and the deferred block that settles it."""
+    settled = settlement(code, taken, function)
+    if settled is None or settled.span.start < taken.span.end:
+        return
+    failing = [one for one in failing_exits(code, taken, function) if not after(one, settled)]
+    kept = [one for one in failing if not undone(code, taken, function, one)]
+    if not kept:
+        return
+    here = next((one for one in reversed(kept) if is_added(code, one.span)), kept[-1])
+    more = f", nor on {len(kept) - 1} more" if len(kept) > 1 else ""
+    yield Finding(
+        span=here.span,
+        cause=taken.span,
+        description=f"This exit keeps what `{taken.method}` took: it is settled only further down{more}.",
+        remediation="Give the reservation back before leaving here, or register the deferred settlement right behind it.",
+        confidence=Confidence.LIKELY,
+        trace=(Step(taken.span, "taken here"), Step(settled.span, "settled here, which this exit does not reach")),
+    )
 
 
 def twice(code: Code, deferred: Call, back: list[Call], function: Scope) -> Iterator[Finding]:
     """A release on one exit, where a deferred block that asks for the same failure releases as well."""
+    registered = placed(code, deferred, function) or deferred
+    asked = tested(deferred)
     for call in back:
-        handler = enclosing(call.scope, Kind.HANDLER, Kind.FUNCTION)
-        if call is deferred or call.method != deferred.method or handler is None or handler.kind is not Kind.HANDLER:
+        if call is deferred or call.method != deferred.method or enclosing(call.scope, Kind.FUNCTION) is not function:
             continue
-        if enclosing(call.scope, Kind.FUNCTION) is function:
+        branch = enclosing(call.scope, Kind.HANDLER, Kind.BRANCH, Kind.FUNCTION)
+        before = deferred is registered or registered.span.start < call.span.start
+        if branch is None or branch.kind is Kind.FUNCTION or not before or sets_any(code, branch, asked):
+            continue
+        if any(within(one.scope, branch) and one.span.start > call.span.end for one in leaving(code, function)):
             yield Finding(
                 span=call.span,
                 cause=call.span,
@@ -157,6 +183,36 @@ def twice(code: Code, deferred: Call, back: list[Call], function: Scope) -> Iter
                 confidence=Confidence.LIKELY,
                 trace=(Step(deferred.span, "it is given back here as well"),),
             )
+
+
+def tested(deferred: Call) -> frozenset[str]:
+    """The names that the deferred release asks first."""
+    tests = [scope.head.test for scope in chain(deferred.scope) if isinstance(scope.head, Branch)]
+    return frozenset(part.text for test in tests for part in walk(test) if isinstance(part, Name))
+
+
+def sets_any(code: Code, branch: Scope, names: frozenset[str]) -> bool:
+    """`released = true` beside the release: the deferred block will see it."""
+    return any(
+        within(assign.scope, branch) and assign.operator == "=" and not assign.declares
+        for assign in code.facts.assigns
+        if any(isinstance(target, Name) and target.text in names for target in assign.targets)
+    )
+
+
+def kept_slot(slot: Slot) -> Finding:
+    return Finding(
+        span=slot.release.span,
+        cause=slot.taken.span,
+        description=(
+            f"`{slot.release.method}` gives the slot back on {slot.events}, but a client that hangs up only raises `close`: "
+            f"what `{slot.taken.method}` took is then kept."
+        ),
+        remediation="Release it on `close` too, which comes after every end, and guard against a second release.",
+        confidence=Confidence.LIKELY,
+        variant="slot-kept-on-close",
+        trace=(Step(slot.taken.span, "taken here"),),
+    )
 
 
 EXAMPLES = (
@@ -271,6 +327,195 @@ func complete(ctx context.Context, req *Request) (err error) {
 	_, err = send(ctx, body)
 	return err
 }
+""",
+    ),
+    Example(
+        "go",
+        """
+package relay
+
+func speak(c *Context, req *Request) error {
+	if err := model.PreConsumeQuota(c, req.TokenID, req.Estimate); err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req.HTTP)
+	if err != nil {
+		return fmt.Errorf("upstream: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return upstreamError(resp)  // <- finding
+	}
+	var answer Answer
+	defer func() {
+		go settleQuota(c, req.TokenID, answer.Tokens-req.Estimate)
+	}()
+	return json.NewDecoder(resp.Body).Decode(&answer)
+}
+
+func draw(c *Context, req *Request) (failure *Failure) {
+	reserved, failure := reserveCredits(c, req)
+	if failure != nil {
+		return failure
+	}
+	defer func() {
+		if failure != nil {
+			refundCredits(c, reserved)
+		}
+	}()
+	resp, err := upstream.Send(req)
+	if err != nil {
+		return wrap(err)
+	}
+	if resp.StatusCode >= 400 {
+		refundCredits(c, reserved)  // <- finding
+		return refusal(resp)
+	}
+	return nil
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package relay
+
+func speak(c *Context, req *Request) error {
+	if err := model.PreConsumeQuota(c, req.TokenID, req.Estimate); err != nil {
+		return err
+	}
+	var answer Answer
+	defer func() {
+		settleQuota(c, req.TokenID, answer.Tokens-req.Estimate)
+	}()
+	resp, err := http.DefaultClient.Do(req.HTTP)
+	if err != nil {
+		return fmt.Errorf("upstream: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return upstreamError(resp)
+	}
+	return json.NewDecoder(resp.Body).Decode(&answer)
+}
+
+func draw(c *Context, req *Request) error {
+	reserved, err := reserveCredits(c, req)
+	if err != nil {
+		return err
+	}
+	settled := false
+	defer func() {
+		if !settled {
+			refundCredits(c, reserved)
+		}
+	}()
+	resp, err := upstream.Send(req)
+	if err != nil {
+		settled = true
+		refundCredits(c, reserved)
+		return err
+	}
+	settled = true
+	return bill(resp)
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function render(credits: CreditLedger, user: string, scene: Scene) {
+  const held = await credits.reserveCredits(user, scene.price);
+  const response = await fetch(RENDERER, { method: "POST", body: scene.json });
+  if (!response.ok) {
+    throw new RenderFailed(response.status);  // <- finding
+  }
+  try {
+    return await response.json();
+  } catch (error) {
+    await credits.releaseCredits(held);
+    throw error;
+  }
+}
+
+export async function speak(credits: CreditLedger, user: string, text: string) {
+  const held = await credits.reserveCredits(user, text.length);
+  let done = false;
+  try {
+    const voice = await synthesize(text);
+    done = true;
+    return voice;
+  } catch (error) {
+    await credits.refundCredits(held);  // <- finding
+    throw error;
+  } finally {
+    if (!done) await credits.refundCredits(held);
+  }
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function limitConcurrency(req: Request, res: Response, next: NextFunction) {
+  const running = await quota.acquireSlot(req.tenantId);
+  if (running > req.plan.concurrency) {
+    await quota.releaseSlot(req.tenantId);
+    return res.status(429).end();
+  }
+  res.on("finish", () => quota.releaseSlot(req.tenantId).catch(log));  // <- finding
+  res.on("error", () => quota.releaseSlot(req.tenantId).catch(log));
+  next();
+}
+""",
+        path="src/billing/concurrency.ts",
+    ),
+    Example(
+        "typescript",
+        """
+export async function limitConcurrency(req: Request, res: Response, next: NextFunction) {
+  const running = await quota.acquireSlot(req.tenantId);
+  if (running > req.plan.concurrency) {
+    await quota.releaseSlot(req.tenantId);
+    return res.status(429).end();
+  }
+  const free = once(() => quota.releaseSlot(req.tenantId).catch(log));
+  res.on("finish", free);
+  res.on("close", () => quota.releaseSlot(req.tenantId).catch(log));
+  next();
+}
+""",
+        path="src/billing/concurrency.ts",
+    ),
+    Example(
+        "python",
+        """
+def render(ledger, renderer, user, scene):
+    ledger.reserve_credits(user, scene.price)
+    done = False
+    try:
+        picture = renderer.draw(scene)
+        done = True
+        return picture
+    except RenderError:
+        ledger.refund_credits(user, scene.price)  # <- finding
+        raise
+    finally:
+        if not done:
+            ledger.refund_credits(user, scene.price)
+""",
+    ),
+    Example(
+        "python",
+        """
+def render(ledger, renderer, user, scene):
+    ledger.reserve_credits(user, scene.price)
+    response = renderer.post(scene)
+    if response.status_code >= 400:
+        raise RenderError(response.text)  # <- finding
+    try:
+        return response.json()
+    except ValueError:
+        ledger.refund_credits(user, scene.price)
+        raise
 """,
     ),
 )

@@ -51,7 +51,7 @@ RECORDERS = frozenset("usage quota billing meter metering credits ingest".split(
 def check(code: Code) -> Iterator[Finding]:
     if not code.billing:
         return
-    booked = [(write.span, write.scope) for write in usage_writes(code)] + [
+    booked = [(write.span, write.scope) for write in usage_writes(code) if write.call is not None] + [
         (call.span, call.scope) for call in code.facts.calls if books(call.method)
     ]
     for scope in code.facts.scopes:

@@ -5,19 +5,20 @@ much as there are requests at once. Test and take in one step: a conditional upd
 limit`) whose affected rows are looked at, an atomic increment that is compared after, or a row lock around both.
 """
 
+import re
 from collections.abc import Iterator
 
 from rules import gates
 from rules.code import Code
 from rules.contexts import Context
 from rules.expiries import lone_expiries
-from rules.facts import Call, Kind, Scope, Span, Start, enclosing, fold, walk, within
+from rules.facts import Call, Expression, Kind, Name, Scope, Span, Start, Unary, enclosing, fold, walk, within
 from rules.flow import follows, held_alone
-from rules.limits import Limit, lets_through, said_by
+from rules.limits import Limit, is_zero, lets_through, of_loop, said_by
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
 from rules.takings import Taking, conditional, one_more, takings
-from rules.values import Kinds, resolved
-from rules.vocabulary import names_left
+from rules.values import Kinds, resolved, root_of
+from rules.vocabulary import names_left, words
 
 ABOUT = About(
     id="MTR-401",
@@ -33,6 +34,8 @@ ABOUT = About(
 )
 SAVES_ALONE = frozenset("save commit flush persist".split())
 SAVES = SAVES_ALONE | frozenset("update put set write upsert updateone sync".split())
+SAVING = tuple((word,) for word in ("save", "update", "put", "write", "store", "persist", "set"))
+KNOWN = re.compile(r"read-then-act|check-then-act|\brace\b|toctou|overshoot|not atomic|accepted", re.I)
 TAKING = ("incr", "increment", "consume", "take", "reserve", "decr", "charge", "deduct")
 
 
@@ -41,7 +44,9 @@ def check(code: Code) -> Iterator[Finding]:
     for limit in code.limits:
         if limit.function in reported or unjudged(code, limit.scope):
             continue
-        if from_taking(code, limit) or held_alone(code, limit.scope, limit.span.start):
+        if shares_out(limit) or of_loop(code.facts, limit) or known(code, limit.span) or from_taking(code, limit):
+            continue
+        if held_alone(code, limit.scope, limit.span.start):
             continue
         taken = taken_after(code, limit)
         if taken is not None:
@@ -65,6 +70,12 @@ def from_taking(code: Code, limit: Limit) -> bool:
     return False
 
 
+def shares_out(limit: Limit) -> bool:
+    """`for grant in grants: if grant.left > 0: …`: a choice of what to take from, which refuses nobody."""
+    around = enclosing(limit.scope, Kind.LOOP, Kind.FUNCTION)
+    return not limit.refuses and limit.left and is_zero(limit.limit) and around is not None and around.kind is Kind.LOOP
+
+
 def taken_after(code: Code, limit: Limit) -> Taking | None:
     """What takes from the limit after the test, and is reached only with room; None where the store tests again."""
     counted = resolved(code.values, limit.used, limit.scope, limit.span.start)
@@ -75,10 +86,38 @@ def taken_after(code: Code, limit: Limit) -> Taking | None:
         and lets_through(code.facts, limit, taking.scope)
         and not at_once(code, limit, taking)
         and of_one_kind(code, limit, taking)
+        and kept(code, taking)
     ]
     if any(conditional(code.facts, taking.call) or tests_again(code, taking, limit) for taking in found):
         return None
     return min(found, key=lambda taking: taking.span.start, default=None)
+
+
+def known(code: Code, span: Span) -> bool:
+    """Whether a comment right above says that the race is known and accepted."""
+    return any(
+        span.line - 14 <= one.span.line <= span.line and one.span.end_line >= span.line - 2 and KNOWN.search(one.text)
+        for one in code.facts.comments
+    )
+
+
+def kept(code: Code, taking: Taking) -> bool:
+    """A field of a local object is a count of one run, unless the object is saved afterwards."""
+    counter = taking.counter
+    root = root_of(counter.read) if counter is not None and counter.call is None and counter.read is not None else None
+    if not isinstance(root, Name) or root.text in ("self", "this"):
+        return True
+    after = [call for call in code.calls_in(enclosing(taking.scope, Kind.FUNCTION)) if call.span.start > taking.span.end]
+    return any(
+        fold(call.method) in SAVES | SAVES_ALONE
+        or (words(call.method)[:1] in SAVING and any(is_name(one.value, root.text) for one in call.arguments))
+        for call in after
+    )
+
+
+def is_name(value: Expression, text: str) -> bool:
+    value = value.value if isinstance(value, Unary) else value
+    return isinstance(value, Name) and value.text == text
 
 
 def of_one_kind(code: Code, limit: Limit, taking: Taking) -> bool:
@@ -131,7 +170,7 @@ def behind_gates(code: Code, reported: set[Scope | None]) -> Iterator[Finding]:
         function = enclosing(gate.scope, Kind.FUNCTION)
         if function in reported or unjudged(code, gate.scope) or held_alone(code, gate.scope, gate.span.start):
             continue
-        if takes_itself(code, gate.call):
+        if takes_itself(code, gate.call) or known(code, gate.span):
             continue
         found = [
             taking
@@ -141,7 +180,14 @@ def behind_gates(code: Code, reported: set[Scope | None]) -> Iterator[Finding]:
         if not found or any(conditional(code.facts, taking.call) for taking in found):
             continue
         reported.add(function)
-        yield finding(code, gate.span, gate.call.method, min(found, key=lambda taking: taking.span.start), Confidence.LIKELY)
+        taken = min(found, key=lambda taking: taking.span.start)
+        yield finding(code, gate.span, gate.call.method, taken, Confidence.POSSIBLE if only_noted(taken) else Confidence.LIKELY)
+
+
+def only_noted(taken: Taking) -> bool:
+    """`checkUsageLimits()` before and `recordUsage()` after the work, billed afterwards: what it came to is only known then."""
+    said = words(taken.call.method) if taken.call is not None and taken.emission is not None else ()
+    return said[:1] in (("record",), ("log",), ("track",), ("report",)) and not {"credits", "credit", "balance"} & set(said)
 
 
 def takes_itself(code: Code, call: Call) -> bool:

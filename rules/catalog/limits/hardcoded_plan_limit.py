@@ -53,7 +53,12 @@ def tables(code: Code) -> Iterator[Finding]:
     for assign in code.facts.assigns:
         if is_table(assign) and enforces(code):
             names = ", ".join(f"`{entry.name}`" for entry in getattr(assign.value, "entries", ())[:3])
-            yield finding(assign.span, f"What {names} include is written down here")
+            alone = enclosing(assign.scope, Kind.FUNCTION) is None
+            yield finding(
+                assign.span,
+                f"What {names} include is written down here",
+                Confidence.POSSIBLE if alone else Confidence.LIKELY,
+            )
 
 
 def is_table(assign: Assign) -> bool:
@@ -124,12 +129,12 @@ def is_plain(limit: Limit) -> bool:
     return not limit.left and is_number(limit.limit) and names_used(name) and of_a_plan(name)
 
 
-def finding(span: Span, what: str) -> Finding:
+def finding(span: Span, what: str, confidence: Confidence = Confidence.LIKELY) -> Finding:
     return Finding(
         span=span,
         description=f"{what}: a new price list or a contract is a change of code, and other places may disagree.",
         remediation="Read the limit from the customer's plan (database, entitlement), or from one table that all use.",
-        confidence=Confidence.LIKELY,
+        confidence=confidence,
     )
 
 

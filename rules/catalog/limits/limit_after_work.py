@@ -12,7 +12,7 @@ from rules.code import Code
 from rules.contexts import Context
 from rules.facts import Call, Kind, Scope, Span, enclosing, fold
 from rules.flow import follows, same_function
-from rules.limits import Limit, leaves, said_by
+from rules.limits import Limit, leaves, of_loop, said_by
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 from rules.takings import takings
 from rules.vocabulary import words
@@ -51,7 +51,7 @@ def check(code: Code) -> Iterator[Finding]:
 def refusals(code: Code) -> Iterator[tuple[Span, Scope, str]]:
     """Tests of a limit whose branch leaves, and helpers that refuse."""
     for limit in code.limits:
-        if limit.refuses and leaves(code.facts, limit.test.then) and not of_answer(limit):
+        if limit.refuses and leaves(code.facts, limit.test.then) and not of_answer(limit) and not of_loop(code.facts, limit):
             yield limit.span, limit.scope, code.facts.text(limit.span)
     for gate in gates.gates(code):
         if gate.test is None or leaves(code.facts, gate.test.then):

@@ -15,6 +15,7 @@ from rules.facts import (
     Kind,
     Literal,
     Member,
+    Name,
     Object,
     Scope,
     Span,
@@ -40,6 +41,7 @@ STATUS_NAMES = frozenset("status statuscode code".split())
 STATUS_CALLS = frozenset("status sendstatus writeheader json abort abortwithstatus abortwithstatusjson string code".split())
 NAMED = {"statusinternalservererror": 500, "statusok": 200, "internalservererror": 500, "http500internalservererror": 500}
 NAMED |= {"http200ok": 200}
+ANSWERED = frozenset("c ctx w rw res reply response writer context gc ginctx".split())
 REFUSED = re.compile(r"limit|quota|credit|exceed|insufficient|balance|upgrade|not enough|error", re.I)
 
 
@@ -121,7 +123,7 @@ def has_envelope(code: Code, then: Scope) -> bool:
 def says_nothing(code: Code, then: Scope) -> bool:
     """A bare `return` in a handler that answers through its response object: the client waits, or takes it for done."""
     exits = [one for one in code.facts.returns if within(one.scope, then)]
-    calls = [call for call in code.facts.calls if within(call.scope, then) and not logs(call)]
+    calls = [call for call in code.facts.calls if within(call.scope, then) and (answers(call) or not logs(call))]
     raised = any(within(one.scope, then) for one in code.facts.raises)
     jumps = any(within(one.scope, then) for one in code.facts.jumps)
     return (
@@ -132,6 +134,11 @@ def says_nothing(code: Code, then: Scope) -> bool:
         and not jumps
         and responds(code, then)
     )
+
+
+def answers(call: Call) -> bool:
+    """`abortWithError(c, 403, …)`: a helper that is handed the request answers it."""
+    return any(isinstance(one.value, Name) and one.value.text in ANSWERED for one in call.arguments)
 
 
 def responds(code: Code, then: Scope) -> bool:

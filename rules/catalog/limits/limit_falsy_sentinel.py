@@ -5,6 +5,7 @@ those who may use nothing may use everything. Test for absence by name (`!= null
 constant or an own field what stands for "unlimited".
 """
 
+import re
 from collections.abc import Iterator
 
 from rules.code import Code
@@ -47,6 +48,7 @@ SUBJECTS = frozenset(
     "minutes scans runs exports credits".split()
 )
 OWNERS = frozenset("plan tier subscription entitlement entitlements limits quota quotas org organization account team".split())
+DESCRIBED = re.compile(r'"""[^"]*(unlimited|uncapped|no limit|no cap|not limited)', re.I)
 UNLIMITED = ("unlimited", "no limit", "no cap", "infinite", "0 means", "zero means", "0 =", "not limited", "uncapped", "0 is")
 
 
@@ -81,9 +83,21 @@ def skipped_by_truth(code: Code, limit: Limit) -> Iterator[Finding]:
                 and code.facts.text(part.span) == text
                 and any(limit.compare is inner for one in parts for inner in walk(one))
             ):
-                if not documented(code, part.span):
+                if not documented(code, part.span) and not meant(code, parts, text):
                     yield finding(code, part, limit.span, "skips this test", present(code, part))
                 return
+
+
+def meant(code: Code, parts: list[Expression], text: str) -> bool:
+    """`limit && limit > 0 && …`: that zero is no limit is written down."""
+    return any(
+        isinstance(part, Compare)
+        and part.operator in (">", "!=")
+        and code.facts.text(part.left.span) == text
+        and isinstance(part.right, Literal)
+        and part.right.value == 0
+        for part in parts
+    )
 
 
 def operands_of_and(whole: Expression) -> Iterator[Expression]:
@@ -236,7 +250,10 @@ def from_outside(code: Code, left: Expression, scope: Scope) -> bool:
 
 
 def documented(code: Code, span: Span) -> bool:
-    """Whether a comment beside it says that zero stands for unlimited."""
+    """Whether a comment beside it, or the function's description, says that zero stands for unlimited."""
+    around = [one for one in code.facts.scopes if one.kind is Kind.FUNCTION and one.span.holds(span)]
+    if around and DESCRIBED.search(code.facts.text(max(around, key=lambda one: one.span.start).span)[:500]):
+        return True
     return any(
         span.line - 3 <= comment.span.line <= span.line + 1 and any(word in comment.text.lower() for word in UNLIMITED)
         for comment in code.facts.comments

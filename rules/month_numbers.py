@@ -1,0 +1,88 @@
+"""Months counted from 0 and from 1: JavaScript's `getMonth()` beside a month as people write it."""
+
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.facts import Binary, Call, Compare, Expression, Kind, Literal, Member, Name, Scope, Span, enclosing, fold, walk
+
+GETTERS = frozenset("getmonth getutcmonth".split())
+FROM_ONE = frozenset("fromobject localdate plaindate plainyearmonth".split())
+
+
+def mixed_months(code: Code) -> Iterator[tuple[Span, Scope, str, str]]:
+    """Comparisons of a month from 0 with a month from 1, and dates made with a month that is one too high."""
+    if code.facts.language not in ("typescript", "javascript"):
+        return
+    ones = from_one(code)
+    for whole, scope in code.expressions:
+        for part in walk(whole):
+            if isinstance(part, Compare):
+                for zero, other in ((part.left, part.right), (part.right, part.left)):
+                    if is_getter(zero) and is_one(code, other, scope, ones):
+                        yield part.span, scope, code.facts.text(zero.span), code.facts.text(other.span)
+            elif isinstance(part, Call) and makes_date(part) and len(part.arguments) > 1:
+                month = part.arguments[1].value
+                if is_one(code, month, scope, ones) and isinstance(month, Name | Member):
+                    yield part.span, scope, f"{code.facts.text(part.callee.span)}(…)", code.facts.text(month.span)
+
+
+def makes_date(call: Call) -> bool:
+    return (call.constructs and call.folded == "date") or call.folded == "date.utc"
+
+
+def is_getter(expression: Expression) -> bool:
+    return isinstance(expression, Call) and fold(expression.method) in GETTERS
+
+
+def is_one(code: Code, value: Expression, scope: Scope, ones: dict[str, set[Scope | None]]) -> bool:
+    """`getMonth() + 1` itself, a literal 12, or a name that the same function elsewhere treats as counted from one."""
+    if plus_one(value):
+        return True
+    if isinstance(value, Literal):
+        return value.value == 12
+    return isinstance(value, Name | Member) and outermost(scope) in ones.get(code.facts.text(value.span), ())
+
+
+def plus_one(value: Expression | None) -> bool:
+    return (
+        isinstance(value, Binary)
+        and value.operator == "+"
+        and is_getter(value.left)
+        and isinstance(value.right, Literal)
+        and value.right.value == 1
+    )
+
+
+def outermost(scope: Scope) -> Scope | None:
+    function = enclosing(scope, Kind.FUNCTION)
+    while function is not None and (outer := enclosing(function.parent, Kind.FUNCTION)) is not None:
+        function = outer
+    return function
+
+
+def from_one(code: Code) -> dict[str, set[Scope | None]]:
+    """Names of months that count from one, with the functions in which they do: made of `getMonth() + 1`, or turned
+    with `month - 1` into what a date takes."""
+    found: dict[str, set[Scope | None]] = {}
+    for assign in code.facts.assigns:
+        if plus_one(assign.value):
+            for target in assign.targets:
+                found.setdefault(code.facts.text(target.span), set()).add(outermost(assign.scope))
+    for call in code.facts.calls:
+        if not makes_date(call) or len(call.arguments) < 2:
+            continue
+        month = call.arguments[1].value
+        if not isinstance(month, Binary) or month.operator != "-" or not isinstance(month.left, Name | Member):
+            continue
+        if isinstance(month.right, Literal) and month.right.value == 1 and not reassigned(code, month.left):
+            found.setdefault(code.facts.text(month.left.span), set()).add(outermost(call.scope))
+    return found
+
+
+def reassigned(code: Code, name: Name | Member) -> bool:
+    """Made from a bare `getMonth()` somewhere: `month - 1` is then last month, counted from zero."""
+    return any(
+        is_getter(assign.value) and any(code.facts.text(target.span) == code.facts.text(name.span) for target in assign.targets)
+        for assign in code.facts.assigns
+        if assign.value is not None
+    )
