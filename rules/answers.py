@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rules.code import Code
-from rules.emissions import outer_calls
 from rules.facts import Call, Expression, Kind, Name, Object, Scope, Sequence, Start, Use, enclosing, fold, within
 from rules.outcomes import logs
 
@@ -37,7 +36,7 @@ def answer_of(code: Code, call: Call) -> Answer:
             field = FIELD.match(after)
             return Answer(passed_on=True, fields=frozenset({fold(field[1] or field[2])} if field else set()))
         case Use.ARGUMENT:
-            outer = outer_calls(code.facts).get(id(call))
+            outer = code.outer.get(id(call))
             only_logged = outer is not None and logs(outer)
             return Answer(dropped=only_logged, passed_on=not only_logged)
         case _:

@@ -152,7 +152,8 @@ def changed(values: Values, value: Expression, call: Call) -> dict[str, Expressi
             elif isinstance(target, Index) and isinstance(target.key, Literal):
                 found[fold(str(target.key.value))] = assign.value
     for other in values.facts.calls:
-        if isinstance(other.receiver, Name) and other.receiver.text == value.text and other.arguments:
+        here = enclosing(other.scope, Kind.FUNCTION, Kind.MODULE) is function
+        if here and isinstance(other.receiver, Name) and other.receiver.text == value.text and other.arguments:
             method = fold(other.method)
             if method.startswith(("set", "with", "add")):
                 found[method[4 if method.startswith("with") else 3 :]] = other.arguments[-1].value

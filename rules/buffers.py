@@ -20,6 +20,7 @@ from rules.facts import (
     Scope,
     Sequence,
     Span,
+    Start,
     chain,
     dotted,
     enclosing,
@@ -34,6 +35,8 @@ MAKERS = frozenset("map set list dict deque make array defaultdict counter".spli
 SPEAKS = frozenset(
     "usage usages quota quotas credits metering metered meter meters billing billable balances balance consumption".split()
 )
+MONITORS = frozenset("monitoring metrics telemetry tracing observability".split())
+"""Parts of a project that measure machines."""
 GENERIC = frozenset("event events buffer batch records queue pending".split())
 
 
@@ -137,8 +140,19 @@ def is_shared(code: Code, one: Emptying) -> bool:
     if code.facts.language == "python" and f"global {first}" not in (text := code.facts.text(function.span)):
         return f"nonlocal {first}" in text or not sets(code, function, first)
     homes = [enclosing(where.scope, Kind.FUNCTION) for where in code.values.definitions.get(first, ())]
-    outside = any(home is None or (home is not function and within(function, home)) for home in homes)
+    outside = any(
+        home is None or (home is not function and within(function, home) and not waits_for(code, home, head.name))
+        for home in homes
+    )
     return outside and not declared_in(code, function, first)
+
+
+def waits_for(code: Code, home: Scope, name: str) -> bool:
+    """Whether the function that holds the buffer awaits its own flush: a failure ends the run that would fill it again."""
+    return bool(name) and any(
+        call.name == name and call.start is Start.AWAITED and enclosing(call.scope, Kind.FUNCTION) is home
+        for call in code.facts.calls
+    )
 
 
 def sets(code: Code, function: Scope, name: str) -> bool:
@@ -160,10 +174,14 @@ def declared_in(code: Code, function: Scope, name: str) -> bool:
 
 def about_usage(code: Code, one: Emptying) -> bool:
     """Whether the buffer, what surrounds it or what empties it speaks of usage. A buffer of page views does not."""
+    if MONITORS & set(words(code.facts.path)) and not SPEAKS & set(words(one.buffer)):
+        return False
     said = {*words(one.buffer), *words(code.facts.path)}
     for scope in chain(one.scope):
         if isinstance(scope.head, Function | Class):
             said |= set(words(scope.head.name))
+        if isinstance(scope.head, Function) and scope.head.method and code.facts.language == "go":
+            said |= {word for holder in scope.head.parameters[:1] for word in words(holder.type)}
     if said & SPEAKS and (code.billing or said & GENERIC):
         return True
     if not code.billing:

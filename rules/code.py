@@ -7,9 +7,10 @@ from typing import Protocol
 
 from rules.contexts import Context, context_of
 from rules.counters import Counter, counters_of
-from rules.emissions import Emission, emissions_of
+from rules.emissions import Emission, emissions_of, outer_calls
 from rules.facts import Call, Expression, Facts, Function, Kind, Scope, enclosing, fold, within
 from rules.limits import Limit, limits_of
+from rules.naming import Meter, Use, meters_of, uses_of
 from rules.periods import Boundary, Held, boundaries_of, expressions
 from rules.ranges import Bound, bounds_of
 from rules.schema.tables import Schema
@@ -48,6 +49,14 @@ class Elsewhere(Protocol):
     @property
     def recorders(self) -> Mapping[str, Recorder]: ...
 
+    @property
+    def meters(self) -> tuple[Meter, ...]: ...
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """Keys of stores and queues by name, those of the file that is judged included."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
@@ -55,6 +64,8 @@ class Nothing:
 
     schema: Schema = Schema()
     recorders: Mapping[str, Recorder] = field(default_factory=dict)
+    meters: tuple[Meter, ...] = ()
+    uses: tuple[Use, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +91,13 @@ class Code:
         return expressions(self.facts)
 
     @cached_property
+    def outer(self) -> dict[int, Call]:
+        """For each call, by identity, the call of whose callee or arguments it is a part."""
+        return outer_calls(self.facts)
+
+    @cached_property
     def emissions(self) -> tuple[Emission, ...]:
-        return emissions_of(self.facts, self.values, lambda name: is_one_of(name, self.names.emit))
+        return emissions_of(self.facts, self.values, self.outer, lambda name: is_one_of(name, self.names.emit))
 
     @cached_property
     def counters(self) -> tuple[Counter, ...]:
@@ -102,6 +118,14 @@ class Code:
     @cached_property
     def bounds(self) -> tuple[Bound, ...]:
         return bounds_of(self.facts, self.statements, self.expressions) if self.billing else ()
+
+    @cached_property
+    def meters(self) -> tuple[Meter, ...]:
+        return tuple(meters_of(self.facts, self.values))
+
+    @cached_property
+    def uses(self) -> tuple[Use, ...]:
+        return tuple(uses_of(self.facts, self.values))
 
     @cached_property
     def billing(self) -> bool:

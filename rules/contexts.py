@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import lru_cache
 
 from rules.facts import Call, Class, Expression, Facts, Function, Kind, Member, Name, Scope, chain, dotted, fold, within
 
@@ -159,6 +160,7 @@ def decorator_strings(head: Function) -> Iterator[str]:
                 yield str(getattr(argument.value, "value", ""))
 
 
+@lru_cache(maxsize=8)
 def is_browser(facts: Facts) -> bool:
     """`use client`, React hooks in a component file, or code that reaches for `window` and its kind."""
     if facts.language not in ("typescript", "javascript"):

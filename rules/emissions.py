@@ -14,6 +14,7 @@ from rules.facts import (
     Literal,
     Name,
     Scope,
+    Start,
     Template,
     Use,
     chain,
@@ -24,7 +25,7 @@ from rules.facts import (
 )
 from rules.providers import Provider
 from rules.values import Values
-from rules.vocabulary import OTHER_METERS, STRONG_EMIT_VERBS, USAGE_NOUNS, consumes, emits, words
+from rules.vocabulary import CONSUME_VERBS, OTHER_METERS, STRONG_EMIT_VERBS, USAGE_NOUNS, consumes, emits, words
 
 EMITTING = frozenset({"emit", "emit_batch"})
 HTTP_CALLS = frozenset("fetch post put request axios send do urlopen ofetch got rawrequest".split())
@@ -80,9 +81,10 @@ def shown(call: Call) -> str:
     return dotted(call.callee) or call.name
 
 
-def emissions_of(facts: Facts, values: Values, own: Callable[[str], bool] = lambda name: False) -> tuple[Emission, ...]:
+def emissions_of(
+    facts: Facts, values: Values, outer: dict[int, Call], own: Callable[[str], bool] = lambda name: False
+) -> tuple[Emission, ...]:
     """All emissions of a file. `own` tells whether a name is configured as, or known to be, the project's recorder."""
-    outer = outer_calls(facts)
     direct = [made for call in facts.calls if (made := provider_emission(facts, values, call, outer)) is not None]
     recorders = wrappers(facts, values, [emission.call for emission in direct])
     found = list(direct)
@@ -262,7 +264,7 @@ def is_named_recorder(facts: Facts, call: Call, values: Values) -> bool:
     """A call whose name says that it records usage, in a file that does not measure something else of that name."""
     if not emits(call.method) and not consumes(call.method) and not receiver_records(call):
         return False
-    if is_log(call) or on_cache(call) or call.constructs:
+    if is_log(call) or on_cache(call) or on_span(call) or adds_up(call) or call.constructs or fills_bucket(facts, call):
         return False
     if any(package.split(".")[0].lower() in OTHER_METERS for package in facts.packages):
         return False
@@ -272,6 +274,31 @@ def is_named_recorder(facts: Facts, call: Call, values: Values) -> bool:
 def on_cache(call: Call) -> bool:
     """`billingCache.updateUsage(…)` follows what was booked elsewhere."""
     return "cache" in words(call.name.split(".")[-2] if "." in call.name else "")
+
+
+def adds_up(call: Call) -> bool:
+    """`addUsage(total, answer.usage)` sums in memory."""
+    first = call.arguments[0].value if call.arguments else None
+    sums = {"usage", "usages", "total", "totals", "acc", "accumulator", "sum", "aggregate"}
+    return (
+        words(call.method)[:1] == ("add",)
+        and call.start is not Start.AWAITED
+        and len(call.arguments) > 1
+        and (isinstance(first, Name) and bool(sums & set(words(first.text))))
+    )
+
+
+def fills_bucket(facts: Facts, call: Call) -> bool:
+    """The tokens of a rate limiter's bucket are nobody's credits."""
+    limiter = {"limiter", "ratelimit", "ratelimiter", "throttle", "bucket"}
+    said = set(words(call.method))
+    return said <= CONSUME_VERBS | {"token", "tokens"} and bool(limiter & {*words(facts.path), *words(call.name)})
+
+
+def on_span(call: Call) -> bool:
+    """`recordTokenUsage(span, usage)` sets attributes of a trace."""
+    given_first = [argument.value for argument in call.arguments[:2]]
+    return any(isinstance(one, Name) and words(one.text)[-1:] in (("span",), ("tracer",), ("trace",)) for one in given_first)
 
 
 def is_log(call: Call) -> bool:

@@ -24,6 +24,8 @@ from rules.facts import (
     fold,
     within,
 )
+from rules.handlers import handlers_of
+from rules.outcomes import LOST, outcome
 from rules.vocabulary import words
 
 TAKES_ALL = frozenset("dequeue dequeueall drain drainall takeall popall swap getandclear getandreset collect extract".split())
@@ -37,6 +39,8 @@ WAITS = re.compile(
 )
 """What a closing function does to see that a flush is over: it flushes itself, waits, or takes the lock of the flush."""
 
+REREAD = ("storemessage", "storeoffset", "storeoffsets", "commitoffset", "commitmessage", "commitmessages", "markmessage")
+"""What a consumer calls that goes on from there after a restart."""
 KEPT = re.compile(
     rb"in_?flight|\brunning|\b_?active(Flush|Batch|Send)|[fF]lushing|[mM]utex|[lL]ock\b|Semaphore|current(Flush|Promise)|"
     rb"flushPromise|\bsending|pending(Flush|Send|Write)e?s?\b|p-?[qQ]ueue"
@@ -157,3 +161,19 @@ def header(code: Code, function: Scope) -> Span:
 
 def called_in(code: Code, closing: Scope, flush: Flush) -> Call | None:
     return next((call for call in starts_of(code, flush) if enclosing(call.scope, Kind.FUNCTION) is closing), None)
+
+
+def unheard(code: Code) -> Iterator[tuple[Flush, Call, Scope]]:
+    """Flushes that a timer starts, whose failure is only logged although nothing puts back what they took out."""
+    emptied = {one.function for one in emptyings(code)}
+    consumed = any(call.folded.endswith(REREAD) for call in code.facts.calls)
+    for flush in flushes(code):
+        if flush.returns_it or (flush.function in emptied and not consumed):
+            continue
+        for call in starts_of(code, flush):
+            if on_timer(code, call.scope) is None:
+                continue
+            handler = next(iter(handlers_of(code, call, call)), None)
+            if handler is not None and outcome(code.facts, handler) in LOST:
+                yield flush, call, handler
+                break

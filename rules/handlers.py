@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from weakref import WeakKeyDictionary
 
 from rules.code import Code
-from rules.emissions import outer_calls
 from rules.facts import (
     Call,
-    Facts,
     Handler,
     Kind,
     Lambda,
@@ -27,7 +25,7 @@ CARRIERS: WeakKeyDictionary[Code, Mapping[Scope, Call]] = WeakKeyDictionary()
 def handlers_of(code: Code, call: Call, sent: Call) -> tuple[Scope, ...]:
     """The handlers that take a call's failure, innermost first. `sent` is the end of its promise chain."""
     if code not in CARRIERS:
-        CARRIERS[code] = carriers_of(code.facts)
+        CARRIERS[code] = carriers_of(code)
     carriers = CARRIERS[code]
     found: list[Scope] = []
     for _ in range(HOPS):
@@ -56,13 +54,12 @@ def takes(head: Handler, call: Call, sent: Call) -> bool:
     return head.guards is not None and any(one is call or one is sent or one.span.holds(call.span) for one in head.guards)
 
 
-def carriers_of(facts: Facts) -> Mapping[Scope, Call]:
+def carriers_of(code: Code) -> Mapping[Scope, Call]:
     """For each function that is an argument of an awaited call: that call. What fails inside fails there."""
-    outer = outer_calls(facts)
     found: dict[Scope, Call] = {}
-    for call in facts.calls:
+    for call in code.facts.calls:
         for argument in call.arguments:
-            if isinstance(argument.value, Lambda) and (waited := awaited(call, outer)) is not None:
+            if isinstance(argument.value, Lambda) and (waited := awaited(call, code.outer)) is not None:
                 found[argument.value.scope] = waited
     return found
 

@@ -65,7 +65,7 @@ def judge(
         return Judged(None, reason=f"{language} is not read yet" if language and may_concern_billing(text) else None)
     if (reason := out_of_bounds(text)) is not None:
         return Judged(None, reason=reason)
-    if not may_concern_billing(text):
+    if not may_concern_billing(f"{path}\n{text}"):
         return Judged(None)
     try:
         code = Code(lower(path, text.encode()), names, around.code, around.deleted, around.elsewhere)

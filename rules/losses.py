@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from rules.code import Code
 from rules.contexts import REDELIVERED
 from rules.counters import REDIS_ADDS
-from rules.emissions import is_local, named_function, outer_calls, sent, shown
+from rules.emissions import is_local, named_function, sent, shown
 from rules.facts import Call, Function, Handler, Kind, Literal, Name, Scope, Unary, Use, enclosing, fold, walk, within
 from rules.flow import exclusive
 from rules.handlers import handlers_of
 from rules.limits import leaves
 from rules.outcomes import LOST, Outcome, is_nothing, logs, outcome, stores
-from rules.vocabulary import consumes, emits, words
+from rules.vocabulary import ABOUT_USAGE, consumes, emits, words
 from rules.writes import UsageWrite, failing_writes, inserts_usage
 
 WRITE_VERBS = frozenset(
@@ -132,12 +132,14 @@ def carried(code: Code) -> Iterator[UsageWrite]:
             continue
         for call in code.facts.calls:
             if call.method == function.head.name and id(call) not in known and is_local(call, code.values):
-                yield UsageWrite(call.span, call.scope, f"`{shown(call)}`", call, False, sent(call, outer_calls(code.facts)))
+                yield UsageWrite(call.span, call.scope, f"`{shown(call)}`", call, False, sent(call, code.outer))
 
 
 def carries(code: Code, write: UsageWrite) -> Scope | None:
     function = named_function(write.scope)
     if function is None or not isinstance(function.head, Function) or write.call is None or function.head.name == "main":
+        return None
+    if ABOUT_USAGE & set(words(function.head.name)):
         return None
     if function.span.end_line - function.span.line > CARRIED_LINES or code.context(function) in REDELIVERED:
         return None

@@ -22,8 +22,24 @@ def mixed_months(code: Code) -> Iterator[tuple[Span, Scope, str, str]]:
                         yield part.span, scope, code.facts.text(zero.span), code.facts.text(other.span)
             elif isinstance(part, Call) and makes_date(part) and len(part.arguments) > 1:
                 month = part.arguments[1].value
-                if is_one(code, month, scope, ones) and isinstance(month, Name | Member):
+                if is_one(code, month, scope, ones) and isinstance(month, Name | Member) and not ends_month(code, part):
                     yield part.span, scope, f"{code.facts.text(part.callee.span)}(…)", code.facts.text(month.span)
+
+
+def ends_month(code: Code, call: Call) -> bool:
+    """`new Date(y, m, 0)` is the last day of month m counted from one, and `Date.UTC(y, m, 1)` next to `Date.UTC(y, m - 1, 1)`
+    the end of the month that begins there."""
+    day = call.arguments[2].value if len(call.arguments) > 2 else None
+    month = code.facts.text(call.arguments[1].value.span)
+    if not isinstance(day, Literal) or day.value not in (0, 1):
+        return False
+    return day.value == 0 or any(
+        makes_date(other)
+        and len(other.arguments) > 1
+        and code.facts.text(other.arguments[1].value.span).replace(" ", "") == f"{month}-1"
+        and enclosing(other.scope, Kind.FUNCTION) is enclosing(call.scope, Kind.FUNCTION)
+        for other in code.facts.calls
+    )
 
 
 def makes_date(call: Call) -> bool:

@@ -72,6 +72,8 @@ REPORTS = LOG_WORDS - {"error", "exception"} | frozenset(
 )
 """Words of a call that writes a failure down for people and changes nothing else."""
 SAYS_ERROR = frozenset("error errorf errorln errorw exception".split())
+READERS = frozenset("controller subscriber observer subject stream sink emitter socket".split())
+"""Whose `error(…)` tells the one who reads from them."""
 FAILURES = frozenset("fail failed failure failures failing err errs error errors skipped rejected success succeeded ok".split())
 DUPLICATE = frozenset("duplicate exists already conflict 409 unique p2002 11000 integrityerror uniqueviolation".split())
 
@@ -238,7 +240,8 @@ def says_failed(call: Call) -> bool:
 
 def reports(call: Call) -> bool:
     """`logger.error(…)`, `console.warn(…)`, `common.SysError(…)`, `reportError(err)`, `Sentry.captureException(err)`."""
-    return bool(set(words(call.name)) & REPORTS) or ("." in call.name and fold(call.method) in SAYS_ERROR)
+    holder = set(words(call.name.rpartition(".")[0]))
+    return bool(set(words(call.name)) & REPORTS) or (bool(holder) and fold(call.method) in SAYS_ERROR and not holder & READERS)
 
 
 def counts_failure(facts: Facts, handler: Scope) -> bool:
@@ -255,6 +258,8 @@ def counts_failure(facts: Facts, handler: Scope) -> bool:
     if not marked:
         return False
     roots = {target.partition(".")[0] for target in marked}
+    if roots & {"this", "self"} and any({"fail", "failed", "failure", "error"} & set(words(target)) for target in marked):
+        return True
     if isinstance(head, Function) and any(re.search(rf"\b{re.escape(root)}\b", head.returns) for root in roots):
         return True
     returned = (one for one in facts.returns if enclosing(one.scope, Kind.FUNCTION) is function)

@@ -8,6 +8,7 @@ from rules.code import Code, OwnNames, Recorder
 from rules.facts import Function, Kind, Scope, enclosing
 from rules.languages import front_end
 from rules.languages.lowering import TooComplexError
+from rules.naming import Meter, Use
 from rules.outcomes import LOST, Outcome, outcome
 from rules.schema import Schema, schema_of
 from rules.vocabulary import consumes, emits
@@ -31,12 +32,26 @@ class Project:
     def recorders(self) -> Mapping[str, Recorder]:
         """Functions that record usage, by name; a name that several files define is left out, since a call may mean either."""
         found: dict[str, Recorder | None] = {}
-        for code in self.codes():
+        for code in self.codes:
             for recorder in recorders_in(code):
                 found[recorder.name] = None if recorder.name in found else recorder
         return {name: one for name, one in found.items() if one is not None}
 
-    def codes(self) -> Iterator[Code]:
+    @cached_property
+    def meters(self) -> tuple[Meter, ...]:
+        """The meters that any file defines."""
+        return tuple(meter for code in self.codes for meter in code.meters)
+
+    @cached_property
+    def uses(self) -> tuple[Use, ...]:
+        """Keys of stores and names of queues, as far as they are written out."""
+        return tuple(use for code in self.codes for use in code.uses)
+
+    @cached_property
+    def codes(self) -> tuple[Code, ...]:
+        return tuple(self.lowered())
+
+    def lowered(self) -> Iterator[Code]:
         lowered = 0
         for path, text in sorted(self.texts.items()):
             lower = front_end(path)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from rules.code import Code
 from rules.contexts import Context, own_request
@@ -253,13 +254,25 @@ def is_number(side: Expression) -> bool:
 
 def trusted(code: Code, scope: Scope) -> bool:
     """Whether only the seller's own code can call this endpoint: an API key, a shared secret, an admin check, a signature."""
-    function = outermost(scope)
-    text = code.facts.text(function.span) if function is not None else ""
-    marks = " ".join(code.facts.text(mark.span) for mark in getattr(getattr(function, "head", None), "decorators", ()))
     where = set(words(code.facts.path)) | set(words(code.function_name(scope)))
     if where & {"internal", "admin", "ingest", "ingestion", "webhook", "webhooks", "dev"}:
         return True
-    return bool(TRUSTED.search(text) or TRUSTED.search(marks))
+    function = outermost(scope)
+    if function is None:
+        return False
+    known = VOUCHED.setdefault(code, {})
+    if function not in known:
+        known[function] = speaks_of_trust(code, function)
+    return known[function]
+
+
+VOUCHED: WeakKeyDictionary[Code, dict[Scope, bool]] = WeakKeyDictionary()
+"""What was worked out for a file; gone with it."""
+
+
+def speaks_of_trust(code: Code, function: Scope) -> bool:
+    marks = " ".join(code.facts.text(mark.span) for mark in getattr(function.head, "decorators", ()))
+    return bool(TRUSTED.search(code.facts.text(function.span)) or TRUSTED.search(marks))
 
 
 def outermost(scope: Scope | None) -> Scope | None:

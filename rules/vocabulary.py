@@ -73,9 +73,12 @@ ABOUT_USAGE = frozenset(
 """What is made of usage for people to see; sending that is no emission."""
 PARTS = frozenset(
     "id ids key keys name names type types feature features price prices plan plans product products config settings filter "
-    "filters column columns table index view schema".split()
+    "filters column columns table index view schema accumulator tracker recorder reporter collector builder logger service "
+    "client middleware report reports payload params options snapshot estimate".split()
 )
 """What only belongs to metering: `addMeteredFeatureIds`, `createMeteredPrice`."""
+UNBILLED = frozenset("secret secrets password coupon coupons deprecated deprecation font icon otp totp".split())
+"""What is used without being metered: `recordSecretUsage` keeps when a secret was last read."""
 SHOWN_IN = frozenset("result results response output message messages dict report trace span context state prompt".split())
 """`add_usage_to_result` fills in an object, and books nothing."""
 COPIED = frozenset("cache cached".split())
@@ -88,7 +91,7 @@ def emits(name: str) -> bool:
     if not said or said[0] not in EMIT_VERBS | INCREMENT_VERBS:
         return False
     rest = frozenset(said[1:])
-    if rest & (ABOUT_USAGE | COPIED) or said[-1] in PARTS or ("to" in rest and said[-1] in SHOWN_IN):
+    if rest & (ABOUT_USAGE | COPIED | UNBILLED) or said[-1] in PARTS or ("to" in rest and said[-1] in SHOWN_IN):
         return False
     if said[0] in INCREMENT_VERBS:
         return bool(rest & {"usage", "usages", "metered", "metering", "consumption"}) and rest != {"usages"}

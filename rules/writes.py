@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 
 from rules.code import Code
 from rules.counters import Change
-from rules.emissions import outer_calls, sent, shown
+from rules.emissions import sent, shown
 from rules.facts import Call, Expression, Kind, Literal, Object, Scope, Span, dotted, enclosing, fold, walk
 from rules.vocabulary import consumes, emits, words
 
@@ -15,7 +15,10 @@ INSERTS = frozenset(
     "upsert upsertmany xadd copyfrom batchinsert createinbatches".split()
 )
 ROW_NOUNS = frozenset("usage usages meter metering ledger billable consumption".split())
-COPIES = frozenset("backup archive mirror export snapshot cache audit history setting settings plan limit limits".split())
+COPIES = frozenset(
+    "backup archive mirror export snapshot cache audit history setting settings plan limit limits secret secrets alert alerts "
+    "notification notifications email emails threshold thresholds".split()
+)
 """What holds usage a second time, or speaks of it without being any."""
 TABLES = frozenset("from table collection into doc model".split())
 """Calls whose string names the table: `supabase.from("usage_logs")`."""
@@ -65,7 +68,7 @@ def failing_writes(code: Code) -> tuple[UsageWrite, ...]:
 
 
 def all_writes(code: Code) -> Iterator[UsageWrite]:
-    outer = outer_calls(code.facts)
+    outer = code.outer
     about = frozenset(words(code.facts.path))
     for call in code.facts.calls:
         if inserts_usage(call, about) or calls_procedure(call):
@@ -131,4 +134,6 @@ def calls_procedure(call: Call) -> bool:
 def spoken(part: object) -> tuple[str, ...]:
     if isinstance(part, Call):
         return words(part.method)
+    if isinstance(part, Object):
+        return words(part.type)
     return words(getattr(part, "text", "") or getattr(part, "name", "") or "")

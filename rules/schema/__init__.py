@@ -12,9 +12,9 @@ READERS = (
     ((".sql", ".py", ".ts", ".js", ".go", ".rb", ".php"), ("create table", "unique index", "add constraint"), sql.tables),
     ((".ts", ".js"), ("Table(",), models.drizzle),
     ((".py",), ("Column(", "Field(", "mapped_column("), models.python_models),
-    ((".py",), ("op.create_",), models.alembic),
+    ((".py",), ("op.create_", "op.add_column", "op.alter_column"), models.alembic),
     ((".go",), ("gorm:", "Indexes()", "bun:"), models.go_models),
-    ((".rb",), ("create_table", "add_index"), models.rails),
+    ((".rb",), ("create_table", "add_index", "add_column", "rename_column"), models.rails),
     ((".php",), ("Schema::",), models.laravel),
 )
 """Endings, words of which one must occur, and what reads it."""

@@ -71,6 +71,10 @@ def alembic(text: str) -> Iterator[Table]:
     for table, inner, rest in re.findall(rf"create_index\(\s*[^,]*,\s*[\"'](\w+)[\"']\s*,\s*{LIST}([^)]*)", text):
         if re.search(r"unique\s*=\s*True", rest):
             yield Table(table, unique=frozenset({columns(inner)}))
+    for table, name in re.findall(r"add_column\(\s*[\"'](\w+)[\"']\s*,\s*(?:\w+\.)*Column\(\s*[\"'](\w+)[\"']", text):
+        yield Table(table, {fold(name): ""})
+    for table, name in re.findall(r"alter_column\(\s*[\"'](\w+)[\"'][^)]*?new_column_name\s*=\s*[\"'](\w+)[\"']", text):
+        yield Table(table, {fold(name): ""})
     for match in re.finditer(r"op\.create_table\(\s*[\"'](\w+)[\"']\s*,", text):
         body, _ = inside(text, match.end())
         found = {
@@ -103,6 +107,10 @@ def rails(text: str) -> Iterator[Table]:
     ):
         if re.search(r"unique:\s*true", rest):
             yield Table(table, unique=frozenset({columns(inner)}))
+    renamed = r"rename_column\s*\(?\s*[:\"'](\w+)[\"']?\s*,\s*[:\"']\w+[\"']?\s*,\s*[:\"'](\w+)"
+    added = r"add_column\s*\(?\s*[:\"'](\w+)[\"']?\s*,\s*[:\"'](\w+)"
+    for table, name in (*re.findall(added, text), *re.findall(renamed, text)):
+        yield Table(table, {fold(name): ""})
     for match in re.finditer(r"create_table\s+[:\"'](\w+)[\"']?(.*?)^\s*end\b", text, re.M | re.S):
         found = {fold(name): kind for kind, name in re.findall(r"^\s*t\.(\w+)\s+[:\"'](\w+)", match[2], re.M)}
         keys = re.findall(r"t\.index\s+([:\"']\w+[\"']?|\[[^\]]*\])[^\n]*unique:\s*true", match[2])

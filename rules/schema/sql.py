@@ -20,6 +20,9 @@ ADD_UNIQUE = re.compile(
 ADD_COLUMN = re.compile(
     rf"\balter\s+table\s+(?:if\s+exists\s+)?{NAME}\s+add\s+(?:column\s+)?(?:if\s+not\s+exists\s+)?([\w\"`]+)\s+(\w+)", re.I
 )
+ALTER = re.compile(rf"\balter\s+table\s+(?:if\s+exists\s+)?(?:only\s+)?{NAME}\s+([^;]*)", re.I)
+MORE_COLUMNS = re.compile(r"\badd\s+(?:column\s+)?(?:if\s+not\s+exists\s+)?([\w\"`]+)\s+(\w+)", re.I)
+RENAMED = re.compile(rf"\balter\s+table\s+(?:if\s+exists\s+)?{NAME}\s+rename\s+(?:column\s+)?[\w\"`]+\s+to\s+([\w\"`]+)", re.I)
 ENGINE = re.compile(r"\bengine\s*=\s*(\w+)", re.I)
 ORDER_BY = re.compile(r"\border\s+by\s+\(?([^)\n;]*)", re.I)
 KEY = re.compile(r"^(?:constraint\s+\S+\s+)?(?:unique(?:\s+(?:key|index))?(?:\s+[\w\"`]+)?|primary\s+key)\s*\(([^)]*)\)", re.I)
@@ -37,6 +40,12 @@ def tables(text: str) -> Iterator[Table]:
         yield Table(match[1], unique=frozenset({columns(match[2])}))
     for match in ADD_UNIQUE.finditer(text):
         yield Table(match[1], unique=frozenset({columns(match[2])}))
+    for match in RENAMED.finditer(text):
+        yield Table(match[1], {fold(match[2].strip('"`')): ""})
+    for match in ALTER.finditer(text):
+        for name, kind in MORE_COLUMNS.findall(match[2]):
+            if name.lower() not in NO_COLUMN:
+                yield Table(match[1], {fold(name.strip('"`')): kind.lower()})
     for match in ADD_COLUMN.finditer(text):
         if match[2].lower() not in NO_COLUMN:
             yield Table(match[1], {fold(match[2].strip('"`')): match[3].lower()})

@@ -364,3 +364,11 @@ async def test_a_removed_key_is_said_on_the_deleted_line(scene: Scene) -> None:
     [comment] = scene.comments(pull)
     assert ("LEFT", 7) == (comment.side, comment.line)
     assert "MTR-215" in comment.body
+
+
+async def test_the_summary_traces_each_meter(scene: Scene) -> None:
+    pull = scene.pull({"usage.py": KEYED})
+
+    await scene.review(pull)
+
+    assert "| `tokens` | `usage.py:5` |" in (scene.check().summary or "")

@@ -286,10 +286,7 @@ def world(address: str, key: rsa.RSAPrivateKey, tmp_path: Path) -> Iterator[Worl
 
 
 def test_whatever_happens_all_is_said_once_in_the_end(world: World) -> None:
-    class Played(Scenario):
-        pass
-
-    Played.world = world
+    Scenario.world = world
     long = settings.get_current_profile_name() == "long"
     chosen = settings(
         max_examples=100,
@@ -299,4 +296,4 @@ def test_whatever_happens_all_is_said_once_in_the_end(world: World) -> None:
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(Played, settings=chosen)
+    run_state_machine_as_test(Scenario, settings=chosen)

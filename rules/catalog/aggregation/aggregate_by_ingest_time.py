@@ -260,4 +260,14 @@ func Usage(ctx context.Context, db *sql.DB, customer string, start, periodEnd ti
 }
 """,
     ),
+    Example(
+        "python",
+        """
+def messages_of(session, period_start, period_end):
+    return session.execute(
+        "SELECT SUM(units), created_at AS occurred_at FROM usage_messages WHERE created_at >= %s AND created_at < %s",
+        (period_start, period_end),
+    )
+""",
+    ),
 )

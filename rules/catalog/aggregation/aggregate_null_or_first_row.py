@@ -8,6 +8,8 @@ default where the result is read.
 import re
 from collections.abc import Iterator
 
+from sqlglot.expressions import Column
+
 from rules.code import Code
 from rules.contexts import Context
 from rules.facts import (
@@ -28,6 +30,7 @@ from rules.facts import (
 )
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 from rules.sql import Statement
+from rules.subjects import bills
 from rules.values import resolved
 
 ABOUT = About(
@@ -46,9 +49,33 @@ NULLS = frozenset("sum max min avg".split())
 def check(code: Code) -> Iterator[Finding]:
     if not code.billing:
         return
-    for found in (*scanned(code), *unguarded_sums(code)):
+    for found in (*scanned(code), *unguarded_sums(code), *counted_nothing(code)):
         if code.context(found[1]) is not Context.TEST:
             yield found[0]
+
+
+def counted_nothing(code: Code) -> Iterator[tuple[Finding, Scope]]:
+    """`SELECT c.id, COUNT(*) FROM customers c LEFT JOIN events e … GROUP BY c.id`: a customer without events counts 1."""
+    for one in code.statements:
+        star = next((part for part in one.aggregates if part.function == "count" and part.argument in ("*", "")), None)
+        joins = [join for join in one.tree.args.get("joins") or () if join.args.get("side") == "LEFT"]
+        if star is None or one.kind != "select" or len(joins) != 1 or one.tree.args.get("group") is None:
+            continue
+        inner = joins[0].this.alias_or_name
+        where = one.tree.args.get("where")
+        grouped = one.tree.args["group"]
+        named = [column.table for part in (where, grouped) if part is not None for column in part.find_all(Column)]
+        if inner and inner not in named and bills(code.facts, one.scope):
+            yield (
+                Finding(
+                    span=star.span,
+                    description=f"`COUNT(*)` counts the row that the outer join makes for a customer without any `{inner}`: "
+                    "whoever used nothing is counted, and billed, with 1.",
+                    remediation=f"Count a column of the joined table: `COUNT({inner}.id)`.",
+                    confidence=Confidence.LIKELY,
+                ),
+                one.scope,
+            )
 
 
 def null_sum(one: Statement) -> str:
@@ -215,6 +242,39 @@ func UsedOrNull(ctx context.Context, db *sql.DB, customer string) (sql.NullInt64
 	err := db.QueryRowContext(ctx, "SELECT SUM(quantity) FROM usage WHERE customer = $1", customer).Scan(&total)
 	return total, err
 }
+""",
+    ),
+    Example(
+        "python",
+        """
+async def check_billing(session, threshold):
+    last_order_at = await session.scalar(select(func.max(Order.created_at)))
+    if last_order_at is None or last_order_at < utc_now() - threshold:
+        raise NoRecentOrders()
+""",
+    ),
+    Example(
+        "python",
+        """
+def monthly_usage(cursor, since):
+    cursor.execute(
+        "SELECT c.id, COUNT(*) FROM customers c "  # <- finding
+        "LEFT JOIN usage_events e ON e.customer_id = c.id AND e.at >= %s GROUP BY c.id",
+        (since,),
+    )
+    return dict(cursor.fetchall())
+""",
+    ),
+    Example(
+        "python",
+        """
+def monthly_usage(cursor, since):
+    cursor.execute(
+        "SELECT c.id, COUNT(e.id) FROM customers c "
+        "LEFT JOIN usage_events e ON e.customer_id = c.id AND e.at >= %s GROUP BY c.id",
+        (since,),
+    )
+    return dict(cursor.fetchall())
 """,
     ),
 )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.contexts import Context
-from rules.counters import Change, Counter
+from rules.counters import Change, Counter, sql_of
 from rules.facts import Call, Expression, Kind, Literal, Member, Span, enclosing, fold, walk, within
 from rules.flow import runs_alone
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
@@ -36,6 +36,7 @@ NOT_ROLLOVER = frozenset(
 )
 ARCHIVES = re.compile(r"archive|history|snapshot|ledger|closed_?period|returning|previous_?usage|last_?period", re.I)
 GUARDS = frozenset("reset resets renews ends period cycle renew anchor version month updated".split())
+HELD = frozenset("balance used usage credits remaining".split())
 CLEARS = frozenset("del delete unlink".split())
 
 
@@ -58,6 +59,60 @@ def check(code: Code) -> Iterator[Finding]:
             continue
         said.add(place)
         yield finding(code, counter)
+    for found in {one.span: one for one in moved_by_id(code)}.values():
+        if not any(
+            found.cause is not None and one.span.start == found.cause.start
+            for one in code.counters
+            if (one.call or one.function) in said
+        ):
+            yield found
+
+
+def moved_by_id(code: Code) -> Iterator[Finding]:
+    """`SET balance = …, next_reset_at = … WHERE id = …`: a new period is begun whichever one it is by now."""
+    for call in code.facts.calls:
+        text = statement_of(call)
+        head, where, condition = text.lower().partition("where")
+        if not where or code.context(call.scope) in (Context.TEST, Context.SCRIPT, Context.BROWSER, Context.WEBHOOK):
+            continue
+        columns = re.findall(r"(\w+)[\"`]?\s*=(?!=)", text[: len(head)])
+        moved = next((column for column in columns if is_reset_time(column)), None)
+        held = next((column for column in columns if HELD & set(words(column))), "")
+        if moved is None or not held or any(GUARDS & set(words(name)) for name in re.findall(r"\w+(?!\w|\s*\.)", condition)):
+            continue
+        if not runs_alone(code, call.scope, transactions=False):
+            yield Finding(
+                span=condition_of(code, call),
+                cause=call.span,
+                description=f"`{held}` and `{moved}` are set by id alone: a second delivery, or another run, resets again "
+                "and wipes what was used since.",
+                remediation=f"Pass the `{moved}` that the new values were computed from, and compare it in WHERE.",
+                confidence=Confidence.LIKELY,
+            )
+
+
+def condition_of(code: Code, call: Call) -> Span:
+    """The line with the statement's WHERE, where what is missing has to stand."""
+    text = code.facts.text(call.span)
+    place = re.search(r"\bwhere\b", text, re.I)
+    if place is None:
+        return call.span
+    line = call.span.line + text[: place.start()].count("\n")
+    start = call.span.start + len(text[: place.start()].encode())
+    return Span(line, line, start, start + len(text[place.start() :].split("\n", 1)[0].encode()))
+
+
+def is_reset_time(column: str) -> bool:
+    said = set(words(column))
+    return bool(said & {"reset", "resets", "renews", "renewal", "rollover"}) and bool(
+        said & {"at", "next", "last", "date", "on"}
+    )
+
+
+def statement_of(call: Call) -> str:
+    """The text of an UPDATE that a call runs or that a tagged template is."""
+    found = sql_of(call)
+    return found if found.lstrip().lower().startswith("update") else ""
 
 
 def counts_use(name: str) -> bool:
@@ -86,7 +141,7 @@ def mirrors(code: Code, counter: Counter) -> bool:
     """`repo.ResetUsage(id); sub.Used = 0`: the field in memory only follows what the call before has written."""
     return counter.call is None and any(
         call.span.end <= counter.span.start
-        and {"reset", "resets", "clear"} & set(words(call.method))
+        and words(call.method)[:1] in (("reset",), ("clear",))
         and within(counter.scope, enclosing(call.scope, Kind.BRANCH, Kind.FUNCTION, Kind.MODULE) or call.scope)
         for call in code.calls_in(enclosing(counter.scope, Kind.FUNCTION))
     )
@@ -278,6 +333,26 @@ func ResetMonthlyUsage(db *gorm.DB, account Account) error {
 	return db.Model(&Account{}).Where("id = ? AND reset_at = ?", account.ID, account.ResetAt).
 		Updates(map[string]any{"used_quota": 0, "reset_at": account.NextReset()}).Error
 }
+""",
+    ),
+    Example(
+        "python",
+        """
+def begin_next_period(session, allowance, grant, following):
+    session.execute(
+        "UPDATE allowances SET balance = :balance, next_reset_at = :following WHERE id = :id",  # <- finding
+        {"balance": grant, "following": following, "id": allowance.id},
+    )
+""",
+    ),
+    Example(
+        "python",
+        """
+def begin_next_period(session, allowance, grant, following):
+    session.execute(
+        "UPDATE allowances SET balance = :balance, next_reset_at = :following WHERE id = :id AND next_reset_at = :due",
+        {"balance": grant, "following": following, "id": allowance.id, "due": allowance.next_reset_at},
+    )
 """,
     ),
 )

@@ -57,6 +57,7 @@ FLOAT_TYPES = frozenset("float real double doubleprecision floatfield float8 flo
 TO_FLOAT = frozenset("parsefloat float".split())
 TRUNCATES = frozenset("floor trunc parseint int int64 int32 uint64".split())
 EXACT_COLUMN = re.compile(r"type:\s*\"?(decimal|numeric)", re.I)
+"""A column that is exact, and sums over it are, whatever the program reads it into."""
 Found = tuple[Span, Scope, str, str, Confidence]
 
 
@@ -95,6 +96,7 @@ def is_money(said: frozenset[str]) -> bool:
 
 
 def redis_floats(code: Code) -> Iterator[Found]:
+    """`HINCRBYFLOAT key cost 0.0123`, said once for a file: what is kept there is added to in several places."""
     for call in code.facts.calls:
         if fold(call.method) not in ("incrbyfloat", "hincrbyfloat"):
             continue
@@ -102,12 +104,13 @@ def redis_floats(code: Code) -> Iterator[Found]:
         said |= {word for argument in call.arguments for part in walk(argument.value) for word in text_words(part)}
         if said & MONEY:
             yield (
-                call.span, code.facts.root,
+                call.span, call.scope,
                 f"`{call.method}` adds money in binary floating point: the sum drifts a little with every "
                 "addition, from the amounts on record and from the limits that it is held against.",
                 "Add whole micro-units instead: `INCRBY` of the amount times 1,000,000, rounded once.",
                 Confidence.LIKELY,
             )  # fmt: skip
+            return
 
 
 def text_words(part: Expression) -> tuple[str, ...]:
@@ -119,8 +122,7 @@ def columns(code: Code) -> Iterator[Found]:
     for assign in code.facts.assigns:
         for target in assign.targets:
             if is_money(frozenset(words(name_of(target)))) and float_column(code, assign):
-                exact = isinstance(assign.value, Literal) and bool(EXACT_COLUMN.search(str(assign.value.value)))
-                yield (held_as_float if exact else column)(assign.span, assign.scope, name_of(target))
+                yield column(assign.span, assign.scope, name_of(target))
     for call in code.facts.calls:
         if fold(call.method) in ("real", "doubleprecision") and call.arguments:
             first = call.arguments[0].value
@@ -137,21 +139,11 @@ def column(span: Span, scope: Scope, name: str) -> Found:
     )  # fmt: skip
 
 
-def held_as_float(span: Span, scope: Scope, name: str) -> Found:
-    """The column is exact and sums over it are; only what the program works out itself is not."""
-    return (
-        span, scope,
-        f"`{name}` is money in a decimal column and a binary float in the program: what is computed from it here is rounded.",
-        "Read it into a decimal type, or compute with it in the database.",
-        Confidence.POSSIBLE,
-    )  # fmt: skip
-
-
 def float_column(code: Code, assign: Assign) -> bool:
     if code.facts.language == "go":
         tag = assign.value.value if isinstance(assign.value, Literal) else ""
         return assign.operator == ":" and assign.type.lstrip("*") in ("float64", "float32") and bool(
-            re.search(r"\b(gorm|db|bun|bson|pg|xorm):\"", str(tag))
+            re.search(r"\b(gorm|db|bun|bson|pg|xorm):\"", str(tag)) and not EXACT_COLUMN.search(str(tag))
         )  # fmt: skip
     if code.facts.language != "python" or enclosing(assign.scope, Kind.FUNCTION) is not None:
         return False
@@ -312,12 +304,7 @@ def given_up(code: Code) -> Iterator[Found]:
 
 def float_queries(code: Code) -> Iterator[Found]:
     """A query that adds up floats where its sibling in the same function adds decimals."""
-    texts = [
-        (part, scope)
-        for whole, scope in code.expressions
-        for part in walk(whole)
-        if isinstance(part, Literal | Template)
-    ]
+    texts = [(part, scope) for whole, scope in code.expressions for part in walk(whole) if isinstance(part, Literal | Template)]
     exact = [scope for part, scope in texts if re.search(r"toDecimal\d+", written(part))]
     for part, scope in texts:
         text = written(part)
@@ -485,6 +472,22 @@ func byteMilliseconds(samples []Sample) float64 {
 		total += sample.Bytes * sample.Milliseconds
 	}
 	return total
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+def tokens_for(credits):
+    return credits * Decimal(1000) / Decimal(2.5)
+""",
+    ),
+    Example(
+        "go",
+        """
+type usageLog struct {
+	ID        int64   `gorm:"primaryKey"`
+	TotalCost float64 `gorm:"type:decimal(20,10);not null"`
 }
 """,
     ),

@@ -131,16 +131,16 @@ def inclusive_end(code: Code, one: Range) -> Finding | None:
     if upper.operator != "<=" or one.lower.operator != ">=":
         return None
     said = frozenset(words(upper.text if upper.value is None else last_name(upper.value)))
-    if not said & END_WORDS:
+    if not said & END_WORDS or claimed(code, upper):
         return None
     around = frozenset(words(name_around(upper.scope)))
     named = bool(said & PERIOD_WORDS) or bool(around & CLOSING)
-    sure = aggregates(code, one) and named and bool(said & (END_WORDS - {"to"})) and not claimed(code, upper)
+    sure = aggregates(code, one) and named and bool(said & (END_WORDS - {"to"}))
     return Finding(
         span=upper.span,
         description=(
             f"`{upper.column}` up to and including `{upper.text[:60]}`: an event exactly on the boundary is in this "
-            "period and, where the next one starts at that moment, in the next as well, and is billed twice."
+            "period and, where the next one starts at that moment, in the next as well, and is counted twice."
         ),
         remediation=f"Make the period half-open: compare `{upper.column}` with `<`, and end where the next period starts.",
         confidence=Confidence.LIKELY if sure else Confidence.POSSIBLE,
@@ -311,6 +311,16 @@ func PeriodUsage(ctx context.Context, db *sql.DB, customer string, start, period
 
 func closingStamp(periodEnd time.Time) time.Time {
 	return periodEnd.Add(-time.Second)
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function invoiceUsage(tx: Tx, invoice: Invoice, periodStart: Date, periodEnd: Date) {
+  await tx.updateTable("UsageLog").set({ invoiceId: invoice.id })
+    .where("createdAt", ">=", periodStart).where("createdAt", "<=", periodEnd).where("invoiceId", "is", null).execute();
+  return tx.selectFrom("UsageLog").select(sum("quantity")).where("invoiceId", "=", invoice.id).execute();
 }
 """,
     ),

@@ -9,6 +9,7 @@ month: `anchor + relativedelta(months=n)`, `addMonths(anchor, n)`, or step from 
 import re
 from collections.abc import Iterator
 
+from rules.chains import stepped_in_loops
 from rules.code import Code
 from rules.contexts import Context
 from rules.facts import (
@@ -67,7 +68,8 @@ def check(code: Code) -> Iterator[Finding]:
         return
     said: set[object] = set()
     for span, scope, description, remediation, confidence in (
-        *overflowing(code), *mixed_weeks(code), *thirty_days(code), *chained(code), *months_without_years(code),
+        *overflowing(code), *mixed_weeks(code), *thirty_days(code), *chained(code),
+        *from_round_to_round(code), *months_without_years(code),
     ):  # fmt: skip
         key = (enclosing(scope, Kind.FUNCTION), span.line)
         if key in said or code.context(scope) in (Context.TEST, Context.SCRIPT):
@@ -231,17 +233,14 @@ def thirty_days(code: Code) -> Iterator[Found]:
     """`timedelta(days=30)`, `30 * 24 * 60 * 60 * 1000`, `addDays(start, 30)`, `30 * 24 * time.Hour` for a month."""
     for span, scope, text in (*thirty_calls(code), *thirty_products(code)):
         if calendar(code, span, scope) and bills(code.facts, scope) and not FIXED & beside(code, span, scope):
-            meant = thirty_meant(code, scope) or after_failure(code, scope)
+            if thirty_meant(code, scope) or after_failure(code, scope):
+                continue
             yield (
                 span, scope,
                 f"`{text}` stands for a month here: the period moves against the calendar, and after a year it "
                 "is five days off.",
                 "Add calendar months to the anchor: `relativedelta(months=1)`, `addMonths(anchor, n)`.",
-                Confidence.POSSIBLE
-                if meant
-                else Confidence.CERTAIN
-                if "month" in names_here(code, span, scope)
-                else Confidence.LIKELY,
+                Confidence.CERTAIN if "month" in names_here(code, span, scope) else Confidence.LIKELY,
             )  # fmt: skip
 
 
@@ -287,6 +286,28 @@ def chained(code: Code) -> Iterator[Found]:
                     "Keep the anchor day, and compute each period as anchor plus n months.",
                     Confidence.LIKELY,
                 )  # fmt: skip
+
+
+def from_round_to_round(code: Code) -> Iterator[Found]:
+    """A loop that adds a month to the occurrence before, from an anchor that may be the 31st."""
+    for span, scope, name in stepped_in_loops(code):
+        if paid(code, scope) or calendar(code, span, scope) or recurs(code, scope):
+            yield (
+                    span, scope,
+                    f"Each round adds a month to the `{name}` of the round before: from the 31st it passes a month that is "
+                    "shorter, and every later period starts on another day than the anchor's.",
+                    "Count the rounds, and compute each occurrence from the anchor: anchor plus n months, clamped to the "
+                    "length of that month.",
+                    Confidence.LIKELY,
+                )  # fmt: skip
+
+
+def recurs(code: Code, scope: Scope) -> bool:
+    """A function or type whose subject is what comes round."""
+    said = set(words(name_around(scope))) | set(words(code.facts.path.rsplit("/", 1)[-1]))
+    return bool(said & {"recurrence", "recurring", "renewal", "period", "periods", "cycle", "anchor"}) and not only_shows(
+        code.facts, scope
+    )
 
 
 def added_in_python(code: Code) -> Iterator[tuple[Span, Scope, Expression, str]]:
@@ -473,6 +494,112 @@ func nextBillingPeriod(at time.Time) time.Time {
 func usageRetention(now time.Time) time.Time {
 	return now.Add(-30 * 24 * time.Hour)
 }
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func (s Subscription) NextPeriod(now time.Time) time.Time {
+	at := s.Anchor
+	for at.Before(now) {
+		at = s.next(at)  // <- finding
+	}
+	return at
+}
+
+func (s Subscription) next(at time.Time) time.Time {
+	if s.Interval == Weekly {
+		return at.AddDate(0, 0, 7)
+	}
+	return at.AddDate(0, s.Months, 0)
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func (s Subscription) NextPeriod(now time.Time) time.Time {
+	at := s.Anchor
+	for n := 1; at.Before(now); n++ {
+		at = clamped(s.Anchor, n*s.Months)
+	}
+	return at
+}
+
+func (s Subscription) NextWeek(now time.Time) time.Time {
+	at := s.Anchor
+	for at.Before(now) {
+		at = at.AddDate(0, 0, 7)
+	}
+	return at
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export function nextRenewal(subscription: Subscription, now: Date) {
+  let at = subscription.billingAnchor;
+  while (at <= now) {
+    at = addMonths(at, 1);  // <- finding
+  }
+  return at;
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export function nextRenewal(subscription: Subscription, now: Date) {
+  let at = subscription.billingAnchor;
+  for (let n = 1; at <= now; n += 1) {
+    at = addMonths(subscription.billingAnchor, n);
+  }
+  return at;
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+def next_renewal(subscription, now):
+    at = subscription.billing_anchor
+    while at <= now:
+        at += relativedelta(months=1)  # <- finding
+    return at
+""",
+    ),
+    Example(
+        "python",
+        """
+def next_renewal(subscription, now):
+    at, n = subscription.billing_anchor, 0
+    while at <= now:
+        n += 1
+        at = subscription.billing_anchor + relativedelta(months=n)
+    return at
+""",
+    ),
+    Example(
+        "go",
+        """
+import "time"
+
+func MonthlyResetTime(sub *Subscription) time.Time {
+	return sub.MonthlyWindowStart.Add(30 * 24 * time.Hour)
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+def allocate(user, now):
+    # Without a subscription, a 30-day billing period.
+    user.billing_period_end = now + timedelta(days=30)
 """,
     ),
 )

@@ -29,6 +29,7 @@ from rules.facts import (
 from rules.periods import Boundary, Zone
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 from rules.subjects import bills, only_shows, spoken_in
+from rules.values import resolved
 from rules.vocabulary import words
 
 ABOUT = About(
@@ -112,28 +113,57 @@ def nullish(code: Code, part: Logical) -> Fix | None:
 def shifted(code: Code) -> Iterator[Found]:
     """Local getters on a date that was moved by a zone's offset: the machine's own offset comes on top."""
     for assign in code.facts.assigns:
-        if not isinstance(assign.targets[0], Name) or not adds_offset(assign.value):
+        if not isinstance(assign.targets[0], Name) or not moved_by_zone(code, assign.value, assign.scope):
             continue
         name = assign.targets[0].text
-        for call in code.calls_in(enclosing(assign.scope, Kind.FUNCTION)):
-            on_it = isinstance(call.receiver, Name) and call.receiver.text == name
-            if on_it and fold(call.method) in GETTERS and call.span.start > assign.span.end:
-                yield (
-                    call.scope,
-                    Finding(
-                        span=call.span,
-                        description=(
-                            f"`{name}` is already moved by the zone's offset, and `{call.method}` adds the "
-                            "machine's offset to it: "
-                            "outside UTC usage is booked on the wrong day."
-                        ),
-                        remediation=f"Read it with `{call.method.replace('get', 'getUTC', 1)}`, as all parts of a moved date.",
-                        confidence=Confidence.CERTAIN,
-                        trace=(Step(assign.span, "moved here"),),
-                        fix=Fix("Read it in UTC", (utc_getter(call),)),
+        read = [
+            call
+            for call in code.calls_in(enclosing(assign.scope, Kind.FUNCTION))
+            if isinstance(call.receiver, Name)
+            and call.receiver.text == name
+            and fold(call.method) in GETTERS
+            and call.span.start > assign.span.end
+        ]
+        if read:
+            call = min(read, key=lambda one: one.span.start)
+            yield (
+                call.scope,
+                Finding(
+                    span=call.span,
+                    description=(
+                        f"`{name}` is already moved by the zone's offset, and `{call.method}` adds the "
+                        "machine's offset to it: "
+                        "outside UTC usage is booked on the wrong day."
                     ),
-                )
-                break
+                    remediation=f"Read it with `{call.method.replace('get', 'getUTC', 1)}`, as all parts of a moved date.",
+                    confidence=Confidence.CERTAIN,
+                    trace=(Step(assign.span, "moved here"),),
+                    fix=Fix("Read it in UTC", tuple(utc_getter(one) for one in read)),
+                ),
+            )
+
+
+def moved_by_zone(code: Code, value: Expression | None, scope: Scope) -> bool:
+    """Whether a date is moved by a zone's offset and the machine's own is not taken off before, which makes up for it."""
+    return (adds_offset(value) and not makes_up(code, scope)) or made_shifted(code, value)
+
+
+def makes_up(code: Code, scope: Scope) -> bool:
+    function = enclosing(scope, Kind.FUNCTION)
+    return function is not None and "getTimezoneOffset" in code.facts.text(function.span)
+
+
+def made_shifted(code: Code, value: Expression | None) -> bool:
+    """A call of the file's own function that gives back a moved date."""
+    functions = code.values.functions.get(value.method, ()) if isinstance(value, Call) else ()
+    return any(
+        len(functions) == 1
+        and not makes_up(code, functions[0])
+        and one.value is not None
+        and enclosing(one.scope, Kind.FUNCTION) is functions[0]
+        and adds_offset(resolved(code.values, one.value, one.scope, one.span.start))
+        for one in code.facts.returns
+    )
 
 
 def utc_getter(call: Call) -> Edit:
@@ -440,6 +470,40 @@ func usageThisMonth(db *DB, customer string) (int64, error) {
 
 func periodStart(anchor time.Time, zone *time.Location) time.Time {
 	return time.Date(anchor.Year(), anchor.Month(), 1, 0, 0, 0, 0, zone)
+}
+""",
+    ),
+    Example(
+        "javascript",
+        """
+function inZone(date) {
+  const moved = new Date(date.getTime() + config.timezoneOffset * 3600000);
+  return moved;
+}
+
+function billingDayKey(date) {
+  const local = inZone(date);
+  return `usage:${local.getFullYear()}-${local.getMonth() + 1}-${local.getDate()}`;  // <- finding
+}
+""",
+    ),
+    Example(
+        "javascript",
+        """
+function inZone(date) {
+  const moved = new Date(date.getTime() + config.timezoneOffset * 3600000);
+  return moved;
+}
+
+function billingHour(date) {
+  const utc = date.getTime() + date.getTimezoneOffset() * 60000;
+  const there = new Date(utc + config.timezoneOffset * 3600000);
+  return there.getHours();
+}
+
+function billingDayKey(date) {
+  const local = inZone(date);
+  return `usage:${local.getUTCFullYear()}-${local.getUTCMonth() + 1}-${local.getUTCDate()}`;
 }
 """,
     ),

@@ -233,4 +233,13 @@ export function billingMonths(now: Date) {
 }
 """,
     ),
+    Example(
+        "typescript",
+        """
+export function billedMonth(period: string) {
+  const [year, month] = period.split("-").map(Number);
+  return { from: new Date(Date.UTC(year, month - 1, 1)), to: new Date(Date.UTC(year, month, 1)) };
+}
+""",
+    ),
 )

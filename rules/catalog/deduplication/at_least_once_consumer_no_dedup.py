@@ -12,6 +12,7 @@ from rules.code import Code
 from rules.contexts import Context
 from rules.counters import Change, Counter
 from rules.facts import Call, Function, Kind, Object, Scope, Span, enclosing, fold, walk
+from rules.flow import exclusive
 from rules.marks import saving
 from rules.redelivery import Delivery, carries_identity, deliveries, stored_once, tells_repeats
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
@@ -53,11 +54,14 @@ def check(code: Code) -> Iterator[Finding]:
     for delivery in deliveries(code):
         here = [one for one in added if belongs(one[1], delivery.path[-1]) and one[0] not in said]
         stored = stored_once(code, delivery) if here else True
+        told: list[Scope] = []
         for span, scope, title, call in here if stored is not True else ():
-            if tells_repeats(code, delivery, scope):
+            # Several writes on one path are one cause: the message that nobody tells from its repeat.
+            if tells_repeats(code, delivery, scope) or any(not exclusive(scope, other) for other in told):
                 continue
             if enclosing(scope, Kind.HANDLER) is None and not (call is not None and carries_identity(code, call)):
                 said.add(span)
+                told.append(scope)
                 yield finding(code, delivery, span, title, delivery.sure and stored is False)
 
 

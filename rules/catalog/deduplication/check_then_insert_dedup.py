@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.contexts import Context
 from rules.counters import texts
-from rules.emissions import outer_calls, sent
+from rules.emissions import sent
 from rules.facts import Branch, Call, Kind, Name, Use, chain, enclosing, fold, walk, within
 from rules.flow import precedes, runs_alone
 from rules.keys import NAMED
@@ -106,7 +106,7 @@ def sets_if_new(call: Call) -> bool:
 
 def decides(code: Code, asked: Call) -> bool:
     """Whether the answer is tested, directly or under the name it was given."""
-    looked = sent(asked, outer_calls(code.facts))
+    looked = sent(asked, code.outer)
     if looked.use is Use.TESTED:
         return True
     names = {part.text for target in looked.targets for part in walk(target) if isinstance(part, Name)}

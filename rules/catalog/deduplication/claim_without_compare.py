@@ -388,4 +388,16 @@ func redeem(db *gorm.DB, code string, userID int) error {
 }
 """,
     ),
+    Example(
+        "typescript",
+        """
+export async function call(path: string, credits: Counter) {
+  const response = await fetch(path);
+  if (response.status === 429) {
+    await credits.update({ used: { increment: 1 }, status: "limited" });
+  }
+  return response;
+}
+""",
+    ),
 )

@@ -56,6 +56,7 @@ SHORT = 300
 WEBHOOK = 3600
 """A provider's second and third attempt come within this time; its last days later."""
 ASKS = frozenset("has contains containskey containsoradd load loadorstore get includes exists".split())
+IDS = frozenset("id uuid guid jobId job_id deliveryId".split())
 CLAIMS = frozenset("processing pending claimed started locked running progress inflight".split())
 STORES = ("Set", "Map", "set", "dict", "LRU", "lru", "Cache", "sync.Map", "map[", "OrderedDict", "deque")
 
@@ -157,7 +158,7 @@ def in_memory(code: Code) -> Iterator[Finding]:
         if not remembers(code, name, scope) or not outlives(code, holder, scope) or not is_process_own(code, name):
             continue
         arrives = code.context(scope) in REDELIVERED or any(within(scope, one) for one in reached)
-        if not arrives and not (is_deduplicator(code, scope) and names_event(code, key)):
+        if not names_event(code, key) or not (arrives or is_deduplicator(code, scope)):
             continue
         said.add(name)
         yield only_here(asked, name)
@@ -190,7 +191,7 @@ def is_deduplicator(code: Code, scope: Scope) -> bool:
 
 def names_event(code: Code, key: Expression) -> bool:
     text = code.facts.text(key.span)
-    return is_happening_id(text) or bool({"event", "item", "message", "key"} & set(words(text)))
+    return is_happening_id(text) or bool({"event", "item", "message", "key", "hash"} & set(words(text))) or text in IDS
 
 
 def is_process_own(code: Code, name: str) -> bool:

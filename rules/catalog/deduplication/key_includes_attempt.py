@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.contexts import Context
-from rules.facts import Binary, Expression, Kind, Literal, Loop, Name, Scope, Template, chain, walk
+from rules.facts import Binary, Call, Expression, Kind, Literal, Loop, Name, Scope, Template, chain, fold, walk
 from rules.keys import Key, keys_of, written
 from rules.retries import retried
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
@@ -23,6 +23,9 @@ ABOUT = About(
     cwe=("CWE-837",),
     iso_25010="Reliability / fault tolerance",
 )
+
+
+COUNTING = frozenset("range count keys times".split())
 
 
 def check(code: Code) -> Iterator[Finding]:
@@ -50,7 +53,7 @@ def loop_counters(code: Code, scope: Scope) -> frozenset[str]:
     around = retried(code, scope)
     if around is None or around.kind is not Kind.LOOP:
         return frozenset()
-    loops = [outer.head for outer in chain(scope) if isinstance(outer.head, Loop)]
+    loops = [outer.head for outer in chain(scope) if isinstance(outer.head, Loop) and counts(outer.head)]
     targets = [part for head in loops for one in head.targets for part in walk(one)]
     names = {part.text for part in targets if isinstance(part, Name)}
     counted = {
@@ -61,6 +64,12 @@ def loop_counters(code: Code, scope: Scope) -> frozenset[str]:
         if isinstance(target, Name) and isinstance(assign.value, Literal) and isinstance(assign.value.value, int)
     }
     return frozenset(names | counted)
+
+
+def counts(loop: Loop) -> bool:
+    """`for attempt in range(3)`, `for n := 0; n < 3; n++`; a loop over users or rows does another thing each time."""
+    over = loop.iterates
+    return over is None or isinstance(over, Literal) or (isinstance(over, Call) and fold(over.method) in COUNTING)
 
 
 def finding(code: Code, key: Key, counted: Segment) -> Finding:
@@ -268,6 +277,22 @@ func report(ctx context.Context, sc *stripe.Client, customer, eventID string) er
 		last = err
 	}
 	return last
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function grantDaily(ledger: CreditLedger, users: User[], date: string) {
+  const failed: unknown[] = [];
+  for (const user of users) {
+    try {
+      await ledger.recordUsage({ userId: user.id, idempotencyKey: `daily:${user.id}:${date}` });
+    } catch (error) {
+      failed.push(error);
+    }
+  }
+  if (failed.length > 0) throw new AggregateError(failed);
 }
 """,
     ),

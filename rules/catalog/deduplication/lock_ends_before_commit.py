@@ -275,11 +275,10 @@ async def recompute_balance(session: AsyncSession, locker: Locker, customer: Cus
         await session.flush()
 
 
-def close_period(r, customer):
+def close_period(redis, customer):
     lock_key = f"lock:close:{customer.id}"
-    if not r.set(lock_key, "1", nx=True, ex=60):
+    if not redis.set(lock_key, "1", nx=True, ex=60):
         return
-    redis = r
     try:
         create_invoice(customer)
     finally:

@@ -14,7 +14,7 @@ from rules.code import Code
 from rules.contexts import REDELIVERED, Context
 from rules.edits import added_entry, added_field
 from rules.emissions import Emission
-from rules.facts import Argument, Call, Expression, Function, Literal, Member, Name, chain, fold, walk
+from rules.facts import Argument, Call, Expression, Function, Kind, Literal, Member, Name, chain, enclosing, fold, walk
 from rules.identity import natural_id
 from rules.keys import USAGE
 from rules.providers import Key
@@ -38,6 +38,14 @@ ABOUT = About(
 )
 CHARGES = ("invoiceitems.create", "invoiceitem.create", "invoiceitem.new", "invoiceitems.new", "v1invoiceitems.create")
 """Usage that is billed as a line of its own. The store behind each takes a key in the request's options."""
+INVOICES = ("invoices.create", "invoice.create", "invoice.new", "invoices.new", "v1invoices.create", "invoice.createasync")
+PAYMENTS = (
+    "charges.create", "charge.create", "charge.new", "charges.new", "v1charges.create", "paymentintents.create",
+    "paymentintent.create", "paymentintent.new", "paymentintents.new", "v1paymentintents.create", "transfers.create",
+)  # fmt: skip
+"""Money that is asked for as a whole. A checkout that a person starts is no run that repeats itself."""
+MADE_BEFORE = re.compile(r"\b(existing|already|duplicate|has_?\w*invoice)|invoice_?id|payment_?intent_?id", re.I)
+"""Tests that ask whether it was made before."""
 ON_PURPOSE = re.compile(
     r"\b(no|not|without|omit\w*|never)\b[^.]{0,40}\b(idempoten\w*|identifier|dedup\w*)|"
     r"\b(idempoten\w*|identifier)\b[^.]{0,40}\b(not needed|unnecessary|on purpose|intentional\w*|deliberate\w*)",
@@ -51,7 +59,7 @@ def check(code: Code) -> Iterator[Finding]:
         key = emission.record.key if emission.record else None
         if key is None or not (key.names or key.option_names) or overwrites(emission, key) or not emission.call.arguments:
             continue
-        if key.required or key.natural or key.implicit:
+        if key.required or key.natural or key.implicit or code.context(emission.scope) is Context.TEST:
             continue
         for event in emission.events:
             if not has_key(event, emission.given, key):
@@ -63,6 +71,8 @@ def check(code: Code) -> Iterator[Finding]:
     for call in code.facts.calls:
         if call.folded.endswith(CHARGES) and "stripe" in " ".join((*code.facts.packages, call.folded)).lower():
             yield from charged(code, call)
+        elif call.folded.endswith((*INVOICES, *PAYMENTS)) and "stripe" in " ".join((*code.facts.packages, call.folded)).lower():
+            yield from demanded(code, call)
 
 
 def has_key(event: Given, call: Given, key: Key) -> bool:
@@ -167,6 +177,35 @@ def charged(code: Code, call: Call) -> Iterator[Finding]:
         description="This invoice item for usage carries no idempotency key, so a repeat of the request bills it twice.",
         remediation="Give the request an idempotency key made of the invoice, the price and the period.",
         confidence=Confidence.LIKELY if again or "usage" in fold(code.function_name(call.scope)) else Confidence.POSSIBLE,
+    )
+
+
+def demanded(code: Code, call: Call) -> Iterator[Finding]:
+    """An invoice or a payment, made by code that runs again by itself or is called by whoever retries."""
+    context = code.context(call.scope)
+    if context not in (*REDELIVERED, Context.LIBRARY) or not call.arguments:
+        return
+    invoice = call.folded.endswith(INVOICES)
+    options = given(code.values, call)
+    if not options.complete or options.first(OPTION) is not None or (not invoice and context not in REDELIVERED):
+        return
+    what = "invoice" if invoice else "payment"
+    yield Finding(
+        span=call.span,
+        description=f"This {what} is created without an idempotency key: after a time-out, a retry leaves two of them.",
+        remediation="Give the request an idempotency key made of the id that this stands for in your own records.",
+        confidence=Confidence.POSSIBLE if asked_before(code, call) else Confidence.LIKELY,
+    )
+
+
+def asked_before(code: Code, call: Call) -> bool:
+    """Whether the function asks first if it was made already, for instance by the id that is stored of it."""
+    function = enclosing(call.scope, Kind.FUNCTION)
+    return function is not None and any(
+        test.span.end <= call.span.start
+        and function.span.holds(test.span)
+        and MADE_BEFORE.search(code.facts.text(test.value.span))
+        for test in code.facts.tests
     )
 
 
@@ -295,5 +334,67 @@ func report(ctx context.Context, sc *stripe.Client, customer string, requestID s
 	return err
 }
 """,
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+import "github.com/stripe/stripe-go/v80/client"
+
+func (c *stripeClient) CreateInvoice(ctx context.Context, input Input) (*stripe.Invoice, error) {
+	params := &stripe.InvoiceParams{
+		Customer: stripe.String(input.CustomerID),
+		Currency: stripe.String(input.Currency),
+	}
+	return c.client.Invoices.New(params)  // <- finding
+}
+
+func (c *stripeClient) CreateKeyedInvoice(ctx context.Context, input Input) (*stripe.Invoice, error) {
+	params := &stripe.InvoiceParams{Customer: stripe.String(input.CustomerID)}
+	params.SetIdempotencyKey("invoice-" + input.InvoiceID)
+	return c.client.Invoices.New(params)
+}
+""",
+        path="billing/invoice.go",
+    ),
+    Example(
+        "typescript",
+        """
+import Stripe from "stripe";
+const stripe = new Stripe(process.env.STRIPE_KEY!);
+
+export async function closePeriod(account: Account, period: Period) {
+  await stripe.invoices.create({ customer: account.stripeId, auto_advance: true });  // <- finding
+}
+
+export async function closePeriodOnce(account: Account, period: Period) {
+  await stripe.invoices.create(
+    { customer: account.stripeId, auto_advance: true },
+    { idempotencyKey: `close-${account.id}-${period.id}` },
+  );
+}
+""",
+        path="src/billing/close.ts",
+    ),
+    Example(
+        "python",
+        """
+import stripe
+from celery import shared_task
+
+@shared_task
+def top_up(account_id, amount):
+    account = Account.objects.get(pk=account_id)
+    stripe.PaymentIntent.create(amount=amount, customer=account.stripe_id, confirm=True)  # <- finding
+
+@shared_task
+def top_up_once(account_id, amount, top_up_id):
+    account = Account.objects.get(pk=account_id)
+    stripe.PaymentIntent.create(
+        amount=amount, customer=account.stripe_id, confirm=True, idempotency_key=f"top-up-{top_up_id}"
+    )
+""",
+        path="billing/tasks.py",
     ),
 )

@@ -11,7 +11,7 @@ from rules import providers
 from rules.answers import Answer, answer_of, mentions_field
 from rules.code import Code
 from rules.contexts import Context
-from rules.emissions import outer_calls, sender, sent, shown
+from rules.emissions import sender, sent, shown
 from rules.facts import Call, Function, Kind, Lambda, Name, Scope, Start, Use, chain, enclosing, fold, within
 from rules.handlers import handlers_of
 from rules.outcomes import Outcome, outcome
@@ -41,12 +41,13 @@ def check(code: Code) -> Iterator[Finding]:
     for call, record, end in batches(code):
         if code.context(call.scope) is not Context.TEST and (said := judged(code, call, record, end)) is not None:
             yield said
+    yield from undeleted(code)
     yield from settled(code)
 
 
 def batches(code: Code) -> Iterator[tuple[Call, providers.Call, Call]]:
     """Each batch call with the call whose value is its answer. Queue and stream batches count where usage is in them."""
-    outer = outer_calls(code.facts)
+    outer = code.outer
     for emission in code.emissions:
         if emission.record is not None and emission.record.partial_failure:
             yield emission.call, emission.record, emission.sent
@@ -58,6 +59,28 @@ def batches(code: Code) -> Iterator[tuple[Call, providers.Call, Call]]:
             continue
         command = matched[1].returns == "command"
         yield call, matched[1], sender(code.facts, call, outer) if command else sent(call, outer)
+
+
+def undeleted(code: Code) -> Iterator[Finding]:
+    """A batch of messages is deleted from the queue; those whose deletion failed arrive, and count, again."""
+    if not code.billing:
+        return
+    outer = code.outer
+    for call in code.facts.calls:
+        if "deletemessagebatch" not in call.folded or code.context(call.scope) is Context.TEST:
+            continue
+        matched = providers.match(call.folded, code.facts.packages, code.facts.language)
+        if matched is None or matched[1].role != "transport_batch":
+            continue
+        end = sender(code.facts, call, outer) if matched[1].returns == "command" else sent(call, outer)
+        if answer_of(code, end).dropped:
+            yield Finding(
+                span=call.span,
+                cause=call.span,
+                description=f"{matched[1].title} can succeed while single messages stay queued: those are worked on twice.",
+                remediation="Read `Failed` of the answer and delete those again, and recognise a message that comes twice.",
+                confidence=Confidence.LIKELY,
+            )
 
 
 def carries_usage(code: Code, call: Call) -> bool:
@@ -300,6 +323,80 @@ func report(ctx context.Context, client *marketplacemetering.Client, input *mark
 		return fmt.Errorf("%d records were not taken", len(out.UnprocessedRecords))
 	}
 	return nil
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import { DeleteMessageBatchCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { applyUsage } from "../billing/apply";
+
+export async function work(sqs: SQSClient, queueUrl: string, messages: Message[]) {
+  await Promise.all(messages.map((message) => applyUsage(message.MessageId, JSON.parse(message.Body))));
+  await sqs.send(
+    new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries: messages.map(entry) }),  // <- finding
+  );
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import { DeleteMessageBatchCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { applyUsage } from "../billing/apply";
+
+export async function work(sqs: SQSClient, queueUrl: string, messages: Message[]) {
+  await Promise.all(messages.map((message) => applyUsage(message.MessageId, JSON.parse(message.Body))));
+  const answer = await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries: messages.map(entry) }));
+  if (answer.Failed?.length) await deleteOneByOne(sqs, queueUrl, answer.Failed);
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+import boto3
+
+sqs = boto3.client("sqs")
+
+def work(queue_url, messages, ledger):
+    for message in messages:
+        ledger.apply(message["MessageId"], message["Body"], quota=True)
+    sqs.delete_message_batch(QueueUrl=queue_url, Entries=[entry(one) for one in messages])  # <- finding
+""",
+        path="billing/worker.py",
+    ),
+    Example(
+        "python",
+        """
+import boto3
+
+sqs = boto3.client("sqs")
+
+def work(queue_url, messages, ledger):
+    for message in messages:
+        ledger.apply(message["MessageId"], message["Body"], quota=True)
+    answer = sqs.delete_message_batch(QueueUrl=queue_url, Entries=[entry(one) for one in messages])
+    for one in answer.get("Failed", []):
+        sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=handles[one["Id"]])
+""",
+        path="billing/worker.py",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+import "github.com/aws/aws-sdk-go-v2/service/sqs"
+
+func (w *Worker) finish(ctx context.Context, client *sqs.Client, entries []types.DeleteMessageBatchRequestEntry) error {
+	_, err := client.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: w.queue, Entries: entries})  // <- finding
+	return err
+}
+
+func (w *Worker) finishAll(ctx context.Context, client *sqs.Client, billed []Message) error {
+	return w.finish(ctx, client, entriesOf(billed))
 }
 """,
     ),

@@ -7,6 +7,7 @@ handler of its failure; an idempotency key on each event keeps the second attemp
 
 from collections.abc import Iterator
 
+from rules.appends import dropped, misread
 from rules.buffers import SPEAKS, Emptying, emptyings, puts_back
 from rules.code import Code
 from rules.contexts import Context
@@ -39,6 +40,7 @@ def check(code: Code) -> Iterator[Finding]:
         if after is not None:
             yield cleared(code, one, after)
     yield from trimmed(code)
+    yield from misread_additions(code)
 
 
 def trimmed(code: Code) -> Iterator[Finding]:
@@ -62,6 +64,29 @@ def trimmed(code: Code) -> Iterator[Finding]:
             )
 
 
+def misread_additions(code: Code) -> Iterator[Finding]:
+    """The buffer becomes what adding to it answers, which is not the buffer: what was gathered is gone."""
+    for assign, call, name in misread(code):
+        if code.context(assign.scope) is not Context.TEST:
+            answer = "None" if code.facts.language == "python" else "the new length"
+            yield Finding(
+                span=assign.span,
+                cause=assign.span,
+                description=f"`{call.method}` answers {answer}, not the list: `{name}` loses what it held with each event.",
+                remediation=f"Call `{call.method}` as a statement of its own and do not assign its answer.",
+                confidence=Confidence.CERTAIN,
+            )
+    for call, name in dropped(code):
+        if code.context(call.scope) is not Context.TEST:
+            yield Finding(
+                span=call.span,
+                cause=call.span,
+                description=f"`{call.method}` answers a new list and leaves `{name}` as it was: these events are never kept.",
+                remediation=f"Assign the answer to `{name}`, or add the events with `push`.",
+                confidence=Confidence.CERTAIN,
+            )
+
+
 def keys(part: Object) -> Iterator[str]:
     return (entry.name for entry in part.entries if entry.name is not None)
 
@@ -81,7 +106,7 @@ def cleared(code: Code, one: Emptying, after: Call) -> Finding:
         span=one.span,
         cause=one.span,
         description=(f"`{name}` is emptied before `{shown(after)}` is known to have worked: if that fails, the batch is lost."),
-        remediation=f"Empty `{name}` after `{shown(after)}` has succeeded, or put the events back where its failure is handled.",
+        remediation=f"Empty `{name}` after `{shown(after)}` has succeeded, or put the events back where its failure ends.",
         confidence=Confidence.CERTAIN if reported else Confidence.LIKELY,
         trace=(Step(after.span, "the events are sent here"),),
     )
@@ -246,5 +271,73 @@ func writeQuota(store *Store) {
 	}
 }
 """,
+    ),
+    Example(
+        "python",
+        """
+class UsageConsumer:
+    def __init__(self, store):
+        self.buffer = {}
+        self.store = store
+
+    def handle(self, message):
+        key = message["customer"]
+        self.buffer[key] = self.buffer.get(key, []).append(message)  # <- finding
+
+    def handle_batch(self, messages):
+        self.buffer = self.buffer.update(messages)  # <- finding
+""",
+        path="metering/consumer.py",
+    ),
+    Example(
+        "python",
+        """
+class UsageConsumer:
+    def __init__(self, store):
+        self.buffer = {}
+        self.store = store
+
+    def handle(self, message):
+        self.buffer.setdefault(message["customer"], []).append(message)
+        self.last = self.store.add(message)
+        total = self.buffer.get("total")
+        return total
+""",
+        path="metering/consumer.py",
+    ),
+    Example(
+        "typescript",
+        """
+export class UsageBuffer {
+  private events: UsageEvent[] = [];
+
+  add(event: UsageEvent) {
+    this.events = this.events.push(event) as any;  // <- finding
+  }
+
+  addAll(batch: UsageEvent[]) {
+    this.events.concat(batch);  // <- finding
+  }
+}
+""",
+        path="src/metering/buffer.ts",
+    ),
+    Example(
+        "typescript",
+        """
+export class UsageBuffer {
+  private events: UsageEvent[] = [];
+
+  add(event: UsageEvent) {
+    const size = this.events.push(event);
+    return size;
+  }
+
+  addAll(batch: UsageEvent[]) {
+    this.events = this.events.concat(batch);
+  }
+}
+""",
+        path="src/metering/buffer.ts",
     ),
 )

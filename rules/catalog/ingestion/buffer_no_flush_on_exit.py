@@ -12,10 +12,12 @@ from rules.buffers import SPEAKS, Emptying, emptyings, fed_containers, is_empty
 from rules.code import Code
 from rules.contexts import Context
 from rules.emissions import Emission
-from rules.facts import Function, Kind, Member, Name, Scope, enclosing, fold
+from rules.facts import Call, Function, Kind, Lambda, Literal, Member, Name, Scope, Start, enclosing, fold
+from rules.flushes import Flush, closings, flushes, header, runs_aside, starts_of, tracked, waits
 from rules.memory import additions, holds_usage
 from rules.providers import imports
-from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
+from rules.snapshots import first_send
 from rules.vocabulary import words
 
 ABOUT = About(
@@ -47,11 +49,18 @@ FLUSHES = frozenset("flush shutdown close stop flushasync closeasync drain".spli
 STORE_WORDS = re.compile(
     rb"prisma|supabase|mongoose|drizzle|sqlalchemy|redis|\bpg\b|psycopg|dynamodb|firestore|knex|session\.commit|\.save\(", re.I
 )
+SERVES = re.compile(rb"\.listen\(|ListenAndServe|\bserve\(|createServer\(")
+CLOSES = frozenset("close shutdown disconnect stop end quit drain terminate".split())
+SENDERS = frozenset(
+    "queue queues producer publisher sender senders batcher batchers sqs kafka amqp rabbit meter metering usage".split()
+)
 TEMPORARY = frozenset("cache cached rate bucket window limiter inflight seen lock locks refresh access session jwt".split())
 
 
 def check(code: Code) -> Iterator[Finding]:
     yield from timed_buffers(code)
+    yield from half_closed(code)
+    yield from senders_first(code)
     yield from wrong_hooks(code)
     yield from memory_only(code)
     yield from serverless(code)
@@ -62,7 +71,7 @@ def timed_buffers(code: Code) -> Iterator[Finding]:
     if EXIT.search(code.facts.source):
         return
     for one in emptyings(code):
-        timer = next((call for call in code.facts.calls if fold(call.method) in TIMERS), None)
+        timer = next((call for call in code.facts.calls if fold(call.method) in TIMERS and reaches(code, call, one)), None)
         if timer is None or code.context(one.scope) in QUIET or not is_private(code, one) or ends_cleanly(code):
             continue
         yield Finding(
@@ -73,6 +82,119 @@ def timed_buffers(code: Code) -> Iterator[Finding]:
             confidence=Confidence.LIKELY,
         )
         return
+
+
+def reaches(code: Code, timer: Call, one: Emptying) -> bool:
+    """Whether a timer leads to an emptying: in the same function, or in one that speaks of it."""
+    around = enclosing(timer.scope, Kind.FUNCTION)
+    function = one.function
+    if function is None or around is function:
+        return function is not None
+    name = function.head.name if isinstance(function.head, Function) else ""
+    text = code.facts.text(around.span) if around is not None else code.facts.text(timer.span)
+    return bool(name) and re.search(rf"\b{re.escape(name)}\b", text) is not None
+
+
+def half_closed(code: Code) -> Iterator[Finding]:
+    """A flush runs beside everything else, and the function that ends its owner does not wait for it."""
+    for flush in flushes(code):
+        beside = next((call for call in starts_of(code, flush) if runs_aside(code, flush, call)), None)
+        if beside is None or code.context(flush.function) in QUIET:
+            continue
+        for closing in closings(code, flush):
+            name = getattr(closing.head, "name", "")
+            if not waits(code, closing):
+                yield Finding(
+                    span=header(code, closing),
+                    cause=closing.span,
+                    description=(
+                        f"`{name}` neither flushes `{flush.buffer}` nor waits for a running `{flush.name}`: usage is cut off "
+                        "half sent or left behind when the process ends."
+                    ),
+                    remediation=f"Wait for a running `{flush.name}` in `{name}`, and flush what is left, before it returns.",
+                    confidence=Confidence.LIKELY,
+                    trace=(Step(beside.span, "it is started here, and nobody waits for it"),),
+                )
+        yield from blind_flush(code, flush, beside)
+
+
+def blind_flush(code: Code, flush: Flush, beside: Call) -> Iterator[Finding]:
+    """A last flush that finds an empty buffer while what was in it is still on its way."""
+    if flush.returns_it or tracked(code, flush) or not waits_to_send(code, flush):
+        return
+    for call in starts_of(code, flush):
+        caller = enclosing(call.scope, Kind.FUNCTION)
+        head = caller.head if caller is not None else None
+        if not isinstance(head, Function) or not head.asynchronous or runs_aside(code, flush, call):
+            continue
+        if fold(head.name) in ENDS or fold(head.name).startswith(("flush", "close", "shutdown")):
+            yield Finding(
+                span=call.span,
+                cause=call.span,
+                description=(
+                    f"`{flush.name}` empties `{flush.buffer}` before it sends, and one started elsewhere may still be sending: "
+                    f"`{head.name}` returns at once then, and the process may end with that batch unsent."
+                ),
+                remediation=f"Keep the promise of each running `{flush.name}` and wait for all of them in `{head.name}`.",
+                confidence=Confidence.LIKELY,
+                trace=(Step(beside.span, "started here, and nobody waits for it"),),
+            )
+            return
+
+
+def waits_to_send(code: Code, flush: Flush) -> bool:
+    """Whether the send is awaited after the buffer is emptied, so that the two are apart in time."""
+    return any(one.function is flush.function and first_send(code, one) is not None for one in emptyings(code))
+
+
+def senders_first(code: Code) -> Iterator[Finding]:
+    """A shutdown handler that closes what usage is sent with, in a file whose server is never told to stop."""
+    if not code.billing or SERVES.search(code.facts.source) is None:
+        return
+    for handler in shutdown_handlers(code):
+        own = (call for call in code.calls_in(handler) if enclosing(call.scope, Kind.FUNCTION) is handler)
+        closed = next((call for call in own if closes_sender(call)), None)
+        stops = next((call for call in code.calls_in(handler) if stops_server(call)), None)
+        if closed is None or code.context(handler) is Context.TEST:
+            continue
+        name = code.facts.text(closed.callee.span)
+        if stops is None or stops.span.start > closed.span.end:
+            yield Finding(
+                span=closed.span,
+                cause=closed.span,
+                description=f"`{name}` runs while the server still takes requests: their usage is refused or lost.",
+                remediation="Stop the server first, wait for its requests, flush what they gathered, and close senders last.",
+                confidence=Confidence.LIKELY,
+            )
+
+
+def shutdown_handlers(code: Code) -> Iterator[Scope]:
+    """The functions that run on SIGTERM or SIGINT; in Go those that shut a server down."""
+    if code.facts.language == "go":
+        for function in {enclosing(call.scope, Kind.FUNCTION): None for call in code.facts.calls if stops_server(call)}:
+            if function is not None:
+                yield function
+    for call in code.facts.calls:
+        said = [str(one.value.value) for one in call.arguments if isinstance(one.value, Literal)]
+        if fold(call.method) not in ("on", "once") or not {"SIGTERM", "SIGINT"} & set(said):
+            continue
+        for argument in call.arguments:
+            if isinstance(argument.value, Lambda):
+                yield argument.value.scope
+            elif isinstance(argument.value, Name):
+                yield from code.values.functions.get(argument.value.text, ())
+        return
+
+
+def closes_sender(call: Call) -> bool:
+    said = words(call.name)
+    ends = bool(CLOSES & set(words(call.method))) and bool(SENDERS & set(said))
+    return ends and (call.start is Start.AWAITED or (call.start is Start.PLAIN and call.method[:1].isupper()))
+
+
+def stops_server(call: Call) -> bool:
+    said = set(words(call.name))
+    return bool(said & CLOSES) and bool(said & {"server", "srv", "app", "http", "fastify", "listener", "requests"})
 
 
 def is_private(code: Code, one: Emptying) -> bool:
@@ -351,6 +473,222 @@ func flushQuota(store *Store) {
 		}
 	}
 	pending = make(map[int]int64)
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export class UsageBatcher {
+  private events: UsageEvent[] = [];
+
+  add(event: UsageEvent) {
+    this.events.push(event);
+    if (this.events.length >= 100) void this.send();
+  }
+
+  async shutdown(): Promise<void> {
+    await this.send();  // <- finding
+  }
+
+  private async send(): Promise<void> {
+    const batch = this.events.splice(0);
+    await this.queue.publish(batch);
+  }
+}
+""",
+        path="src/metering/batcher.ts",
+    ),
+    Example(
+        "typescript",
+        """
+export class UsageBatcher {
+  private events: UsageEvent[] = [];
+  private readonly inFlight = new Set<Promise<void>>();
+
+  add(event: UsageEvent) {
+    this.events.push(event);
+    if (this.events.length >= 100) this.start();
+  }
+
+  async shutdown(): Promise<void> {
+    this.start();
+    await Promise.all(this.inFlight);
+  }
+
+  private start() {
+    const sending = this.send().finally(() => this.inFlight.delete(sending));
+    this.inFlight.add(sending);
+  }
+
+  private async send(): Promise<void> {
+    const batch = [...this.events];
+    await this.queue.publish(batch);
+    this.events.splice(0, batch.length);
+  }
+}
+""",
+        path="src/metering/batcher.ts",
+    ),
+    Example(
+        "python",
+        """
+import asyncio
+
+class UsageBatcher:
+    def __init__(self, client):
+        self.client = client
+        self.pending = []
+
+    def add(self, event):
+        self.pending.append(event)
+        if len(self.pending) > 100:
+            asyncio.create_task(self.flush())
+
+    async def flush(self):
+        batch, self.pending = self.pending, []
+        await self.client.post("/usage", json=batch)
+
+    def close(self):  # <- finding
+        self.client = None
+""",
+        path="metering/batcher.py",
+    ),
+    Example(
+        "python",
+        """
+import asyncio
+
+class UsageBatcher:
+    def __init__(self, client):
+        self.client = client
+        self.pending = []
+        self.in_flight = set()
+
+    def add(self, event):
+        self.pending.append(event)
+        if len(self.pending) > 100:
+            self.in_flight.add(asyncio.create_task(self.flush()))
+
+    async def flush(self):
+        batch = list(self.pending)
+        await self.client.post("/usage", json=batch)
+        del self.pending[: len(batch)]
+
+    async def close(self):
+        await asyncio.gather(*self.in_flight)
+        await self.flush()
+""",
+        path="metering/batcher.py",
+    ),
+    Example(
+        "go",
+        """
+package metering
+
+type UsageSink struct {
+	buffer *Buffer
+	timer  *time.Timer
+	store  Store
+}
+
+func (s *UsageSink) flush(ctx context.Context) error {
+	events := s.buffer.Drain()
+	return s.store.BulkInsertUsage(ctx, events)
+}
+
+func (s *UsageSink) arm(ctx context.Context, report chan<- error) {
+	s.timer = time.AfterFunc(time.Second, func() { report <- s.flush(ctx) })
+}
+
+func (s *UsageSink) Close() error {  // <- finding
+	s.timer.Stop()
+	return nil
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package metering
+
+type UsageSink struct {
+	buffer *Buffer
+	timer  *time.Timer
+	mu     sync.Mutex
+	store  Store
+}
+
+func (s *UsageSink) flush(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	events := s.buffer.Drain()
+	return s.store.BulkInsertUsage(ctx, events)
+}
+
+func (s *UsageSink) arm(ctx context.Context, report chan<- error) {
+	s.timer = time.AfterFunc(time.Second, func() { report <- s.flush(ctx) })
+}
+
+func (s *UsageSink) Close() error {
+	s.timer.Stop()
+	return s.flush(context.Background())
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import http from "node:http";
+import { app } from "./app";
+import { meterProducer } from "./billing/producer";
+
+const server = http.createServer(app);
+server.listen(3000);
+
+process.on("SIGTERM", async () => {
+  await meterProducer.disconnect();  // <- finding
+  process.exit(0);
+});
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import http from "node:http";
+import { app } from "./app";
+import { meterProducer } from "./billing/producer";
+
+const server = http.createServer(app);
+server.listen(3000);
+
+process.on("SIGTERM", async () => {
+  await new Promise((resolve) => server.close(resolve));
+  await meterProducer.disconnect();
+  process.exit(0);
+});
+""",
+    ),
+    Example(
+        "go",
+        """
+package main
+
+func run(ctx context.Context, usageProducer *billing.Producer, handler http.Handler) error {
+	srv := &http.Server{Addr: ":8080", Handler: handler}
+	go srv.ListenAndServe()
+	<-ctx.Done()
+	usageProducer.Close()  // <- finding
+	return srv.Shutdown(context.Background())
+}
+
+func serve(ctx context.Context, usageProducer *billing.Producer, handler http.Handler) error {
+	srv := &http.Server{Addr: ":8080", Handler: handler}
+	go srv.ListenAndServe()
+	<-ctx.Done()
+	err := srv.Shutdown(context.Background())
+	usageProducer.Close()
+	return err
 }
 """,
     ),

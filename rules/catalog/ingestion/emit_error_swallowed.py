@@ -9,13 +9,15 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.contexts import Context
+from rules.counters import Change
 from rules.emissions import Emission
-from rules.facts import Function, Handler, Scope, Start, Use, within
+from rules.facts import Function, Handler, Kind, Scope, Start, Use, enclosing, within
+from rules.flushes import unheard
 from rules.losses import losses
 from rules.outcomes import LOST, Outcome
 from rules.overwrites import overwritten
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
-from rules.vocabulary import words
+from rules.vocabulary import names_left, names_used, words
 from rules.writes import UsageWrite, failing_writes
 
 ABOUT = About(
@@ -35,9 +37,24 @@ def check(code: Code) -> Iterator[Finding]:
     for write in failing_writes(code) if code.facts.language == "go" else ():
         if code.context(write.scope) not in QUIET and (lost := lost_in_go(code, write)) is not None:
             yield lost
+    lost_in: set[Scope] = set()
     for loss in losses(code):
+        lost_in.add(loss.handler)
         if code.context(loss.handler) not in QUIET:
             yield swallowed(code, loss.write, loss.handler, loss.ended)
+    for flush, call, handler in unheard(code):
+        if code.context(handler) not in QUIET and handler not in lost_in:
+            yield Finding(
+                span=handler.span,
+                cause=call.span,
+                description=(
+                    f"`{flush.name}` has emptied `{flush.buffer}` when it fails, and this timer only logs it: the usage in it "
+                    "is gone, and all goes on as if it were stored."
+                ),
+                remediation="Put the events back, or let the timer only signal the loop that can return the failure and stop.",
+                confidence=Confidence.LIKELY,
+                trace=(Step(call.span, "the flush that fails"),),
+            )
 
 
 def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome) -> Finding:
@@ -52,7 +69,7 @@ def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome) -> 
         span=handler.span,
         cause=write.span,
         description=f"When {title} fails, {HOW[ended]}: {missing}, and nothing tries again.",
-        remediation=f"{PASS_ON[code.facts.language == 'go']}, or keep it in a table or queue from which it is written later.",
+        remediation=f"{pass_on(code, handler)}, or keep it in a table or queue from which it is written later.",
         confidence=Confidence.POSSIBLE if only_statistics(code, write, handler) else SURE[sure],
         trace=(Step(write.span, "this call writes the usage"),),
         fix=rethrow(code, handler) if ended is Outcome.EMPTY and alone else None,
@@ -60,8 +77,9 @@ def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome) -> 
 
 
 SURE = {True: Confidence.CERTAIN, False: Confidence.LIKELY}
-PASS_ON = {True: "Return the error to the caller", False: "Rethrow the error"}
 STATISTICS = frozenset("stats statistics statistical analytics dashboard metrics telemetry insights".split())
+SUPPLY = frozenset("channel channels upstream provider vendor proxy".split())
+"""Whose usage is the seller's own cost, not a customer's."""
 PLAIN_COUNTS = frozenset("request requests count counts counter total calls call hits last used at time api key".split())
 HOW = {
     Outcome.EMPTY: "nothing at all happens",
@@ -70,13 +88,38 @@ HOW = {
 }
 
 
+def pass_on(code: Code, handler: Scope) -> str:
+    """What can be done with the error there: a callback or goroutine has no caller that hears of it."""
+    function = enclosing(handler, Kind.FUNCTION)
+    named = function is not None and isinstance(function.head, Function) and bool(function.head.name)
+    if code.facts.language == "go":
+        return "Return the error to the caller" if named else "Try it again here"
+    if code.facts.language == "python":
+        return "Raise it again"
+    callback = isinstance(handler.head, Handler) and isinstance(handler.head.guards, tuple)
+    tests = code.facts.text(handler.span).lstrip().startswith("if")
+    return "Await the call and let its error through" if callback and not tests else "Throw the error"
+
+
 def only_statistics(code: Code, write: UsageWrite, handler: Scope) -> bool:
     """Counts that are looked at, and as far as can be seen not billed: `request_count`, or a handler that says so itself."""
     counted = [one.name for one in code.counters if one.call is write.call]
-    if counted and all(map(is_plain, counted)):
+    if counted and (all(map(is_plain, counted)) or only_tally(code, write)):
         return True
+    if any(one.call is write.call for one in code.emissions):
+        return False
     named = set(words(code.function_name(handler))) | set(words(write.title))
-    return bool(named & STATISTICS or set(words(code.facts.text(handler.span))) & (STATISTICS - {"stats", "metrics"}))
+    return bool(
+        named & (STATISTICS | SUPPLY) or set(words(code.facts.text(handler.span))) & (STATISTICS - {"stats", "metrics"})
+    )
+
+
+def only_tally(code: Code, write: UsageWrite) -> bool:
+    """`used_quota + n` beside a balance that the same file takes from: the balance is what the customer pays with."""
+    own = [one for one in code.counters if one.call is write.call]
+    return all(names_used(one.name) or is_plain(one.name) for one in own) and any(
+        names_left(one.name) and one.change is Change.SUBTRACT and one.call is not write.call for one in code.counters
+    )
 
 
 def is_plain(name: str) -> bool:
@@ -352,6 +395,131 @@ func PostConsumeTokenQuota(token *Token, quota int64) (err error) {
 		log.Printf("quota not taken: %v", err)
 	}
 	return err
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package handler
+
+func (s *Server) ingest(w http.ResponseWriter, r *http.Request) {
+	if err := s.usage.RecordUsage(r.Context(), decode(r)); err != nil {
+		writeDomainError(w, err)
+	}
+}
+
+func (s *Session) onTurnDone(usage *Usage, failures chan error) {
+	if err := s.billing.ConsumeQuota(usage.Tokens); err != nil {
+		failures <- fmt.Errorf("consume quota: %w", err)
+	}
+}
+
+func (s *Server) afterTurn(ctx context.Context, user string, cost int64) {
+	if err := s.billingCache.DeductBalance(ctx, user, cost); err != nil {
+		log.Printf("cached balance is stale: %v", err)
+	}
+}
+
+func (s *Server) afterCall(ctx context.Context, user string, tokens int64) {
+	go func() {
+		if err := s.usage.RecordUsage(ctx, user, tokens); err != nil {  // <- finding
+			log.Printf("usage not recorded: %v", err)
+		}
+	}()
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function track(usage: UsageClient, onError: (error: unknown) => void, team: string, tokens: number) {
+  try {
+    await usage.recordUsage(team, tokens);
+  } catch (error) {
+    onError(error);
+  }
+}
+
+export async function deleteFiles(batches: Batch[]) {
+  const result = { deleted: 0, failed: 0 };
+  for (const batch of batches) {
+    try {
+      await decrementStorageUsage(batch.owner, batch.bytes);
+      result.deleted += batch.files;
+    } catch (error) {
+      result.failed += batch.files;
+      console.error("not deleted", error);
+    }
+  }
+  return result;
+}
+
+async function trackQuietly(usage: UsageClient, team: string, tokens: number) {
+  try {
+    await usage.recordUsage(team, tokens);
+  } catch (error) {  // <- finding
+    console.error("usage not recorded", error);
+  }
+}
+
+export async function answer(usage: UsageClient, team: string, model: Model, question: string) {
+  try {
+    const reply = await model.ask(question);
+    await trackQuietly(usage, team, reply.tokens);
+    return reply;
+  } catch (error) {
+    console.error("no answer", error);
+  }
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package metering
+
+func (s *UsageSink) arm(ctx context.Context) {
+	s.timer = time.AfterFunc(s.wait, func() {
+		err := s.flush(ctx)
+		if err != nil {  // <- finding
+			s.logger.Error("failed to flush", "err", err)
+		}
+	})
+}
+
+func (s *UsageSink) flush(ctx context.Context) error {
+	events := s.buffer.Dequeue()
+	return s.store.BulkInsertUsage(ctx, events)
+}
+
+func (s *UsageSink) Close(ctx context.Context) error {
+	s.timer.Stop()
+	return s.flush(ctx)
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package metering
+
+func (s *UsageSink) arm(ctx context.Context) {
+	s.timer = time.AfterFunc(s.wait, func() {
+		if err := s.flush(ctx); err != nil {
+			s.failed <- err
+		}
+	})
+}
+
+func (s *UsageSink) flush(ctx context.Context) error {
+	events := s.buffer.Dequeue()
+	return s.store.BulkInsertUsage(ctx, events)
+}
+
+func (s *UsageSink) Close(ctx context.Context) error {
+	s.timer.Stop()
+	return s.flush(ctx)
 }
 """,
     ),

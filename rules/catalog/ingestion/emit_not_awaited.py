@@ -163,7 +163,7 @@ def flushes(code: Code) -> Iterator[Finding]:
                 span=call.span,
                 cause=call.span,
                 description=(
-                    f"`{shown(call)}` sends the buffered usage and nobody waits for it: a failed send is an unhandled rejection."
+                    f"`{shown(call)}` sends buffered usage and nobody waits for it: a failed send is an unhandled rejection."
                 ),
                 remediation=f"Await `{shown(call)}`, or catch its failure and put the events back for the next attempt.",
                 confidence=Confidence.LIKELY,

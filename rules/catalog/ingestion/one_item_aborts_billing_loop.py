@@ -11,6 +11,7 @@ from rules.code import Code
 from rules.contexts import Context
 from rules.facts import Branch, Handler, Kind, Loop, Name, Raise, Return, Scope, chain, enclosing, walk, within
 from rules.handlers import handlers_of
+from rules.item_checks import batch_checks
 from rules.losses import gives_back
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 from rules.vocabulary import words
@@ -46,6 +47,25 @@ def check(code: Code) -> Iterator[Finding]:
         if (found := left_early(code, write, loop) or failing(code, write, loop, context)) is not None:
             seen.add(loop)
             yield found
+    yield from hidden(code)
+
+
+def hidden(code: Code) -> Iterator[Finding]:
+    """Whether an event is left out is decided by a question about all of them: one repeat hides the rest."""
+    if not code.billing:
+        return
+    for test, asked in batch_checks(code):
+        if code.context(test.scope) not in (Context.TEST, Context.BROWSER):
+            yield Finding(
+                span=test.value.span,
+                cause=asked.span,
+                description=(
+                    f"`{asked.method}` asks about the whole batch and not about this item: one event that is known already "
+                    "makes all of them look like repeats, and their usage is dropped."
+                ),
+                remediation="Ask for the ids that are known, once, and compare each item's own id with them.",
+                confidence=Confidence.LIKELY,
+            )
 
 
 def run_over_subjects(write: UsageWrite) -> Scope | None:
@@ -223,6 +243,100 @@ func reportAll(ctx context.Context, meters []Meter, store *Store) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+def write_usage(store, events):
+    ids = [event.idempotency_id for event in events]
+    fresh = []
+    for event in events:
+        known = UsageEvent.objects.filter(idempotency_id__in=ids).exists()
+        if not known:  # <- finding
+            fresh.append(event)
+    UsageEvent.objects.bulk_create(fresh, ignore_conflicts=True)
+""",
+    ),
+    Example(
+        "python",
+        """
+def write_usage(store, events):
+    ids = [event.idempotency_id for event in events]
+    known = set(UsageEvent.objects.filter(idempotency_id__in=ids).values_list("idempotency_id", flat=True))
+    fresh = []
+    for event in events:
+        if event.idempotency_id in known:
+            continue
+        fresh.append(event)
+    UsageEvent.objects.bulk_create(fresh, ignore_conflicts=True)
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function storeUsage(db: Database, events: UsageEvent[]) {
+  const existing = await db.usageEvent.findMany({ where: { id: { in: events.map((event) => event.id) } } });
+  const fresh: UsageEvent[] = [];
+  for (const event of events) {
+    if (existing.length > 0) continue;  // <- finding
+    fresh.push(event);
+  }
+  await db.usageEvent.createMany({ data: fresh, skipDuplicates: true });
+}
+""",
+        path="src/billing/store.ts",
+    ),
+    Example(
+        "typescript",
+        """
+export async function storeUsage(db: Database, events: UsageEvent[]) {
+  const existing = await db.usageEvent.findMany({ where: { id: { in: events.map((event) => event.id) } } });
+  const known = new Set(existing.map((event) => event.id));
+  const fresh: UsageEvent[] = [];
+  for (const event of events) {
+    if (known.has(event.id)) continue;
+    fresh.push(event);
+  }
+  await db.usageEvent.createMany({ data: fresh, skipDuplicates: true });
+}
+""",
+        path="src/billing/store.ts",
+    ),
+    Example(
+        "go",
+        """
+package metering
+
+func (s *UsageStore) fresh(ctx context.Context, events []UsageEvent, ids []string) ([]UsageEvent, error) {
+	var kept []UsageEvent
+	for _, event := range events {
+		existing, err := s.db.Count(ctx, "usage_events", ids)
+		if err != nil {
+			return nil, err
+		}
+		if existing > 0 {  // <- finding
+			continue
+		}
+		kept = append(kept, event)
+	}
+	return kept, nil
+}
+
+func (s *UsageStore) freshOnes(ctx context.Context, events []UsageEvent) ([]UsageEvent, error) {
+	var kept []UsageEvent
+	for _, event := range events {
+		existing, err := s.db.Count(ctx, "usage_events", event.ID)
+		if err != nil {
+			return nil, err
+		}
+		if existing > 0 {
+			continue
+		}
+		kept = append(kept, event)
+	}
+	return kept, nil
 }
 """,
     ),

@@ -8,6 +8,7 @@ of zero or more.
 
 from collections.abc import Iterator
 
+from rules.casts import whole_casts
 from rules.code import Code
 from rules.contexts import Context
 from rules.counters import Change
@@ -15,6 +16,7 @@ from rules.emissions import Emission, shown
 from rules.facts import Binary, Call, Expression, Kind, Literal, Member, Name, Scope, Span, enclosing, fold, walk, within
 from rules.quantities import given_quantities, named_quantities
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.subjects import name_around
 from rules.values import definitions_at
 from rules.vocabulary import consumes, emits, words
 
@@ -48,6 +50,28 @@ def check(code: Code) -> Iterator[Finding]:
         if emission.direct and code.context(emission.scope) is not Context.TEST:
             for name, value in named_quantities(code, emission):
                 yield from unsound(code, emission, name, value)
+    yield from cast_to_whole(code)
+
+
+def cast_to_whole(code: Code) -> Iterator[Finding]:
+    """A number that customers send in JSON, compared or summed as a whole one."""
+    if not code.billing:
+        return
+    for span, scope, text in whole_casts(code):
+        if code.context(scope) not in (Context.TEST, Context.SCRIPT) and metered(code, scope):
+            yield Finding(
+                span=span,
+                description=f"`{text}` takes a number out of JSON for a whole one: with 0.5 the query fails or the event is "
+                "left out or cut off, and that usage is not billed.",
+                remediation="Cast to a decimal (`::numeric`, `as_numeric`, `JSONExtractFloat`), and round the sum.",
+                confidence=Confidence.LIKELY,
+            )
+
+
+def metered(code: Code, scope: Scope) -> bool:
+    """Whether what is cast is a measured value: the file or the function is about meters, usage or aggregation."""
+    place = set(words("/".join(code.facts.path.split("/")[-3:]))) | set(words(name_around(scope)))
+    return bool(place & {"meter", "meters", "metering", "usage", "aggregate", "aggregation", "billable", "quantity", "overage"})
 
 
 def amounts(code: Code) -> Iterator[tuple[str, Span, Scope, Expression]]:
@@ -307,6 +331,54 @@ package quota
 func charge(ctx context.Context, user int, tokens int, modelRatio float64) error {
 	quota := int(math.Round(float64(tokens) * modelRatio))
 	return store.ConsumeQuota(ctx, user, quota)
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+def meter_filter(model, name, value):
+    attribute = model.payload[name]
+    return and_(func.jsonb_typeof(attribute) == "number", attribute.as_integer() == value)  # <- finding
+
+def usage_quantity(cursor, customer_id, name):
+    cursor.execute(
+        "SELECT COALESCE(SUM((payload->>%s)::int), 0) FROM billing_events WHERE customer_id = %s",  # <- finding
+        (name, customer_id),
+    )
+""",
+    ),
+    Example(
+        "python",
+        """
+def meter_filter(model, name, value):
+    attribute = model.payload[name]
+    return and_(func.jsonb_typeof(attribute) == "number", attribute.as_numeric(38, 12) == value)
+
+def usage_quantity(cursor, customer_id, name):
+    cursor.execute(
+        "SELECT COALESCE(SUM((payload->>%s)::numeric), 0), MAX((payload->>'prompt_tokens')::int) "
+        "FROM billing_events WHERE customer_id = %s",
+        (name, customer_id),
+    )
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function usageQuantity(db: Database, customerId: string, since: Date) {
+  const total = "SELECT SUM((payload->>'hours')::integer) AS n FROM billing_events WHERE customer_id = $1";  // <- finding
+  return db.query(total, [customerId]);
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func usageQuantitySQL(column string) string {
+	return fmt.Sprintf("SELECT sum(JSONExtractInt(data, 'amount')) FROM %s WHERE customer = ?", column)  // <- finding
 }
 """,
     ),

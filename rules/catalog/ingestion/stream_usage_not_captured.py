@@ -8,11 +8,12 @@ from the last chunk, and book that.
 from collections.abc import Iterator
 
 from rules.arguments import given
+from rules.chunks import read_too_early, split_pieces
 from rules.code import Code
 from rules.contexts import Context
 from rules.edits import added_entry
 from rules.facts import Call, Kind, Literal, Member, Name, Object, enclosing, walk
-from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity
+from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
 from rules.vocabulary import words
 from rules.writes import usage_writes
 
@@ -24,11 +25,41 @@ ABOUT = About(
     classes=("E12",),
     cwe=("CWE-424",),
     iso_25010="Functional suitability / functional completeness",
+    variants={"usage-read-too-early": Variant("Usage of a stream is read before it is there", Severity.HIGH, ("E2", "E12"))},
 )
 OPTIONS = ("streamoptions", "stream_options")
 
 
 def check(code: Code) -> Iterator[Finding]:
+    yield from unasked(code)
+    for call in split_pieces(code):
+        yield Finding(
+            span=call.span,
+            cause=call.span,
+            description=(
+                "Each piece of the stream is cut into lines on its own: a line that the network splits over two pieces cannot "
+                "be parsed, and when it is the one with the usage, the request is free."
+            ),
+            remediation="Keep the last, unfinished line and put it before the next piece.",
+            confidence=Confidence.LIKELY,
+        )
+    for call, write, name in read_too_early(code):
+        yield Finding(
+            span=call.span,
+            cause=call.span,
+            description=(
+                f"`{name}` is set in a callback that runs later, and {write.title} at line {write.span.line} does not wait for "
+                "it: what the last piece of the stream said is not billed."
+            ),
+            remediation=f"Set `{name}` before going on, or wait for what sets it where it is read.",
+            confidence=Confidence.LIKELY,
+            variant="usage-read-too-early",
+            trace=(Step(write.span, "read here"),),
+        )
+
+
+def unasked(code: Code) -> Iterator[Finding]:
+    """A stream that is not asked for its usage."""
     if b"include_usage" in code.facts.source or b"IncludeUsage" in code.facts.source or b"includeUsage" in code.facts.source:
         return
     for call in code.facts.calls:
@@ -143,6 +174,135 @@ def chat(user, messages):
     answer = OpenAI().chat.completions.create(model="gpt-4o", messages=messages)
     record_usage(user.customer_id, answer.usage.total_tokens)
     return answer
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import { recordUsage } from "../billing/usage";
+
+export function relay(upstream: IncomingMessage, res: Response, customer: Customer) {
+  let usage = { input: 0, output: 0 };
+  upstream.on("data", (chunk) => {
+    res.write(chunk);
+    const text = chunk.toString();
+    for (const line of text.split("\\n")) {  // <- finding
+      if (line.startsWith("data:")) usage = JSON.parse(line.slice(5)).usage ?? usage;
+    }
+  });
+  upstream.on("end", async () => {
+    await recordUsage(customer.id, usage.input + usage.output);
+    res.end();
+  });
+}
+
+export function relayLater(upstream: IncomingMessage, res: Response, customer: Customer) {
+  let usage = { input: 0, output: 0 };
+  upstream.on("data", (chunk) => {
+    res.write(chunk);
+    setImmediate(() => {  // <- finding
+      usage = usageIn(chunk) ?? usage;
+    });
+  });
+  upstream.on("end", async () => {
+    await recordUsage(customer.id, usage.input + usage.output);
+    res.end();
+  });
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import { recordUsage } from "../billing/usage";
+
+export function relay(upstream: IncomingMessage, res: Response, customer: Customer) {
+  let usage = { input: 0, output: 0 };
+  let buffer = "";
+  upstream.on("data", (chunk) => {
+    res.write(chunk);
+    buffer += chunk.toString();
+    const lines = buffer.split("\\n");
+    buffer = lines.pop() ?? "";
+    for (const line of lines) {
+      if (line.startsWith("data:")) usage = JSON.parse(line.slice(5)).usage ?? usage;
+    }
+  });
+  upstream.on("end", async () => {
+    await recordUsage(customer.id, usage.input + usage.output);
+    res.end();
+  });
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+import json
+from billing import record_usage
+
+async def relay(response, customer):
+    usage = None
+    async for chunk in response.content.iter_any():
+        for line in chunk.decode().split("\\n"):  # <- finding
+            if line.startswith("data:"):
+                usage = json.loads(line[5:]).get("usage") or usage
+        yield chunk
+    record_usage(customer.id, usage["total_tokens"])
+""",
+    ),
+    Example(
+        "python",
+        """
+import json
+from billing import record_usage
+
+async def relay(response, customer):
+    usage = None
+    async for line in response.aiter_lines():
+        if line.startswith("data:"):
+            usage = json.loads(line[5:]).get("usage") or usage
+        yield line
+    record_usage(customer.id, usage["total_tokens"])
+""",
+    ),
+    Example(
+        "go",
+        """
+package relay
+
+func stream(ctx context.Context, body io.Reader, customer string) {
+	var usage Usage
+	go func() {  // <- finding
+		scanner := bufio.NewScanner(body)
+		for scanner.Scan() {
+			usage = usageIn(scanner.Text(), usage)
+		}
+	}()
+	forward(ctx, body)
+	billing.RecordUsage(ctx, customer, usage.TotalTokens)
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package relay
+
+func stream(ctx context.Context, body io.Reader, customer string) {
+	var usage Usage
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		scanner := bufio.NewScanner(body)
+		for scanner.Scan() {
+			usage = usageIn(scanner.Text(), usage)
+		}
+	}()
+	forward(ctx, body)
+	<-done
+	billing.RecordUsage(ctx, customer, usage.TotalTokens)
+}
 """,
     ),
 )

@@ -32,7 +32,7 @@ from rules.facts import (
 )
 from rules.outcomes import LOG_WORDS
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.vocabulary import consumes, emits, words
+from rules.vocabulary import STRONG_EMIT_VERBS, consumes, emits, words
 from rules.writes import usage_writes
 
 ABOUT = About(
@@ -64,16 +64,33 @@ def check(code: Code) -> Iterator[Finding]:
             continue
         later = next((span for span, at in booked if follows(function, scope, span, at)), None)
         nested = any(function.span.holds(span) and enclosing(at, Kind.FUNCTION) is not function for span, at in booked)
-        if later is not None and not nested and is_stream(head.test) and gives_result(way_out):
+        if (
+            later is not None
+            and not nested
+            and is_stream(head.test)
+            and gives_result(way_out)
+            and not books_at_end(code, scope)
+        ):
             yield streamed(code, scope, way_out, later)
         elif (
             lacks_usage(head.test)
+            and not is_service(code, head.test)
             and is_recorder(code, function)
             and only_logs(code, scope)
             and (later or makes_events(function))
             and gives_nothing(way_out)
         ):
             yield unknown(code, way_out, head.test, later)
+
+
+def books_at_end(code: Code, branch: Scope) -> bool:
+    """A callback in the branch that takes up tokens or cost: it is handed to the stream and runs when that ends."""
+    return any(
+        scope.kind is Kind.FUNCTION
+        and within(scope, branch)
+        and {"usage", "tokens", "cost", "credits", "quota"} & set(words(code.facts.text(scope.span)))
+        for scope in code.facts.scopes
+    )
 
 
 def books(name: str) -> bool:
@@ -127,6 +144,18 @@ def lacks_usage(test: Expression) -> bool:
             return False
 
 
+def is_service(code: Code, test: Expression) -> bool:
+    """`if (!pulledUsage) return`, where `pulledUsage.dispatch(…)` is what records: an optional client, not an amount."""
+    tested = test.value if isinstance(test, Unary) else test.left if isinstance(test, Compare) else None
+    if not isinstance(tested, Name):
+        return False
+    recording = STRONG_EMIT_VERBS | {"dispatch"}
+    return any(
+        call.name == tested.text or (call.name.startswith(tested.text + ".") and (words(call.method) or ("",))[0] in recording)
+        for call in code.facts.calls
+    )
+
+
 def names_usage(value: Expression) -> bool:
     if isinstance(value, Call) and value.arguments:
         return any(isinstance(part, Literal) and part.value == "usage" for one in value.arguments for part in walk(one.value))
@@ -137,11 +166,15 @@ def names_usage(value: Expression) -> bool:
 def is_recorder(code: Code, function: Scope) -> bool:
     """A function whose name says that it books usage, so that leaving it early is leaving usage out."""
     head = function.head
-    if not isinstance(head, Function):
+    if not isinstance(head, Function) or any({"span", "tracer"} & set(words(one.type)) for one in head.parameters):
         return False
     said = words(head.name)
     bare = said[1:] if said[:1] in (("post",), ("pre",), ("extract",)) else said
-    return books(head.name) or books("_".join(bare)) or (said[:1] == ("extract",) and bool(RECORDERS & set(said)))
+    return (
+        books(head.name)
+        or books("_".join(bare))
+        or (said[:1] == ("extract",) and bool(RECORDERS & set(said)) and said[-1] != "usage")
+    )
 
 
 def makes_events(function: Scope) -> bool:

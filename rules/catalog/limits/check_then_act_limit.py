@@ -12,13 +12,13 @@ from rules import gates
 from rules.code import Code
 from rules.contexts import Context
 from rules.expiries import lone_expiries
-from rules.facts import Call, Expression, Kind, Name, Scope, Span, Start, Unary, enclosing, fold, walk, within
+from rules.facts import Call, Expression, Kind, Member, Name, Scope, Span, Start, Unary, enclosing, fold, walk, within
 from rules.flow import follows, held_alone
-from rules.limits import Limit, is_zero, lets_through, of_loop, said_by
+from rules.limits import Limit, arm_of, is_zero, lets_through, of_loop, said_by
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
 from rules.takings import Taking, conditional, one_more, takings
 from rules.values import Kinds, resolved, root_of
-from rules.vocabulary import names_left, words
+from rules.vocabulary import names_left, names_used, words
 
 ABOUT = About(
     id="MTR-401",
@@ -44,7 +44,7 @@ def check(code: Code) -> Iterator[Finding]:
     for limit in code.limits:
         if limit.function in reported or unjudged(code, limit.scope):
             continue
-        if shares_out(limit) or of_loop(code.facts, limit) or known(code, limit.span) or from_taking(code, limit):
+        if shares_out(code, limit) or of_loop(code.facts, limit) or known(code, limit.span) or from_taking(code, limit):
             continue
         if held_alone(code, limit.scope, limit.span.start):
             continue
@@ -70,10 +70,18 @@ def from_taking(code: Code, limit: Limit) -> bool:
     return False
 
 
-def shares_out(limit: Limit) -> bool:
+def shares_out(code: Code, limit: Limit) -> bool:
     """`for grant in grants: if grant.left > 0: …`: a choice of what to take from, which refuses nobody."""
     around = enclosing(limit.scope, Kind.LOOP, Kind.FUNCTION)
-    return not limit.refuses and limit.left and is_zero(limit.limit) and around is not None and around.kind is Kind.LOOP
+    if limit.refuses or not limit.left or around is None or around.kind is not Kind.LOOP:
+        return False
+    arms = {
+        arm_of(assign.scope, limit.test): target.name
+        for assign in code.facts.assigns
+        for target in assign.targets
+        if isinstance(target, Member) and names_used(target.name)
+    }
+    return is_zero(limit.limit) or ("then" in arms and arms["then"] == arms.get("else"))
 
 
 def taken_after(code: Code, limit: Limit) -> Taking | None:
@@ -88,7 +96,7 @@ def taken_after(code: Code, limit: Limit) -> Taking | None:
         and of_one_kind(code, limit, taking)
         and kept(code, taking)
     ]
-    if any(conditional(code.facts, taking.call) or tests_again(code, taking, limit) for taking in found):
+    if any(conditional(code.facts, one.call) or says_atomic(one) or tests_again(code, one, limit) for one in found):
         return None
     return min(found, key=lambda taking: taking.span.start, default=None)
 
@@ -177,11 +185,17 @@ def behind_gates(code: Code, reported: set[Scope | None]) -> Iterator[Finding]:
             for taking in takings(code)
             if follows(code, gate.span, gate.scope, taking.span, taking.scope) and gates.lets_through(code, gate, taking.scope)
         ]
-        if not found or any(conditional(code.facts, taking.call) for taking in found):
+        if not found or any(conditional(code.facts, taking.call) or says_atomic(taking) for taking in found):
             continue
         reported.add(function)
         taken = min(found, key=lambda taking: taking.span.start)
         yield finding(code, gate.span, gate.call.method, taken, Confidence.POSSIBLE if only_noted(taken) else Confidence.LIKELY)
+
+
+def says_atomic(taking: Taking) -> bool:
+    """`deduct_credits_atomic`, `tryConsume`, `deductIfEnough`: the helper tests again, by its name."""
+    said = set(words(taking.call.method)) if taking.call is not None and taking.emission is not None else set()
+    return bool(said & {"atomic", "atomically", "try", "if", "locked", "conditional"})
 
 
 def only_noted(taken: Taking) -> bool:
@@ -452,6 +466,32 @@ func consume(db *gorm.DB, user *User, amount int) error {
 	}
 	return nil
 }
+""",
+    ),
+    Example(
+        "python",
+        """
+def spread(session, grants, cost):
+    for grant in grants:
+        if grant.credits_remaining > 0:
+            part = min(cost, grant.credits_remaining)
+            grant.credits_used += part
+            cost -= part
+
+
+async def fetch_pages(api, state, max_requests):
+    if state.requests_used >= max_requests:
+        return []
+    page = await api.next(state.cursor)
+    state.requests_used += 1
+    return page
+
+
+async def charge(user_id, credits_needed):
+    account = await load_account(user_id)
+    if account.credits_remaining < credits_needed:
+        raise PaymentRequired()
+    await deduct_credits_atomic(user_id, credits_needed)
 """,
     ),
 )

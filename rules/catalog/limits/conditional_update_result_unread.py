@@ -304,4 +304,12 @@ func (s *Store) Spend(ctx context.Context, user string, cost int) error {
 }
 """,
     ),
+    Example(
+        "typescript",
+        """
+export async function touchKey(db: Db, keyId: string, staleBefore: Date) {
+  await db.update(apiKeys).set({ lastUsed: new Date() }).where(and(eq(apiKeys.id, keyId), lt(apiKeys.lastUsed, staleBefore)));
+}
+""",
+    ),
 )

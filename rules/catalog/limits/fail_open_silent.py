@@ -30,10 +30,11 @@ from rules.facts import (
     within,
 )
 from rules.limits import Limit, leaves
+from rules.mixups import stale_tests
 from rules.outcomes import Outcome, outcome
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 from rules.takings import takings
-from rules.vocabulary import NOT_OF_A_PLAN, checks_limit, words
+from rules.vocabulary import NOT_OF_A_PLAN, checks_limit, consumes, words
 
 ABOUT = About(
     id="MTR-403",
@@ -62,6 +63,28 @@ def check(code: Code) -> Iterator[Finding]:
         limit = missed(code, test)
         if limit is not None and not unjudged(code, test.scope):
             yield unread(code, test, limit)
+    for call, test, given, asked in stale_tests(code):
+        if not unjudged(code, test.scope) and takes_or_checks(call):
+            yield mixed_up(call, test, given, asked)
+
+
+def takes_or_checks(call: Call) -> bool:
+    """A call that says whether there is room, or takes from what is left: its error is the refusal."""
+    said = words(call.method)
+    takes = said[:1] in (("pre",), ("reserve",), ("consume",), ("deduct",), ("charge",), ("take",), ("decrease",))
+    return checks_limit(call.method) or consumes(call.method) or (takes and bool(PAID & set(said)))
+
+
+def mixed_up(call: Call, test: Test, given: str, asked: str) -> Finding:
+    return Finding(
+        span=test.span,
+        cause=call.span,
+        description=f"The answer of `{call.method}` is in `{given}`, and this tests `{asked}` of an earlier call: a customer "
+        "without anything left is let through.",
+        remediation=f"Test `{given}`.",
+        confidence=Confidence.CERTAIN,
+        trace=(Step(call.span, f"`{given}` is set here"),),
+    )
 
 
 def unjudged(code: Code, scope: Scope) -> bool:
@@ -442,6 +465,70 @@ func CheckQuota(ctx context.Context, db *DB, org string) error {
 		return ErrQuotaExceeded
 	}
 	return nil
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func relay(c *Context, request Request) *APIError {
+	price, err := priceOf(request.Model)
+	if err != nil {
+		return wrap(err)
+	}
+	left, apiErr := preConsumeQuota(c, price)
+	if err != nil {  // <- finding
+		return apiErr
+	}
+	return forward(c, request, left)
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func relay(c *Context, request Request) *APIError {
+	price, err := priceOf(request.Model)
+	if err != nil {
+		return wrap(err)
+	}
+	left, apiErr := preConsumeQuota(c, price)
+	if apiErr != nil {
+		return apiErr
+	}
+	return forward(c, request, left)
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function generate(supabase: SupabaseClient, user: User, prompt: string) {
+  const { data: plan, error } = await supabase.from("plans").select().eq("id", user.planId).single();
+  if (error) throw error;
+  const { error: creditError } = await deductCredits(user.id, plan.price);
+  if (error) {  // <- finding
+    throw creditError;
+  }
+  return complete(prompt);
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function generate(supabase: SupabaseClient, user: User, prompt: string) {
+  const { data: plan, error } = await supabase.from("plans").select().eq("id", user.planId).single();
+  if (error) throw error;
+  const { error: creditError } = await deductCredits(user.id, plan.price);
+  if (creditError) {
+    throw creditError;
+  }
+  return complete(prompt);
 }
 """,
     ),

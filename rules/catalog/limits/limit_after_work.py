@@ -186,4 +186,16 @@ func (s *Server) Generate(ctx context.Context, user *User, prompt string) (strin
 }
 """,
     ),
+    Example(
+        "python",
+        """
+async def answer(client, messages, max_calls):
+    calls_made = 0
+    while True:
+        reply = await client.chat.completions.create(model="gpt-4o", messages=messages)
+        calls_made += 1
+        if calls_made > max_calls:
+            return reply
+""",
+    ),
 )

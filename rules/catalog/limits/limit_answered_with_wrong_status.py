@@ -289,4 +289,17 @@ func generate(w http.ResponseWriter, r *http.Request) {
 }
 """,
     ),
+    Example(
+        "go",
+        """
+func Generate(c *gin.Context) {
+	user := c.MustGet("user").(*User)
+	if user.Balance <= 0 {
+		AbortWithError(c, 403, "INSUFFICIENT_BALANCE")
+		return
+	}
+	c.JSON(200, work(user))
+}
+""",
+    ),
 )

@@ -28,8 +28,10 @@ from rules.facts import (
     walk,
     within,
 )
+from rules.flags import compared_with_nothing
 from rules.limits import Limit, is_zero, leaves, operands, said_by
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity
+from rules.subjects import bills
 from rules.values import Kinds
 from rules.vocabulary import LIMIT_NOUNS, names_limit, of_a_plan, words
 
@@ -55,6 +57,9 @@ UNLIMITED = ("unlimited", "no limit", "no cap", "infinite", "0 means", "zero mea
 def check(code: Code) -> Iterator[Finding]:
     if not code.billing or code.facts.language == "go":
         return
+    for span, scope, name in compared_with_nothing(code):
+        if not unjudged(code, scope) and bills(code.facts, scope):
+            yield flag_asked_for(code, span, name)
     for limit in code.limits:
         if not limit.left and not unjudged(code, limit.scope):
             yield from skipped_by_truth(code, limit)
@@ -62,6 +67,16 @@ def check(code: Code) -> Iterator[Finding]:
     for one in defaults(code):
         if not unjudged(code, one[1]):
             yield from replaced(code, *one)
+
+
+def flag_asked_for(code: Code, span: Span, name: str) -> Finding:
+    return Finding(
+        span=span,
+        description=f"`{code.facts.text(span)}` asks whether the flag is there, not what it says: `False` counts like `True`, "
+        "and this branch is taken, or left out, for every customer.",
+        remediation=f"Test `{name}` itself.",
+        confidence=Confidence.LIKELY,
+    )
 
 
 def unjudged(code: Code, scope: Scope) -> bool:
@@ -188,7 +203,7 @@ def replaced(code: Code, part: Logical, scope: Scope) -> Iterator[Finding]:
     """`plan.monthlyLimit || 1000`, `limit or DEFAULT_QUOTA`: zero becomes the default."""
     if not is_field(part.left) or not names_plan_limit(part.left) or not is_generous(part.right):
         return
-    if from_outside(code, part.left, scope) or documented(code, part.span) or is_tested(part):
+    if from_outside(code, part.left, scope) or documented(code, part.span) or is_tested(part) or divides(code, part, scope):
         return
     if part.operator == "??" and not is_huge(part.right):
         return
@@ -198,6 +213,14 @@ def replaced(code: Code, part: Logical, scope: Scope) -> Iterator[Finding]:
         yield missing(code, part)
     else:
         yield finding(code, part.left, part.span, f"becomes `{code.facts.text(part.right.span)}`", coalesced(code, part))
+
+
+def divides(code: Code, part: Logical, scope: Scope) -> bool:
+    """`used / (limit or 1)`: a share for display, that must not divide by zero."""
+    if not isinstance(part.right, Literal) or part.right.value != 1:
+        return False
+    text = code.facts.text((enclosing(scope, Kind.FUNCTION) or code.facts.root).span)
+    return re.search(r"\s/\s|percent|ratio", text) is not None
 
 
 def names_plan_limit(left: Expression) -> bool:
@@ -411,6 +434,59 @@ function canGenerate(user, dailyLimit) {
     throw new Error("the plan has no daily limit");
   }
   return { allowed: user.usedCredits < dailyLimit };
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+async def refresh_usage(repository, customer_id):
+    customer = await repository.get(customer_id)
+    if customer.is_deleted is not None:  # <- finding
+        return
+    await recompute_balance(customer)
+""",
+    ),
+    Example(
+        "python",
+        """
+async def refresh_usage(repository, customer_id, filters):
+    customer = await repository.get(customer_id)
+    if customer.is_deleted or customer.deleted_at is not None:
+        return
+    if filters.is_active is not None:
+        return await recompute_active_balance(customer, filters.is_active)
+    await recompute_balance(customer)
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function canUseCredits(org: Organization, needed: number) {
+  if (org.plan.hasOverage !== null) return true;  // <- finding
+  return org.credits >= needed;
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function canUseCredits(org: Organization, needed: number) {
+  if (org.plan.hasOverage) return true;
+  return org.credits >= needed;
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export function atLimit(records: Usage[]) {
+  return records.filter((one) => one.limitUnits && one.limitUnits > 0 && one.usedUnits >= one.limitUnits).length;
+}
+
+export function share(subscription: Subscription) {
+  const limit = subscription.tokensLimit || 1;
+  return (subscription.tokensUsed / limit) * 100;
 }
 """,
     ),

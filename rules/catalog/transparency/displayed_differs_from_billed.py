@@ -1,0 +1,187 @@
+"""What customers are shown is computed in another way than what they are billed.
+
+Two queries sum the same table, one for the dashboard and one for the invoice, and they differ in the column, a condition or the
+rounding: customers see one figure and pay another, and each of them is explained to support by somebody else. Compute usage in
+one function and call it from both, or say on the page that the figure is an estimate.
+"""
+
+import re
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.contexts import Context
+from rules.facts import Comment, Span, fold
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.sql import Statement
+from rules.subjects import name_around
+from rules.vocabulary import words
+
+ABOUT = About(
+    id="MTR-502",
+    title="Dashboard computes usage by another formula than billing",
+    severity=Severity.MEDIUM,
+    classification=Classification.DEFICIENCY,
+    classes=("T4",),
+    cwe=("CWE-682",),
+    iso_25010="Functional suitability / functional correctness",
+)
+SHOWS = frozenset("show display dashboard overview chart widget summary current stats view preview".split())
+BILLS = frozenset("bill billing billable invoice charge charges close rate rated".split())
+ESTIMATES = frozenset("estimate estimated approx approximate forecast projected preview".split())
+SYNC = re.compile(r"keep in sync|must match|in sync with|mirrors? |copied from|same as in|duplicated? (?:from|in)", re.I)
+PRICED = frozenset("price prices cents rate rates cost costs unit tariff per fee".split())
+NEAR = 3
+
+
+def check(code: Code) -> Iterator[Finding]:
+    if not code.billing:
+        return
+    sums = [one for one in code.statements if one.aggregates and one.tables and code.context(one.scope) is not Context.TEST]
+    for shown in sums:
+        if not says(shown, SHOWS) or says(shown, BILLS | ESTIMATES):
+            continue
+        for billed in sums:
+            if says(billed, BILLS) and not says(billed, SHOWS) and (how := differ(shown, billed)):
+                yield finding(shown, billed, how)
+                break
+    yield from copied_prices(code)
+
+
+def says(one: Statement, wanted: frozenset[str]) -> bool:
+    return bool(wanted & set(words(name_around(one.scope))))
+
+
+def differ(shown: Statement, billed: Statement) -> str:
+    """In what two sums over one table differ; empty where they are the same or cannot be compared."""
+    if set(shown.tables) != set(billed.tables) or len(shown.aggregates) != 1 or len(billed.aggregates) != 1:
+        return ""
+    one, other = shown.aggregates[0], billed.aggregates[0]
+    if one.function != other.function or plain(one.argument) != plain(other.argument):
+        return f"`{one.function}({one.argument})` against `{other.function}({other.argument})`"
+    mine = {fold(part.column) for part in shown.comparisons}
+    theirs = {fold(part.column) for part in billed.comparisons}
+    extra = sorted(column for column in mine ^ theirs if not {"id", "at", "start", "end", "time", "date"} & set(words(column)))
+    return f"the condition on `{extra[0]}`" if extra else ""
+
+
+def plain(argument: str) -> str:
+    return fold(argument).replace('"', "").rsplit(".", 1)[-1]
+
+
+def finding(shown: Statement, billed: Statement, how: str) -> Finding:
+    return Finding(
+        span=shown.span,
+        description=(
+            f"What is shown here and what is billed are both summed from `{shown.tables[0]}` and differ in {how}: customers "
+            "see one figure and pay another."
+        ),
+        remediation="Compute both in one function.",
+        confidence=Confidence.LIKELY,
+        trace=(Step(billed.span, "what is billed is summed here"),),
+    )
+
+
+def copied_prices(code: Code) -> Iterator[Finding]:
+    """Prices that a comment says are written down a second time."""
+    for comment in code.facts.comments:
+        if not SYNC.search(comment.text) or (at := prices_after(code, comment)) is None:
+            continue
+        yield Finding(
+            span=at,
+            description="These prices are a copy kept in step by hand: once one changes, what is shown differs from the bill.",
+            remediation="Read the prices from where billing has them, or test that the two are the same.",
+            confidence=Confidence.POSSIBLE,
+        )
+        return
+
+
+def prices_after(code: Code, comment: Comment) -> Span | None:
+    for assign in code.facts.assigns:
+        below = 0 <= assign.span.line - comment.span.end_line <= NEAR
+        if below and any(len(PRICED & set(words(getattr(target, "text", "")))) > 0 for target in assign.targets):
+            return assign.span
+    return None
+
+
+EXAMPLES = (
+    Example(
+        "python",
+        """
+def dashboard_usage(db, customer, start):
+    return db.scalar("SELECT SUM(total_tokens) FROM usage_events WHERE customer_id = %s", (customer,))  # <- finding
+
+def billable_usage(db, customer, start):
+    return db.scalar("SELECT SUM(billed_tokens) FROM usage_events WHERE customer_id = %s", (customer,))
+""",
+    ),
+    Example(
+        "python",
+        """
+def dashboard_usage(db, customer, start):
+    return billable_usage(db, customer, start)
+
+def billable_usage(db, customer, start):
+    return db.scalar("SELECT SUM(billed_tokens) FROM usage_events WHERE customer_id = %s AND at >= %s", (customer, start))
+
+def estimated_usage_summary(db, customer):
+    return db.scalar("SELECT SUM(total_tokens) FROM usage_events WHERE customer_id = %s", (customer,))
+""",
+    ),
+    Example(
+        "typescript",
+        """
+/** Keep in sync with the invoice job. */
+const CENTS_PER_TOKEN = 2;  // <- finding
+
+export async function showUsage(db: Pool, customer: string) {
+  return db.query("SELECT SUM(tokens) FROM billing_usage WHERE customer_id = $1", [customer]);  // <- finding
+}
+
+export async function invoiceUsage(db: Pool, customer: string) {
+  return db.query("SELECT SUM(tokens) FROM billing_usage WHERE customer_id = $1 AND free = $2", [customer, false]);
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import { CENTS_PER_TOKEN } from "./prices";
+
+export async function showUsage(db: Pool, customer: string) {
+  return db.query("SELECT SUM(tokens) FROM billing_usage WHERE customer_id = $1 AND free = $2", [customer, false]);
+}
+
+export async function invoiceUsage(db: Pool, customer: string) {
+  return db.query("SELECT SUM(tokens) FROM billing_usage WHERE customer_id = $1 AND free = $2", [customer, false]);
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func (s *Store) DashboardUsage(ctx context.Context, customer string) *sql.Row {
+	return s.db.QueryRowContext(ctx, "SELECT SUM(tokens) FROM usage WHERE customer_id = $1", customer)  // <- finding
+}
+
+func (s *Store) InvoiceUsage(ctx context.Context, customer string) *sql.Row {
+	return s.db.QueryRowContext(ctx, "SELECT SUM(tokens) FROM usage WHERE customer_id = $1 AND refunded = false", customer)
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func (s *Store) DashboardUsage(ctx context.Context, customer string) *sql.Row {
+	return s.InvoiceUsage(ctx, customer)
+}
+
+func (s *Store) InvoiceUsage(ctx context.Context, customer string) *sql.Row {
+	return s.db.QueryRowContext(ctx, "SELECT SUM(tokens) FROM usage WHERE customer_id = $1 AND refunded = false", customer)
+}
+""",
+    ),
+)
