@@ -5,18 +5,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
-from rules.contexts import Context, context_of
-from rules.counters import Counter, counters_of
-from rules.emissions import Emission, emissions_of, outer_calls
 from rules.facts import Call, Expression, Facts, Function, Kind, Scope, enclosing, fold, within
-from rules.limits import Limit, limits_of
-from rules.naming import Meter, Use, meters_of, uses_of
-from rules.periods import Boundary, Held, boundaries_of, expressions
-from rules.ranges import Bound, bounds_of
+from rules.meaning.contexts import Context, context_of
+from rules.meaning.limits.limits import Limit, limits_of
+from rules.meaning.naming import Meter, Use, meters_of, uses_of
+from rules.meaning.sql import Statement, statements_of
+from rules.meaning.times.periods import Boundary, Held, boundaries_of, expressions
+from rules.meaning.times.ranges import Bound, bounds_of
+from rules.meaning.usage.counters import Counter, counters_of
+from rules.meaning.usage.emissions import Emission, emissions_of, outer_calls
+from rules.meaning.values import Origin, Values, origins, values_of
+from rules.meaning.vocabulary import evidence
 from rules.schema.tables import Schema
-from rules.sql import Statement, statements_of
-from rules.values import Origin, Values, origins, values_of
-from rules.vocabulary import evidence
 
 
 @dataclass(frozen=True, slots=True)

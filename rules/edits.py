@@ -1,7 +1,7 @@
 """Edits of source text by byte range. Each keeps every byte it is not about."""
 
-from rules.arguments import Given
 from rules.facts import Call, Facts, Object, Span
+from rules.meaning.arguments import Given
 from rules.rule import Edit
 
 

@@ -10,8 +10,8 @@ from rules.facts import Span
 from rules.fingerprints import fingerprints
 from rules.languages import UNREAD, front_end
 from rules.languages.lowering import TooComplexError
+from rules.meaning.vocabulary import BILLING_EVIDENCE, WEAK_EVIDENCE
 from rules.rule import Finding, Rule
-from rules.vocabulary import BILLING_EVIDENCE, WEAK_EVIDENCE
 
 SIZE = 512 * 1024
 LINE = 20 * 1024

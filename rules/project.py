@@ -8,10 +8,10 @@ from rules.code import Code, OwnNames, Recorder
 from rules.facts import Function, Kind, Scope, enclosing
 from rules.languages import front_end
 from rules.languages.lowering import TooComplexError
-from rules.naming import Meter, Use
-from rules.outcomes import LOST, Outcome, outcome
+from rules.meaning.naming import Meter, Use
+from rules.meaning.outcomes import LOST, Outcome, outcome
+from rules.meaning.vocabulary import consumes, emits
 from rules.schema import Schema, schema_of
-from rules.vocabulary import consumes, emits
 
 FILES = 120
 """Context files that are lowered: beyond that the rest is only read for its schema."""

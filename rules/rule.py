@@ -48,11 +48,13 @@ class Classification(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A named form of a rule with a title, and where they differ a severity and classes, of its own."""
+    """A named form of a rule with a title of its own, and where they differ a severity, classes and the like."""
 
     title: str
     severity: Severity | None = None
     classes: tuple[str, ...] = ()
+    cwe: tuple[str, ...] = ()
+    classification: Classification | None = None
 
 
 @dataclass(frozen=True, slots=True)

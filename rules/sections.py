@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import REDELIVERED, Context
-from rules.emissions import Emission
 from rules.facts import Start, fold
+from rules.meaning.contexts import REDELIVERED, Context
+from rules.meaning.usage.emissions import Emission
 from rules.report import Answer, CheckResult, Evidence, Meter, Reported, Section, Summary
 from rules.rule import Severity
 from rules.scope import signals

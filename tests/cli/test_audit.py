@@ -31,10 +31,10 @@ def test_a_folder_is_audited_in_full_without_tests_vendored_code_and_links(meter
     assert ran.report["mode"] == "audit"
 
 
-def test_a_file_that_is_named_is_audited_even_if_it_is_a_test(meteraudit: Meteraudit, tmp_path: Path) -> None:
-    put(tmp_path, {"tests/test_usage.py": UNKEYED})
+def test_a_file_that_is_named_is_audited_even_if_it_is_vendored(meteraudit: Meteraudit, tmp_path: Path) -> None:
+    put(tmp_path, {"vendor/usage.py": UNKEYED})
 
-    assert paths(audit(meteraudit, tmp_path / "tests/test_usage.py", "--root", tmp_path)) == ["tests/test_usage.py"]
+    assert paths(audit(meteraudit, tmp_path / "vendor/usage.py", "--root", tmp_path)) == ["vendor/usage.py"]
 
 
 def test_paths_are_told_from_the_root_and_in_full_outside_of_it(meteraudit: Meteraudit, tmp_path: Path) -> None:
@@ -72,11 +72,11 @@ def test_a_broken_configuration_blocks_and_is_told(meteraudit: Meteraudit, tmp_p
 
 
 def test_a_bundle_is_read_from_standard_input(meteraudit: Meteraudit) -> None:
-    bundle = write_bundle({"tests/usage.py": UNKEYED, "good.py": PLAIN})
+    bundle = write_bundle({"vendor/usage.py": UNKEYED, "good.py": PLAIN})
 
     ran = audit(meteraudit, "-", given=bundle.encode())
 
-    assert (ran.code, paths(ran)) == (1, ["tests/usage.py"])
+    assert (ran.code, paths(ran)) == (1, ["vendor/usage.py"])
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import pytest
 
 from rules.code import Code
-from rules.emissions import Emission
 from rules.facts import Literal, Name
+from rules.meaning.usage.emissions import Emission
 from tests.rules.examples import code_of
 
 PATHS = {"python": "usage.py", "typescript": "usage.ts", "go": "usage.go"}

@@ -2,7 +2,7 @@
 
 from rules.code import Code
 from rules.facts import Call
-from rules.flow import exclusive, follows, held_alone, precedes, runs_alone
+from rules.meaning.flow import exclusive, follows, held_alone, precedes, runs_alone
 from tests.rules.examples import code_of
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from rules.catalog import rule
 from rules.code import Code
-from rules.limits import Limit
+from rules.meaning.limits.limits import Limit
 from tests.rules.examples import code_of, found_by
 
 BILLING = "// subscription, invoice\n"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rules.vocabulary import (
+from rules.meaning.vocabulary import (
     checks_limit,
     consumes,
     emits,

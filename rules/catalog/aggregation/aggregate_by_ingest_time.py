@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Class, Compare, Expression, Kind, Member, Name, Scope, enclosing, fold, walk
-from rules.ranges import Bound
+from rules.meaning.contexts import Context
+from rules.meaning.subjects import bills, name_around, only_shows
+from rules.meaning.times.ranges import Bound
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.subjects import bills, name_around, only_shows
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-303",
@@ -46,11 +46,24 @@ def check(code: Code) -> Iterator[Finding]:
             if isinstance(part, Compare) and (stored := compared(code, part, scope)) is not None:
                 said.add(enclosing(scope, Kind.FUNCTION))
                 yield decided(part, stored)
-    for bound in code.bounds if own else ():
+    for bound in code.bounds:
         function = enclosing(bound.scope, Kind.FUNCTION)
-        if function not in said and decides(code, bound) and not renamed(code, bound, own):
+        time = in_schema(code, bound, own)
+        if time and function not in said and decides(code, bound) and not renamed(code, bound, time):
             said.add(function)
-            yield finding(bound, own)
+            yield finding(bound, time)
+
+
+def in_schema(code: Code, bound: Bound, own: str) -> str:
+    """The event's time as the table has it, where the project's schema knows the table; else as the file has it."""
+    tables = bound.statement.tables if bound.statement is not None else ()
+    known = [table for name in tables if (table := code.elsewhere.schema.table(name)) is not None and table.columns]
+    if not known:
+        return own
+    columns = {column for table in known for column in table.columns}
+    if own and fold(own) in columns:
+        return own
+    return next((column for column in sorted(columns) if column in HAPPENED), "")
 
 
 def compared(code: Code, part: Compare, scope: Scope) -> Member | None:
@@ -165,7 +178,31 @@ def finding(bound: Bound, own: str) -> Finding:
     )
 
 
+EVENTS = "CREATE TABLE usage_events (id text, customer text, quantity bigint, {}created_at timestamptz);\n"
+
 EXAMPLES = (
+    Example(
+        "python",
+        """
+def billable_usage(db, period_start, period_end):
+    return db.scalar(
+        "SELECT SUM(quantity) FROM usage_events WHERE created_at >= %s AND created_at < %s",  # <- finding
+        (period_start, period_end),
+    )
+""",
+        context={"migrations/001.sql": EVENTS.format("occurred_at timestamptz, ")},
+    ),
+    Example(
+        "python",
+        """
+def billable_usage(db, period_start, period_end):
+    return db.scalar(
+        "SELECT SUM(quantity) FROM usage_events WHERE created_at >= %s AND created_at < %s",
+        (period_start, period_end),
+    )
+""",
+        context={"migrations/001.sql": EVENTS.format("")},
+    ),
     Example(
         "python",
         """

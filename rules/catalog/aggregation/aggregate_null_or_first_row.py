@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from sqlglot.expressions import Column
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import (
     Binary,
     Call,
@@ -28,10 +27,11 @@ from rules.facts import (
     fold,
     walk,
 )
+from rules.meaning.contexts import Context
+from rules.meaning.sql import Statement
+from rules.meaning.subjects import bills
+from rules.meaning.values import resolved
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.sql import Statement
-from rules.subjects import bills
-from rules.values import resolved
 
 ABOUT = About(
     id="MTR-316",

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Scope, Span, walk
+from rules.meaning.contexts import Context
+from rules.meaning.sql import lines_from, written
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
-from rules.sql import lines_from, written
 
 ABOUT = About(
     id="MTR-307",
@@ -25,7 +25,7 @@ ABOUT = About(
     iso_25010="Functional suitability / functional correctness",
     variants={
         "replacing-key-has-ingest-time": Variant(
-            "ReplacingMergeTree ORDER BY contains an ingestion or random column", Severity.HIGH, ("D5",)
+            "ReplacingMergeTree ORDER BY contains an ingestion or random column", Severity.HIGH, ("D5",), cwe=("CWE-694",)
         )
     },
 )
@@ -53,11 +53,18 @@ def check(code: Code) -> Iterator[Finding]:
             tables[found.group(1).lower()] = one
             if (key := unstable_key(one.sql[found.start() :])) is not None:
                 yield in_key(code, one, key)
-    if not tables or re.search(r"\bfinal[\"']?\s*[:=]\s*1", code.facts.source.decode(errors="replace")):
+    replacing = any("replacingmergetree" in table.engine for table in code.elsewhere.schema.tables.values())
+    if not (tables or replacing) or re.search(r"\bfinal[\"']?\s*[:=]\s*1", code.facts.source.decode(errors="replace")):
         return
     for one in texts:
         if code.context(one.scope) is not Context.TEST:
             yield from uncollapsed(code, one, tables)
+
+
+def replaces(code: Code, name: str) -> bool:
+    """Whether a migration of the project makes the table one that collapses its duplicates some time later."""
+    table = code.elsewhere.schema.table(name)
+    return table is not None and "replacingmergetree" in table.engine
 
 
 def sql_texts(code: Code) -> Iterator[Text]:
@@ -105,7 +112,7 @@ def uncollapsed(code: Code, one: Text, tables: dict[str, Text]) -> Iterator[Find
     source = code.facts.text(one.span)
     for found in re.finditer(r"\b(?:from|join)\s+[`\"]?(?:\w+\.)?(\w+)[`\"]?", source, re.I):
         made = tables.get(found.group(1).lower())
-        if made is not None and made is not one:
+        if (made is not None and made is not one) or (made is None and replaces(code, found.group(1))):
             span = lines_from(one.span, source, found.start(), found.end())
             yield Finding(
                 span=span,
@@ -116,13 +123,31 @@ def uncollapsed(code: Code, one: Text, tables: dict[str, Text]) -> Iterator[Find
                 ),
                 remediation=f"Read `{found.group(1)} FINAL`, or collapse by the event's id first.",
                 confidence=Confidence.CERTAIN,
-                trace=(Step(made.span, "created here"),),
+                trace=(Step(made.span, "created here"),) if made is not None else (),
                 fix=Fix("Add FINAL", (Edit(span.end, span.end, " FINAL"),)),
             )
             return
 
 
+MIGRATION = "CREATE TABLE usage_events (event_id String, customer String, quantity UInt64) ENGINE = {} ORDER BY (event_id);\n"
+
 EXAMPLES = (
+    Example(
+        "python",
+        """
+def billable_usage(client, customer):
+    return client.query("SELECT sum(quantity) FROM usage_events WHERE customer = %(customer)s")  # <- finding
+""",
+        context={"migrations/001.sql": MIGRATION.format("ReplacingMergeTree")},
+    ),
+    Example(
+        "python",
+        """
+def billable_usage(client, customer):
+    return client.query("SELECT sum(quantity) FROM usage_events WHERE customer = %(customer)s")
+""",
+        context={"migrations/001.sql": MIGRATION.format("MergeTree")},
+    ),
     Example(
         "python",
         '''

@@ -9,13 +9,13 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Call, Function, Kind, Loop, Scope, chain, enclosing, fold, walk
-from rules.flow import runs_alone
+from rules.meaning.contexts import Context
+from rules.meaning.flow import runs_alone
+from rules.meaning.repeats.startups import restarted, unnamed_schedules
+from rules.meaning.subjects import BILLED
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.startups import restarted, unnamed_schedules
-from rules.subjects import BILLED
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-312",

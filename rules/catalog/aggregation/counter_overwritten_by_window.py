@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import (
     Binary,
     Call,
@@ -25,11 +24,12 @@ from rules.facts import (
     fold,
     walk,
 )
-from rules.ranges import Bound
+from rules.meaning.contexts import Context
+from rules.meaning.subjects import bills
+from rules.meaning.times.ranges import Bound
+from rules.meaning.values import Definition, definitions_at
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.subjects import bills
-from rules.values import Definition, definitions_at
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-317",

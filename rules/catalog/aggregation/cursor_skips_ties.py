@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Kind, Span, enclosing
-from rules.ranges import Bound, is_instant
+from rules.meaning.contexts import Context
+from rules.meaning.subjects import bills
+from rules.meaning.times.ranges import Bound, is_instant
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.subjects import bills
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-315",

@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.counters import Change, Counter, sql_of
 from rules.facts import Call, Expression, Kind, Literal, Member, Span, enclosing, fold, walk, within
-from rules.flow import runs_alone
+from rules.meaning.contexts import Context
+from rules.meaning.flow import runs_alone
+from rules.meaning.subjects import bills, name_around
+from rules.meaning.usage.counters import Change, Counter, sql_of
+from rules.meaning.vocabulary import names_counter, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.subjects import bills, name_around
-from rules.vocabulary import names_counter, words
 
 ABOUT = About(
     id="MTR-311",

@@ -7,14 +7,14 @@ and customer from the payload, under the keys that the meter was created with (`
 
 from collections.abc import Iterator
 
-from rules.arguments import Given, entries, object_of
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import Emission
 from rules.facts import Expression, Literal, Span, fold, walk
-from rules.naming import Meter, distance, text_of
+from rules.meaning.arguments import Given, entries, object_of
+from rules.meaning.contexts import Context
+from rules.meaning.naming import Meter, distance, text_of
+from rules.meaning.usage.emissions import Emission
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-314",
@@ -30,9 +30,10 @@ DEFAULTS = {"value": "value", "customer": "stripe_customer_id"}
 
 
 def check(code: Code) -> Iterator[Finding]:
-    known = {(one.path, one.line): one for one in (*code.meters, *code.elsewhere.meters)}
-    for emission in code.emissions:
-        if not emission.direct or emission.provider is None or code.context(emission.scope) is Context.TEST:
+    sent = [one for one in code.emissions if one.direct and one.record is not None and one.record.event_name]
+    known = {(one.path, one.line): one for one in (*code.meters, *code.elsewhere.meters)} if sent else {}
+    for emission in sent:
+        if emission.provider is None or code.context(emission.scope) is Context.TEST:
             continue
         meters = [one for one in known.values() if one.provider == emission.provider.id]
         for event in emission.events:

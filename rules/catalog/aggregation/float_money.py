@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import (
     Assign,
     Binary,
@@ -28,11 +27,12 @@ from rules.facts import (
     fold,
     walk,
 )
-from rules.floats import declared, is_float
+from rules.meaning.contexts import Context
+from rules.meaning.floats import declared, is_float
+from rules.meaning.sql import grammar
+from rules.meaning.subjects import bills, name_around, only_shows
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.sql import grammar
-from rules.subjects import bills, name_around, only_shows
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-304",

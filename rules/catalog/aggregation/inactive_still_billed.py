@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Call, Entry, Function, Kind, Name, Object, Scope, Span, chain, enclosing, fold, walk, within
+from rules.meaning.contexts import Context
+from rules.meaning.subjects import name_around
+from rules.meaning.usage.writes import usage_writes
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 from rules.schema import Table
-from rules.subjects import name_around
-from rules.vocabulary import words
-from rules.writes import usage_writes
 
 ABOUT = About(
     id="MTR-318",

@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Call, Expression, Kind, Member, Name, enclosing, fold, walk
-from rules.periods import Boundary, Precision
-from rules.ranges import Bound, Range, is_instant, ranges_of
+from rules.meaning.contexts import Context
+from rules.meaning.subjects import bills, name_around, only_shows
+from rules.meaning.times.periods import Boundary, Precision
+from rules.meaning.times.ranges import Bound, Range, is_instant, ranges_of
+from rules.meaning.values import Kinds, definitions_at
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
-from rules.subjects import bills, name_around, only_shows
-from rules.values import Kinds, definitions_at
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-301",

@@ -9,9 +9,7 @@ month: `anchor + relativedelta(months=n)`, `addMonths(anchor, n)`, or step from 
 import re
 from collections.abc import Iterator
 
-from rules.chains import stepped_in_loops
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import (
     Binary,
     Branch,
@@ -29,12 +27,14 @@ from rules.facts import (
     fold,
     walk,
 )
-from rules.months import thirty_calls, thirty_products
+from rules.meaning.contexts import Context
+from rules.meaning.subjects import bills, name_around, only_shows
+from rules.meaning.times.chains import stepped_in_loops
+from rules.meaning.times.months import thirty_calls, thirty_products
+from rules.meaning.times.weeks import week_format, week_template
+from rules.meaning.values import definitions_at, resolved
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.subjects import bills, name_around, only_shows
-from rules.values import definitions_at, resolved
-from rules.vocabulary import words
-from rules.weeks import week_format, week_template
 
 ABOUT = About(
     id="MTR-309",

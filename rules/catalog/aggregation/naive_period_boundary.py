@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import (
     Assign,
     Binary,
@@ -26,11 +25,12 @@ from rules.facts import (
     fold,
     walk,
 )
-from rules.periods import Boundary, Zone
+from rules.meaning.contexts import Context
+from rules.meaning.subjects import bills, only_shows, spoken_in
+from rules.meaning.times.periods import Boundary, Zone
+from rules.meaning.values import resolved
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
-from rules.subjects import bills, only_shows, spoken_in
-from rules.values import resolved
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-302",

@@ -9,14 +9,14 @@ objects by the types of its SDK.
 from collections.abc import Iterator
 
 from rules.code import Code, Nothing
-from rules.contexts import Context
-from rules.counters import texts
 from rules.facts import Call, Literal, Object, Span, fold, walk
-from rules.moved_fields import OldField, old_fields
-from rules.naming import HOLE, Use, Way, alike, near
+from rules.meaning.contexts import Context
+from rules.meaning.moved_fields import OldField, old_fields
+from rules.meaning.naming import HOLE, Use, Way, alike, near
+from rules.meaning.usage.counters import texts
+from rules.meaning.values import resolved
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 from rules.schema import Table
-from rules.values import resolved
 
 ABOUT = About(
     id="MTR-319",
@@ -42,6 +42,8 @@ def check(code: Code) -> Iterator[Finding]:
 
 def keys_apart(code: Code) -> Iterator[Finding]:
     """A name that is read and nowhere written, beside one that is written and nowhere read."""
+    if not code.uses:
+        return
     known = {(use.path, use.span.start, use.name): use for use in (*code.elsewhere.uses, *code.uses)}
     for reading, writing in PAIRS:
         read = {use.name for use in known.values() if use.way is reading}
@@ -66,7 +68,7 @@ def matched(name: str, both: set[str]) -> bool:
 
 
 def meant(code: Code, use: Use, other: Use) -> bool:
-    """With the whole project in view, one word that differs is enough; alone, only a slip of the pen."""
+    """A slip of the pen; with other files in view also one word that differs, though the other side may be out of view."""
     if near(use.name, other.name):
         return True
     if isinstance(code.elsewhere, Nothing):
@@ -93,7 +95,7 @@ def apart(code: Code, use: Use, other: Use) -> Finding:
             f"{where} and never {verb[use.way]}: the two do not meet, and the count is always empty."
         ),
         remediation="Build the name in one place that both use.",
-        confidence=Confidence.LIKELY,
+        confidence=Confidence.LIKELY if near(use.name, other.name) else Confidence.POSSIBLE,
         trace=(Step(other.span, f"`{other.name}` is {verb[other.way]} here", None if other.path == use.path else other.path),),
         fix=one_literal(code, use, other) if HOLE not in use.name + other.name else None,
     )

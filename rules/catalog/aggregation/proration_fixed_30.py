@@ -8,12 +8,12 @@ unit per day before it is multiplied. Divide by the length of this very period, 
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Binary, Call, Expression, Kind, Literal, Member, Name, Scope, Span, enclosing, walk
-from rules.month_numbers import mixed_months
+from rules.meaning.contexts import Context
+from rules.meaning.subjects import bills, name_around
+from rules.meaning.times.month_numbers import mixed_months
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.subjects import bills, name_around
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-310",

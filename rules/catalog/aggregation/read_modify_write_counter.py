@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.counters import Change, Counter
 from rules.facts import (
     Binary,
     Call,
@@ -30,13 +28,15 @@ from rules.facts import (
     walk,
     within,
 )
-from rules.flow import runs_alone
-from rules.goroutines import shared_writes
-from rules.readings import same_field
+from rules.meaning.contexts import Context
+from rules.meaning.flow import runs_alone
+from rules.meaning.repeats.goroutines import shared_writes
+from rules.meaning.subjects import BILLED, bills, name_around
+from rules.meaning.usage.counters import Change, Counter
+from rules.meaning.usage.readings import same_field
+from rules.meaning.values import definitions_at, root_of
+from rules.meaning.vocabulary import of_a_plan, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
-from rules.subjects import BILLED, bills, name_around
-from rules.values import definitions_at, root_of
-from rules.vocabulary import of_a_plan, words
 
 ABOUT = About(
     id="MTR-308",

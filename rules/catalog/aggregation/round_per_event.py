@@ -7,7 +7,6 @@ to ten dollars when each is rounded up. Sum exact values (decimals, micro-units)
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import (
     Assign,
     Binary,
@@ -26,10 +25,11 @@ from rules.facts import (
     fold,
     walk,
 )
+from rules.meaning.contexts import Context
+from rules.meaning.sql import grammar
+from rules.meaning.subjects import bills, name_around, only_shows
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Fix, Severity
-from rules.sql import grammar
-from rules.subjects import bills, name_around, only_shows
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-305",

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from rules.code import Code
-from rules.contexts import Context
+from rules.meaning.contexts import Context
+from rules.meaning.sql import Aggregate, Statement, grammar, plain
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
-from rules.sql import Aggregate, Statement, grammar, plain
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-306",

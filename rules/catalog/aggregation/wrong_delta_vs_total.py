@@ -7,12 +7,12 @@ bills only the newest one. Send what the meter expects: the difference for a sum
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import Emission
 from rules.facts import Call, Entry, Expression, Literal, Member, Name, Span, fold, walk
+from rules.meaning.contexts import Context
+from rules.meaning.usage.emissions import Emission
+from rules.meaning.values import resolved
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
-from rules.values import resolved
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-313",
@@ -24,7 +24,7 @@ ABOUT = About(
     iso_25010="Functional suitability / functional correctness",
     variants={
         "aws-mixed-product-and-license": Variant(
-            "BatchMeterUsage with both ProductCode and LicenseArn", Severity.CRITICAL, ("E14", "E16")
+            "BatchMeterUsage with both ProductCode and LicenseArn", Severity.CRITICAL, ("E14", "E16"), cwe=("CWE-675",)
         )
     },
 )

@@ -9,16 +9,17 @@ message, a sum over such rows, a provider key made of the message's id.
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.counters import Change, Counter
 from rules.facts import Call, Function, Kind, Object, Scope, Span, enclosing, fold, walk
-from rules.flow import exclusive
-from rules.marks import saving
-from rules.redelivery import Delivery, carries_identity, deliveries, stored_once, tells_repeats
+from rules.meaning.contexts import Context
+from rules.meaning.flow import exclusive
+from rules.meaning.repeats.marks import saving
+from rules.meaning.repeats.recognition import carries_identity, stored_once, tells_repeats
+from rules.meaning.repeats.redelivery import Delivery, deliveries
+from rules.meaning.usage.counters import Change, Counter
+from rules.meaning.usage.writes import inserts_usage
+from rules.meaning.values import resolved, root_of
+from rules.meaning.vocabulary import releases, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.values import resolved, root_of
-from rules.vocabulary import releases, words
-from rules.writes import inserts_usage
 
 ABOUT = About(
     id="MTR-208",

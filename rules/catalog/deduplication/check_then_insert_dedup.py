@@ -8,15 +8,16 @@ work only where the row or key was really new.
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.counters import texts
-from rules.emissions import sent
 from rules.facts import Branch, Call, Kind, Name, Use, chain, enclosing, fold, walk, within
-from rules.flow import precedes, runs_alone
-from rules.keys import NAMED
-from rules.limits import leaves
-from rules.marks import ROW_INSERTS, STORE_SETS, is_store, receipt_table, speaks, spoken_key
-from rules.outcomes import catches_duplicate, tests_duplicate
+from rules.meaning.contexts import Context
+from rules.meaning.flow import precedes, runs_alone
+from rules.meaning.limits.limits import leaves
+from rules.meaning.outcomes import catches_duplicate, tests_duplicate
+from rules.meaning.repeats.keys import NAMED
+from rules.meaning.repeats.marks import ROW_INSERTS, STORE_SETS, is_store, receipt_table, speaks, spoken_key
+from rules.meaning.usage.counters import texts
+from rules.meaning.usage.emissions import sent
+from rules.meaning.values import resolved
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
 
 ABOUT = About(
@@ -222,9 +223,23 @@ def in_table(code: Code, insert: Call, looked: Call) -> Iterator[Finding]:
 
 def unique(code: Code, insert: Call) -> bool | None:
     """Whether the schema keeps two rows of one event apart; None where the table is not known."""
-    answers = [code.elsewhere.schema.is_unique(name, EVENT_KEYS | {"id"}) for name in tables_of(insert)]
-    known = [answer for answer in answers if answer is not None]
-    return any(known) if known else None
+    found = [table for name in tables_of(insert) if (table := code.elsewhere.schema.table(name)) is not None and table.columns]
+    if not found:
+        return None
+    set_here = {fold(name) for name in columns_of(code, insert)} or EVENT_KEYS
+    return any(key <= set_here and key & (EVENT_KEYS | {"id"}) for table in found for key in table.unique)
+
+
+def columns_of(code: Code, insert: Call) -> Iterator[str]:
+    """The columns that an insert sets, in keywords, an object, or a model that is built for it."""
+    for argument in insert.arguments:
+        if argument.name is not None:
+            yield argument.name
+        whole = resolved(code.values, argument.value, insert.scope, insert.span.start)
+        for part in walk(whole):
+            yield from (entry.name for entry in getattr(part, "entries", ()) if entry.name)
+            if isinstance(part, Call):
+                yield from (one.name for one in part.arguments if one.name is not None)
 
 
 def drops_error(insert: Call) -> bool:
@@ -249,7 +264,29 @@ def in_store(call: Call, asked: Call) -> Finding:
     )
 
 
+UNIQUE = "CREATE TABLE usage_events (id serial PRIMARY KEY, event_id text {}, customer text, quantity bigint);\n"
+
 EXAMPLES = (
+    Example(
+        "python",
+        """
+def store_usage(message):
+    if UsageEvent.objects.filter(event_id=message.id).exists():
+        return
+    UsageEvent.objects.create(event_id=message.id, customer=message.customer, quantity=message.tokens)  # <- finding
+""",
+        context={"migrations/001.sql": UNIQUE.format("not null")},
+    ),
+    Example(
+        "python",
+        """
+def store_usage(message):
+    if UsageEvent.objects.filter(event_id=message.id).exists():
+        return
+    UsageEvent.objects.create(event_id=message.id, customer=message.customer, quantity=message.tokens)
+""",
+        context={"migrations/001.sql": UNIQUE.format("unique")},
+    ),
     Example(
         "python",
         """

@@ -9,9 +9,6 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.counters import SQL_COLUMN_WRITE, sql_of, written_fields
-from rules.duties import Work, works
 from rules.facts import (
     Branch,
     Call,
@@ -31,13 +28,16 @@ from rules.facts import (
     walk,
     within,
 )
-from rules.flow import runs_alone
-from rules.limits import leaves
-from rules.marks import UPDATES
-from rules.promises import LATER, STARTERS
+from rules.meaning.contexts import Context
+from rules.meaning.flow import runs_alone
+from rules.meaning.limits.limits import leaves
+from rules.meaning.promises import LATER, STARTERS
+from rules.meaning.repeats.marks import UPDATES
+from rules.meaning.usage.counters import SQL_COLUMN_WRITE, sql_of, written_fields
+from rules.meaning.usage.duties import Work, works
+from rules.meaning.values import root_of
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.values import root_of
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-213",

@@ -9,7 +9,6 @@ message's, job's or row's. A key per customer, meter and period is right only fo
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import (
     Call,
     Expression,
@@ -27,11 +26,12 @@ from rules.facts import (
     walk,
     within,
 )
-from rules.keys import Key, keys_of, records_of, written
+from rules.meaning.contexts import Context
+from rules.meaning.repeats.keys import Key, keys_of, records_of, written
+from rules.meaning.repeats.segments import Part, Segment, is_coarse, segments_of
+from rules.meaning.values import definitions_at, resolved
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.segments import Part, Segment, is_coarse, segments_of
-from rules.values import definitions_at, resolved
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-203",

@@ -11,10 +11,6 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 
 from rules.code import Code
-from rules.contexts import REDELIVERED, Context
-from rules.durations import horizon, seconds, spoken
-from rules.duties import works
-from rules.emissions import is_local
 from rules.facts import (
     Call,
     Class,
@@ -33,12 +29,17 @@ from rules.facts import (
     walk,
     within,
 )
-from rules.keys import keys_of
-from rules.marks import How, Mark, lifetime, marks_of, outlives, speaks
-from rules.redelivery import deliveries, is_happening_id
+from rules.meaning.contexts import REDELIVERED, Context
+from rules.meaning.repeats.keys import keys_of
+from rules.meaning.repeats.marks import How, Mark, lifetime, marks_of, outlives, speaks
+from rules.meaning.repeats.recognition import is_happening_id
+from rules.meaning.repeats.redelivery import deliveries
+from rules.meaning.repeats.segments import Part, segments_of
+from rules.meaning.times.durations import horizon, seconds, spoken
+from rules.meaning.usage.duties import works
+from rules.meaning.usage.emissions import is_local
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
-from rules.segments import Part, segments_of
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-207",

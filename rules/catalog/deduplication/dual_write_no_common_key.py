@@ -8,15 +8,15 @@ with the row's id as the provider's key, so that a repeat is recognised and a re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import Emission
 from rules.facts import Call, Expression, Function, Kind, Literal, Member, Name, Scope, chain, enclosing, fold, walk
-from rules.flow import exclusive
-from rules.keys import OWN_KEYS
+from rules.meaning.contexts import Context
+from rules.meaning.flow import exclusive
+from rules.meaning.repeats.keys import OWN_KEYS
+from rules.meaning.usage.emissions import Emission
+from rules.meaning.usage.writes import UsageWrite, inserts_usage, usage_writes
+from rules.meaning.values import Kinds, resolved
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.values import Kinds, resolved
-from rules.vocabulary import words
-from rules.writes import UsageWrite, inserts_usage, usage_writes
 
 ABOUT = About(
     id="MTR-210",

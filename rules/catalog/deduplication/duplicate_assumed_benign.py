@@ -9,8 +9,6 @@ repeated key, code that retries and knows no such answer takes success for failu
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import REDELIVERED, Context
-from rules.emissions import Emission
 from rules.facts import (
     Call,
     Compare,
@@ -28,10 +26,12 @@ from rules.facts import (
     walk,
     within,
 )
-from rules.retries import retried
+from rules.meaning.contexts import REDELIVERED, Context
+from rules.meaning.repeats.retries import retried
+from rules.meaning.usage.emissions import Emission
+from rules.meaning.values import Kinds
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
-from rules.values import Kinds
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-211",
@@ -44,7 +44,7 @@ ABOUT = About(
     gives_way_to=("retry-without-stable-key", "missing-idempotency-key", "unstable-key-random"),
     variants={
         "duplicate-treated-as-error": Variant(
-            "Provider's 'already recorded' answer leads to retry or alarm loop", Severity.MEDIUM, ("D1", "E5")
+            "Provider's 'already recorded' answer leads to retry or alarm loop", Severity.MEDIUM, ("D1", "E5"), cwe=("CWE-754",)
         ),
     },
 )

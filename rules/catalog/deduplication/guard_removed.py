@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import Emission
 from rules.facts import Call, Compare, Function, Kind, Member, Name, Object, Scope, Span, Test, enclosing, fold, walk, within
-from rules.flow import runs_alone, takes_lock
-from rules.limits import leaves
+from rules.meaning.contexts import Context
+from rules.meaning.flow import runs_alone, takes_lock
+from rules.meaning.limits.limits import leaves
+from rules.meaning.usage.emissions import Emission
+from rules.meaning.usage.writes import UsageWrite, usage_writes
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.vocabulary import words
-from rules.writes import UsageWrite, usage_writes
 
 ABOUT = About(
     id="MTR-215",
@@ -24,7 +24,7 @@ ABOUT = About(
     severity=Severity.HIGH,
     classification=Classification.DEFICIENCY,
     classes=("D4", "L1", "D1", "A6", "A13"),
-    cwe=("CWE-362",),
+    cwe=("CWE-693",),
     iso_25010="Reliability / faultlessness",
 )
 STATES = frozenset(

@@ -7,12 +7,12 @@ to catch is billed again. Leave the attempt out of the key; log it, or send it a
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Binary, Call, Expression, Kind, Literal, Loop, Name, Scope, Template, chain, fold, walk
-from rules.keys import Key, keys_of, written
-from rules.retries import retried
+from rules.meaning.contexts import Context
+from rules.meaning.repeats.keys import Key, keys_of, written
+from rules.meaning.repeats.retries import retried
+from rules.meaning.repeats.segments import Part, Segment, is_attempt, segments_of
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
-from rules.segments import Part, Segment, is_attempt, segments_of
 
 ABOUT = About(
     id="MTR-204",

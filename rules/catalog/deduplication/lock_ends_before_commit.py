@@ -9,17 +9,17 @@ after the commit, or lock the row itself; wait for the charge; delete a lease on
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.counters import Change
-from rules.duties import Work, works
 from rules.facts import Call, Function, Kind, Lambda, Member, Name, Scope, Span, Start, Unary, Use, chain, enclosing, fold, walk
-from rules.leases import Held, blind_releases, key_text, set_if_absent, speaks_of_lock, stretches
-from rules.limits import leaves
-from rules.marks import speaks
-from rules.promises import promises, started_beside
+from rules.meaning.contexts import Context
+from rules.meaning.limits.limits import leaves
+from rules.meaning.promises import promises, started_beside
+from rules.meaning.repeats.leases import Held, blind_releases, key_text, set_if_absent, speaks_of_lock, stretches
+from rules.meaning.repeats.marks import speaks
+from rules.meaning.repeats.transactions import transaction_of
+from rules.meaning.subjects import name_around
+from rules.meaning.usage.counters import Change
+from rules.meaning.usage.duties import Work, works
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.subjects import name_around
-from rules.transactions import transaction_of
 
 ABOUT = About(
     id="MTR-212",

@@ -8,14 +8,14 @@ transaction, or claim with a state that expires (`processing`) and write `done` 
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.duties import Work, unread_failure, works
 from rules.facts import Call, Handler, Kind, Literal, Span, enclosing, fold, walk, within
-from rules.flow import precedes
-from rules.marks import How, Mark, lifetime, marks_of
+from rules.meaning.contexts import Context
+from rules.meaning.flow import precedes
+from rules.meaning.repeats.marks import How, Mark, lifetime, marks_of
+from rules.meaning.repeats.transactions import listed_together, shared
+from rules.meaning.usage.duties import Work, unread_failure, works
+from rules.meaning.vocabulary import STRONG_EMIT_VERBS, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.transactions import listed_together, shared
-from rules.vocabulary import STRONG_EMIT_VERBS, words
 
 ABOUT = About(
     id="MTR-209",

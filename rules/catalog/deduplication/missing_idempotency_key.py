@@ -9,17 +9,17 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from rules.arguments import Given, given
 from rules.code import Code
-from rules.contexts import REDELIVERED, Context
 from rules.edits import added_entry, added_field
-from rules.emissions import Emission
 from rules.facts import Argument, Call, Expression, Function, Kind, Literal, Member, Name, chain, enclosing, fold, walk
-from rules.identity import natural_id
-from rules.keys import USAGE
+from rules.meaning.arguments import Given, given
+from rules.meaning.contexts import REDELIVERED, Context
+from rules.meaning.repeats.identity import natural_id
+from rules.meaning.repeats.keys import USAGE
+from rules.meaning.usage.emissions import Emission
+from rules.meaning.vocabulary import words
 from rules.providers import Key
 from rules.rule import About, Classification, Confidence, Example, Finding, Fix, Severity, Variant
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-201",
@@ -31,7 +31,7 @@ ABOUT = About(
     iso_25010="Reliability / fault tolerance",
     variants={
         "header-key-mistaken-for-event-key": Variant(
-            "HTTP idempotency option used where the event key belongs", Severity.MEDIUM, ("D1", "D5")
+            "HTTP idempotency option used where the event key belongs", Severity.MEDIUM, ("D1", "D5"), cwe=("CWE-573",)
         )
     },
     gives_way_to=("guard-removed", "retry-without-stable-key"),

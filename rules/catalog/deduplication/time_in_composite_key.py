@@ -9,13 +9,13 @@ events in Postgres, and counts it where it stores them in ClickHouse.
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import REDELIVERED, Context
-from rules.emissions import Emission
 from rules.facts import Expression, Function, Kind, Member, Name, Scope, Span, chain, enclosing, fold, walk, within
+from rules.meaning.contexts import REDELIVERED, Context
+from rules.meaning.repeats.retries import retried
+from rules.meaning.usage.emissions import Emission
+from rules.meaning.values import Kinds
 from rules.providers import Key, Time
-from rules.retries import retried
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.values import Kinds
 
 ABOUT = About(
     id="MTR-205",

@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import REDELIVERED, Context
 from rules.facts import Branch, Call, Conditional, Expression, Logical, Member, Name, Span, chain, fold, walk, within
-from rules.identity import natural_id
-from rules.keys import NAMED, Key, keys_of, written
-from rules.outcomes import stores
-from rules.retries import retried
+from rules.meaning.contexts import REDELIVERED, Context
+from rules.meaning.outcomes import stores
+from rules.meaning.repeats.identity import natural_id
+from rules.meaning.repeats.keys import NAMED, Key, keys_of, written
+from rules.meaning.repeats.retries import retried
+from rules.meaning.values import Kinds, Origin, definitions_at
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
-from rules.values import Kinds, Origin, definitions_at
 
 ABOUT = About(
     id="MTR-202",

@@ -8,10 +8,10 @@ every statement inside on the handle that the transaction gives.
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Call, Function, Kind, Member, Name, Scope, With, dotted, enclosing, fold, walk, within
+from rules.meaning.contexts import Context
+from rules.meaning.repeats.transactions import opens
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
-from rules.transactions import opens
 
 ABOUT = About(
     id="MTR-214",

@@ -7,17 +7,17 @@ for good. Write first and acknowledge after; a message that then arrives twice i
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.consumers import auto_commits, early_task, takes_out
-from rules.contexts import Context
-from rules.early_acks import acknowledged_in_buffer
-from rules.emissions import shown
 from rules.facts import Argument, Call, Handler, Kind, Literal, Name, Scope, Start, enclosing, fold, walk
-from rules.flow import precedes
-from rules.limits import leaves
-from rules.outcomes import Outcome, outcome
+from rules.meaning.contexts import Context
+from rules.meaning.flow import precedes
+from rules.meaning.limits.limits import leaves
+from rules.meaning.outcomes import Outcome, outcome
+from rules.meaning.repeats.consumers import auto_commits, early_task, takes_out
+from rules.meaning.usage.early_acks import acknowledged_in_buffer
+from rules.meaning.usage.emissions import shown
+from rules.meaning.usage.writes import UsageWrite, usage_writes
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
-from rules.vocabulary import words
-from rules.writes import UsageWrite, usage_writes
 
 ABOUT = About(
     id="MTR-109",

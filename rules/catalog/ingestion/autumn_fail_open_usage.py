@@ -7,11 +7,11 @@ should stay open during an outage, use a second client for the checks.
 
 from collections.abc import Iterator
 
-from rules.arguments import given
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import Emission
 from rules.facts import Call, Object, fold
+from rules.meaning.arguments import given
+from rules.meaning.contexts import Context
+from rules.meaning.usage.emissions import Emission
 from rules.providers import imports
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 

@@ -7,12 +7,12 @@ first on a busy day, when most usage is at stake. Cut the list into chunks of at
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import Emission
 from rules.facts import Call, Expression, Kind, Literal, Loop, Name, Sequence, chain, enclosing, fold, walk
+from rules.meaning.contexts import Context
+from rules.meaning.usage.emissions import Emission
+from rules.meaning.values import definitions_at, resolved
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity
-from rules.values import definitions_at, resolved
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-125",

@@ -8,17 +8,17 @@ items, send those again, and raise when some remain.
 from collections.abc import Iterator
 
 from rules import providers
-from rules.answers import Answer, answer_of, mentions_field
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import sender, sent, shown
 from rules.facts import Call, Function, Kind, Lambda, Name, Scope, Start, Use, chain, enclosing, fold, within
-from rules.handlers import handlers_of
-from rules.outcomes import Outcome, outcome
+from rules.meaning.answers import Answer, answer_of, mentions_field
+from rules.meaning.contexts import Context
+from rules.meaning.handlers import handlers_of
+from rules.meaning.outcomes import Outcome, outcome
+from rules.meaning.usage.emissions import sender, sent, shown
+from rules.meaning.usage.writes import INSERTS, failing_writes
+from rules.meaning.values import resolved
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
-from rules.values import resolved
-from rules.vocabulary import words
-from rules.writes import INSERTS, failing_writes
 
 ABOUT = About(
     id="MTR-104",
@@ -30,7 +30,10 @@ ABOUT = About(
     iso_25010="Reliability / fault tolerance; Functional suitability / functional correctness",
     variants={
         "aws-only-unprocessed": Variant(
-            "BatchMeterUsage: only UnprocessedRecords is looked at, Results[].Status is not", Severity.HIGH, ("E9",)
+            "BatchMeterUsage: only UnprocessedRecords is looked at, Results[].Status is not",
+            Severity.HIGH,
+            ("E9",),
+            cwe=("CWE-394",),
         )
     },
 )

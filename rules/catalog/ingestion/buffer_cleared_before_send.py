@@ -7,15 +7,15 @@ handler of its failure; an idempotency key on each event keeps the second attemp
 
 from collections.abc import Iterator
 
-from rules.appends import dropped, misread
-from rules.buffers import SPEAKS, Emptying, emptyings, puts_back
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import shown
 from rules.facts import Call, Class, Literal, Object, chain, fold, walk
+from rules.meaning.contexts import Context
+from rules.meaning.usage.appends import dropped, misread
+from rules.meaning.usage.buffers import SPEAKS, Emptying, emptyings, puts_back
+from rules.meaning.usage.emissions import shown
+from rules.meaning.usage.snapshots import first_send, sent_before
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.snapshots import first_send, sent_before
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-107",

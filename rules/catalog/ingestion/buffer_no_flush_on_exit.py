@@ -8,17 +8,17 @@ be lost, write it to a database or a durable queue at once instead of a variable
 import re
 from collections.abc import Iterator
 
-from rules.buffers import SPEAKS, Emptying, emptyings, fed_containers, is_empty
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import Emission
 from rules.facts import Call, Function, Kind, Lambda, Literal, Member, Name, Scope, Start, enclosing, fold
-from rules.flushes import Flush, closings, flushes, header, runs_aside, starts_of, tracked, waits
-from rules.memory import additions, holds_usage
+from rules.meaning.contexts import Context
+from rules.meaning.usage.buffers import SPEAKS, Emptying, emptyings, fed_containers, is_empty
+from rules.meaning.usage.emissions import Emission
+from rules.meaning.usage.flushes import Flush, closings, flushes, header, runs_aside, starts_of, tracked, waits
+from rules.meaning.usage.memory import additions, holds_usage
+from rules.meaning.usage.snapshots import first_send
+from rules.meaning.vocabulary import words
 from rules.providers import imports
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
-from rules.snapshots import first_send
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-108",

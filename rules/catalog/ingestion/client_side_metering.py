@@ -8,14 +8,14 @@ and let the client only show the result. A copy that the client keeps for displa
 import re
 from collections.abc import Iterator
 
-from rules.client_storage import counting_writes, decides_limit
 from rules.code import Code
-from rules.contexts import Context
-from rules.counters import Change, Counter
-from rules.emissions import Emission, is_http, leading_text
 from rules.facts import Call, Literal, fold
+from rules.meaning.contexts import Context
+from rules.meaning.usage.client_storage import counting_writes, decides_limit
+from rules.meaning.usage.counters import Change, Counter
+from rules.meaning.usage.emissions import Emission, is_http, leading_text
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-112",

@@ -8,13 +8,13 @@ session or token that the server has checked.
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.counters import Change
-from rules.emissions import Emission
 from rules.facts import Call, Compare, Expression, Kind, Name, Scope, Span, enclosing, fold, walk, within
-from rules.requests import Read, carried, names, outermost, reads, trusted
+from rules.meaning.contexts import Context
+from rules.meaning.usage.counters import Change
+from rules.meaning.usage.emissions import Emission
+from rules.meaning.usage.requests import Read, carried, names, outermost, reads, trusted
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-114",

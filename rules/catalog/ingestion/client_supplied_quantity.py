@@ -8,13 +8,13 @@ come from outside, let only your own services send it, with a key of theirs, and
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.counters import Change, Counter
 from rules.facts import Expression, Scope, Span
-from rules.quantities import given_quantities, is_quantity
-from rules.requests import Read, reads, trusted
+from rules.meaning.contexts import Context
+from rules.meaning.usage.counters import Change, Counter
+from rules.meaning.usage.quantities import given_quantities, is_quantity
+from rules.meaning.usage.requests import Read, reads, trusted
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-113",

@@ -8,7 +8,6 @@ what costs, such as tokens that were used before an error, recording it always i
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import (
     Branch,
     Call,
@@ -26,9 +25,10 @@ from rules.facts import (
     walk,
     within,
 )
+from rules.meaning.contexts import Context
+from rules.meaning.usage.writes import UsageWrite, failing_writes
+from rules.meaning.vocabulary import consumes, emits, releases, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.vocabulary import consumes, emits, releases, words
-from rules.writes import UsageWrite, failing_writes
 
 ABOUT = About(
     id="MTR-105",

@@ -7,15 +7,15 @@ Record the usage after the work, or take it as a reservation that every failure 
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import Emission, shown
 from rules.facts import Call, Function, Kind, Member, Name, Scope, Start, Use, chain, walk, within
-from rules.flow import precedes
-from rules.limits import leaves
-from rules.losses import gives_back
+from rules.meaning.contexts import Context
+from rules.meaning.flow import precedes
+from rules.meaning.limits.limits import leaves
+from rules.meaning.usage.emissions import Emission, shown
+from rules.meaning.usage.losses import gives_back
+from rules.meaning.usage.writes import UsageWrite, failing_writes
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.vocabulary import words
-from rules.writes import UsageWrite, failing_writes
 
 ABOUT = About(
     id="MTR-106",

@@ -8,17 +8,17 @@ the event to a table or queue from which it is sent later. Taking the provider's
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.counters import Change
-from rules.emissions import Emission
 from rules.facts import Function, Handler, Kind, Scope, Start, Use, enclosing, within
-from rules.flushes import unheard
-from rules.losses import losses
-from rules.outcomes import LOST, Outcome
-from rules.overwrites import overwritten
+from rules.meaning.contexts import Context
+from rules.meaning.outcomes import LOST, Outcome
+from rules.meaning.overwrites import overwritten
+from rules.meaning.usage.counters import Change
+from rules.meaning.usage.emissions import Emission
+from rules.meaning.usage.flushes import unheard
+from rules.meaning.usage.losses import losses
+from rules.meaning.usage.writes import UsageWrite, failing_writes
+from rules.meaning.vocabulary import names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
-from rules.vocabulary import names_left, names_used, words
-from rules.writes import UsageWrite, failing_writes
 
 ABOUT = About(
     id="MTR-102",
@@ -28,7 +28,7 @@ ABOUT = About(
     classes=("E3", "O1"),
     cwe=("CWE-390",),
     iso_25010="Reliability / fault tolerance",
-    variants={"go-emit-err-ignored": Variant("Error of a usage report is dropped", Severity.HIGH, ("E3",))},
+    variants={"go-emit-err-ignored": Variant("Error of a usage report is dropped", Severity.HIGH, ("E3",), cwe=("CWE-252",))},
 )
 QUIET = frozenset({Context.TEST, Context.BROWSER, Context.SCRIPT})
 

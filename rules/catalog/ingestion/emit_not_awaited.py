@@ -8,11 +8,9 @@ it to something that keeps it alive and sees its failure, such as `waitUntil` wi
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import Emission, shown
 from rules.facts import Call, Function, Kind, Name, Span, Start, Use, enclosing, fold
-from rules.losses import gives_back
-from rules.promises import (
+from rules.meaning.contexts import Context
+from rules.meaning.promises import (
     goroutine,
     in_async,
     is_async,
@@ -22,11 +20,13 @@ from rules.promises import (
     only_collects,
     promises,
 )
+from rules.meaning.tasks import beside
+from rules.meaning.usage.emissions import Emission, shown
+from rules.meaning.usage.losses import gives_back
+from rules.meaning.usage.snapshots import drains
+from rules.meaning.usage.writes import UsageWrite, failing_writes
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Variant
-from rules.snapshots import drains
-from rules.tasks import beside
-from rules.vocabulary import words
-from rules.writes import UsageWrite, failing_writes
 
 ABOUT = About(
     id="MTR-101",

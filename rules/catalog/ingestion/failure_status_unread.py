@@ -8,14 +8,14 @@ it is called and keep the event for another attempt.
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import is_local
 from rules.facts import Call, Function, Kind, Scope, Start, Use, enclosing
-from rules.handlers import handlers_of
-from rules.losses import excused, gives_back
-from rules.outcomes import Outcome, outcome
+from rules.meaning.contexts import Context
+from rules.meaning.handlers import handlers_of
+from rules.meaning.outcomes import Outcome, outcome
+from rules.meaning.usage.emissions import is_local
+from rules.meaning.usage.losses import excused, gives_back
+from rules.meaning.usage.writes import failing_writes
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.writes import failing_writes
 
 ABOUT = About(
     id="MTR-128",

@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import Emission
 from rules.facts import Binary, Call, Expression, Function, Literal, Scope, chain, fold
+from rules.meaning.contexts import Context
+from rules.meaning.usage.emissions import Emission
+from rules.meaning.values import Kinds, resolved
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
-from rules.values import Kinds, resolved
 
 ABOUT = About(
     id="MTR-120",

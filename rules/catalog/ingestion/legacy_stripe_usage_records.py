@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from rules import providers
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import Emission
 from rules.facts import Call, Function, Member, Scope, fold
+from rules.meaning.contexts import Context
+from rules.meaning.usage.emissions import Emission
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
 
 ABOUT = About(
@@ -23,7 +23,11 @@ ABOUT = About(
     classes=("E14",),
     cwe=("CWE-477",),
     iso_25010="Maintainability; Compatibility",
-    variants={"deprecated-provider-surface": Variant("Deprecated provider field or call", Severity.LOW, ("E14",))},
+    variants={
+        "deprecated-provider-surface": Variant(
+            "Deprecated provider field or call", Severity.LOW, ("E14",), classification=Classification.SUGGESTION
+        )
+    },
 )
 CALLS = frozenset("createusagerecord createusagerecordasync".split())
 ITEMS = frozenset("subscriptionitem subscriptionitems".split())

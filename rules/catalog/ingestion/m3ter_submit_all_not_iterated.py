@@ -8,9 +8,9 @@ variable that nobody iterates, it sends nothing at all and raises no error: not 
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import Emission
 from rules.facts import Expression, Kind, Loop, Name, Use, enclosing, walk
+from rules.meaning.contexts import Context
+from rules.meaning.usage.emissions import Emission
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity
 
 ABOUT = About(

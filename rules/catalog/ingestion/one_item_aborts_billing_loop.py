@@ -8,14 +8,14 @@ which items failed so that they are tried again.
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Branch, Handler, Kind, Loop, Name, Raise, Return, Scope, chain, enclosing, walk, within
-from rules.handlers import handlers_of
-from rules.item_checks import batch_checks
-from rules.losses import gives_back
+from rules.meaning.contexts import Context
+from rules.meaning.handlers import handlers_of
+from rules.meaning.repeats.item_checks import batch_checks
+from rules.meaning.usage.losses import gives_back
+from rules.meaning.usage.writes import UsageWrite, failing_writes
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
-from rules.vocabulary import words
-from rules.writes import UsageWrite, failing_writes
 
 ABOUT = About(
     id="MTR-127",

@@ -8,14 +8,14 @@ zone shifts it too.
 
 from collections.abc import Iterator
 
-from rules.clock import naive
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import Emission
 from rules.facts import Call, Compare, Expression, Function, Kind, Member, Name, Scope, chain, dotted, enclosing, walk, within
+from rules.meaning.contexts import Context
+from rules.meaning.times.clock import naive
+from rules.meaning.usage.emissions import Emission
+from rules.meaning.values import Kinds, resolved
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Variant
-from rules.values import Kinds, resolved
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-118",

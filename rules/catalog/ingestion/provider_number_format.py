@@ -8,14 +8,14 @@ this provider reads; what is right for one is wrong for another.
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import Emission
 from rules.facts import Call, Entry, Expression, Literal, Object, fold
+from rules.meaning.contexts import Context
+from rules.meaning.usage.emissions import Emission
+from rules.meaning.usage.quantities import is_quantity
+from rules.meaning.usage.requests import carried
+from rules.meaning.values import resolved
 from rules.providers import Quantity
-from rules.quantities import is_quantity
-from rules.requests import carried
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity
-from rules.values import resolved
 
 ABOUT = About(
     id="MTR-122",

@@ -8,17 +8,17 @@ of zero or more.
 
 from collections.abc import Iterator
 
-from rules.casts import whole_casts
 from rules.code import Code
-from rules.contexts import Context
-from rules.counters import Change
-from rules.emissions import Emission, shown
 from rules.facts import Binary, Call, Expression, Kind, Literal, Member, Name, Scope, Span, enclosing, fold, walk, within
-from rules.quantities import given_quantities, named_quantities
+from rules.meaning.casts import whole_casts
+from rules.meaning.contexts import Context
+from rules.meaning.subjects import name_around
+from rules.meaning.usage.counters import Change
+from rules.meaning.usage.emissions import Emission, shown
+from rules.meaning.usage.quantities import given_quantities, named_quantities
+from rules.meaning.values import definitions_at
+from rules.meaning.vocabulary import consumes, emits, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.subjects import name_around
-from rules.values import definitions_at
-from rules.vocabulary import consumes, emits, words
 
 ABOUT = About(
     id="MTR-121",

@@ -8,11 +8,11 @@ a deferred call or `finally` that asks whether the work succeeded.
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Branch, Call, Kind, Name, Scope, chain, enclosing, walk, within
-from rules.flow import precedes
-from rules.novelty import is_added
-from rules.reservations import (
+from rules.meaning.contexts import Context
+from rules.meaning.flow import precedes
+from rules.meaning.novelty import is_added
+from rules.meaning.usage.reservations import (
     Exit,
     amounts_of,
     caught_and_undone,
@@ -29,8 +29,8 @@ from rules.reservations import (
     reserves,
     settles,
 )
+from rules.meaning.usage.slots import Slot, half_released
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
-from rules.slots import Slot, half_released
 
 ABOUT = About(
     id="MTR-129",

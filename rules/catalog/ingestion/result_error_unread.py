@@ -7,17 +7,17 @@ the error and raise, so that a retry can see the failure.
 
 from collections.abc import Iterator
 
-from rules.answers import Answer, answer_of
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import Emission, is_http
 from rules.facts import Assign, Branch, Call, Function, Kind, Name, Return, Scope, Start, Use, enclosing, fold, walk, within
-from rules.handlers import handlers_of
-from rules.limits import leaves
-from rules.outcomes import logs, stores
+from rules.meaning.answers import Answer, answer_of
+from rules.meaning.contexts import Context
+from rules.meaning.handlers import handlers_of
+from rules.meaning.limits.limits import leaves
+from rules.meaning.outcomes import logs, stores
+from rules.meaning.usage.emissions import Emission, is_http
+from rules.meaning.usage.writes import failing_writes
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Variant
-from rules.vocabulary import words
-from rules.writes import failing_writes
 
 ABOUT = About(
     id="MTR-103",
@@ -28,7 +28,9 @@ ABOUT = About(
     cwe=("CWE-252", "CWE-253"),
     iso_25010="Reliability / fault tolerance",
     variants={
-        "go-typed-nil-lago": Variant("Go: *lago.Error stored in an error variable is never nil", Severity.MEDIUM, ("E3",))
+        "go-typed-nil-lago": Variant(
+            "Go: *lago.Error stored in an error variable is never nil", Severity.MEDIUM, ("E3",), cwe=("CWE-253",)
+        )
     },
     gives_way_to=("emit-not-awaited", "emit-error-swallowed"),
 )

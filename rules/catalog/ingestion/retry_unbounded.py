@@ -8,7 +8,6 @@ round. Bound the attempts, wait longer between them, and put what is left into a
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import (
     Call,
     Expression,
@@ -29,11 +28,12 @@ from rules.facts import (
     walk,
     within,
 )
-from rules.handlers import handlers_of
-from rules.outcomes import Outcome, outcome
+from rules.meaning.contexts import Context
+from rules.meaning.handlers import handlers_of
+from rules.meaning.outcomes import Outcome, outcome
+from rules.meaning.usage.writes import UsageWrite, failing_writes
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.vocabulary import words
-from rules.writes import UsageWrite, failing_writes
 
 ABOUT = About(
     id="MTR-110",

@@ -7,17 +7,17 @@ key before the first attempt from what was used, and send the same one on every 
 
 from collections.abc import Iterator
 
-from rules.arguments import Given
 from rules.code import Code
-from rules.contexts import Context
 from rules.edits import added_field
-from rules.emissions import Emission
 from rules.facts import Expression, Literal, Scope, within
-from rules.identity import natural_id
+from rules.meaning.arguments import Given
+from rules.meaning.contexts import Context
+from rules.meaning.repeats.identity import natural_id
+from rules.meaning.repeats.retries import retried
+from rules.meaning.usage.emissions import Emission
+from rules.meaning.values import Kinds, Origin
 from rules.providers import Key
-from rules.retries import retried
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
-from rules.values import Kinds, Origin
 
 ABOUT = About(
     id="MTR-111",

@@ -7,15 +7,15 @@ from the last chunk, and book that.
 
 from collections.abc import Iterator
 
-from rules.arguments import given
-from rules.chunks import read_too_early, split_pieces
 from rules.code import Code
-from rules.contexts import Context
 from rules.edits import added_entry
 from rules.facts import Call, Kind, Literal, Member, Name, Object, enclosing, walk
+from rules.meaning.arguments import given
+from rules.meaning.contexts import Context
+from rules.meaning.usage.chunks import read_too_early, split_pieces
+from rules.meaning.usage.writes import usage_writes
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
-from rules.vocabulary import words
-from rules.writes import usage_writes
 
 ABOUT = About(
     id="MTR-116",

@@ -8,10 +8,10 @@ even between the versions of one: Stripe's first meter events take whole seconds
 
 from collections.abc import Iterator
 
-from rules.clock import Unit, unit_of
 from rules.code import Code
-from rules.emissions import Emission
 from rules.facts import Binary, Call, Expression, Literal, walk
+from rules.meaning.times.clock import Unit, unit_of
+from rules.meaning.usage.emissions import Emission
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity
 
 ABOUT = About(

@@ -8,7 +8,6 @@ missing, book an estimate and mark it, or raise an alert, and never treat "unkno
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import (
     Branch,
     Call,
@@ -30,10 +29,11 @@ from rules.facts import (
     walk,
     within,
 )
-from rules.outcomes import LOG_WORDS
+from rules.meaning.contexts import Context
+from rules.meaning.outcomes import LOG_WORDS
+from rules.meaning.usage.writes import usage_writes
+from rules.meaning.vocabulary import STRONG_EMIT_VERBS, consumes, emits, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.vocabulary import STRONG_EMIT_VERBS, consumes, emits, words
-from rules.writes import usage_writes
 
 ABOUT = About(
     id="MTR-115",

@@ -8,14 +8,14 @@ send it from there. A provider may be the only ledger where single events are wo
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import Emission, is_http, named_function
 from rules.facts import Call, Lambda, fold, walk, within
-from rules.handlers import handlers_of
-from rules.outcomes import stores
+from rules.meaning.contexts import Context
+from rules.meaning.handlers import handlers_of
+from rules.meaning.outcomes import stores
+from rules.meaning.usage.emissions import Emission, is_http, named_function
+from rules.meaning.usage.writes import inserts_usage
 from rules.providers import Call as Record
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
-from rules.writes import inserts_usage
 
 ABOUT = About(
     id="MTR-126",
@@ -29,7 +29,9 @@ ABOUT = About(
         "usage-in-waituntil": Variant(
             "Billable emission left to waitUntil/after with no durable fallback", Severity.MEDIUM, ("E1", "E7")
         ),
-        "emission-without-timeout": Variant("Emission in the request path without a timeout", Severity.LOW, ("E1",)),
+        "emission-without-timeout": Variant(
+            "Emission in the request path without a timeout", Severity.LOW, ("E1",), cwe=("CWE-1088",)
+        ),
     },
     gives_way_to=("emit-error-swallowed", "emit-not-awaited", "result-error-unread", "missing-idempotency-key"),
 )

@@ -8,17 +8,17 @@ limit`) whose affected rows are looked at, an atomic increment that is compared 
 import re
 from collections.abc import Iterator
 
-from rules import gates
 from rules.code import Code
-from rules.contexts import Context
-from rules.expiries import lone_expiries
 from rules.facts import Call, Expression, Kind, Member, Name, Scope, Span, Start, Unary, enclosing, fold, walk, within
-from rules.flow import follows, held_alone
-from rules.limits import Limit, arm_of, is_zero, lets_through, of_loop, said_by
+from rules.meaning.contexts import Context
+from rules.meaning.flow import follows, held_alone
+from rules.meaning.limits import gates
+from rules.meaning.limits.limits import Limit, arm_of, is_zero, lets_through, of_loop, said_by
+from rules.meaning.times.expiries import lone_expiries
+from rules.meaning.usage.takings import Taking, conditional, one_more, takings
+from rules.meaning.values import Kinds, resolved, root_of
+from rules.meaning.vocabulary import names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
-from rules.takings import Taking, conditional, one_more, takings
-from rules.values import Kinds, resolved, root_of
-from rules.vocabulary import names_left, names_used, words
 
 ABOUT = About(
     id="MTR-401",
@@ -29,7 +29,13 @@ ABOUT = About(
     cwe=("CWE-367",),
     iso_25010="Security / integrity",
     variants={
-        "incr-expire-not-atomic": Variant("INCR followed by EXPIRE in two calls", Severity.MEDIUM, ("L1",)),
+        "incr-expire-not-atomic": Variant(
+            "INCR followed by EXPIRE in two calls",
+            Severity.MEDIUM,
+            ("L1",),
+            cwe=("CWE-362",),
+            classification=Classification.DEFICIENCY,
+        ),
     },
 )
 SAVES_ALONE = frozenset("save commit flush persist".split())

@@ -7,14 +7,14 @@ nowhere. Read the count, and refuse when it is 0.
 
 from collections.abc import Iterator
 
-from rules.answers import Answer, answer_of
 from rules.code import Code
-from rules.contexts import Context
-from rules.counters import Change, Counter
 from rules.facts import Call, Compare, Expression, Kind, Object, Start, Use, enclosing, fold, walk
+from rules.meaning.answers import Answer, answer_of
+from rules.meaning.contexts import Context
+from rules.meaning.usage.counters import Change, Counter
+from rules.meaning.usage.takings import COMPARING, COMPARING_ENDS, fluent, is_minus, outer_of, text_of
+from rules.meaning.vocabulary import names_left, names_limit, names_used, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.takings import COMPARING, COMPARING_ENDS, fluent, is_minus, outer_of, text_of
-from rules.vocabulary import names_left, names_limit, names_used, words
 
 ABOUT = About(
     id="MTR-411",

@@ -8,9 +8,7 @@ local cap, a metric and an alert, and a comment that says so.
 import re
 from collections.abc import Iterator
 
-from rules import gates
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import (
     Call,
     Compare,
@@ -29,12 +27,14 @@ from rules.facts import (
     fold,
     within,
 )
-from rules.limits import Limit, leaves
-from rules.mixups import stale_tests
-from rules.outcomes import Outcome, outcome
+from rules.meaning.contexts import Context
+from rules.meaning.limits import gates
+from rules.meaning.limits.limits import Limit, leaves
+from rules.meaning.limits.mixups import stale_tests
+from rules.meaning.outcomes import Outcome, outcome
+from rules.meaning.usage.takings import takings
+from rules.meaning.vocabulary import NOT_OF_A_PLAN, checks_limit, consumes, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.takings import takings
-from rules.vocabulary import NOT_OF_A_PLAN, checks_limit, consumes, words
 
 ABOUT = About(
     id="MTR-403",

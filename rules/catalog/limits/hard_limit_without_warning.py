@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.limits import leaves
+from rules.meaning.contexts import Context
+from rules.meaning.limits.limits import leaves
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 
 ABOUT = About(

@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Assign, Branch, Compare, Expression, Kind, Literal, Object, Scope, Span, enclosing, walk
-from rules.limits import Limit, is_number, leaves, said_by
+from rules.meaning.contexts import Context
+from rules.meaning.limits.limits import Limit, is_number, leaves, said_by
+from rules.meaning.vocabulary import names_limit, names_used, of_a_plan, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.vocabulary import names_limit, names_used, of_a_plan, words
 
 ABOUT = About(
     id="MTR-408",

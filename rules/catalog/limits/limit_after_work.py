@@ -7,16 +7,16 @@ difference after.
 
 from collections.abc import Iterator
 
-from rules import gates
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Call, Kind, Scope, Span, enclosing, fold
-from rules.flow import follows, same_function
-from rules.limits import Limit, leaves, of_loop, said_by
+from rules.meaning.contexts import Context
+from rules.meaning.flow import follows, same_function
+from rules.meaning.limits import gates
+from rules.meaning.limits.limits import Limit, leaves, of_loop, said_by
+from rules.meaning.usage.takings import takings
+from rules.meaning.usage.work import is_model_call, is_work
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.takings import takings
-from rules.vocabulary import words
-from rules.work import is_model_call, is_work
 
 ABOUT = About(
     id="MTR-406",
@@ -25,7 +25,7 @@ ABOUT = About(
     classification=Classification.DEFICIENCY,
     classes=("L7",),
     cwe=("CWE-696",),
-    iso_25010="Security / integrity",
+    iso_25010="Security / integrity; Performance efficiency",
 )
 HOLDS = frozenset("reserve hold precharge preconsume lock acquire estimate".split())
 CHECKS = (("check",), ("assert",), ("ensure",), ("require",), ("verify",), ("enforce",), ("validate",))

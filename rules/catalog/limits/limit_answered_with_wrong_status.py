@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import (
     Call,
     Expression,
@@ -24,8 +23,9 @@ from rules.facts import (
     walk,
     within,
 )
-from rules.limits import Limit, leaves
-from rules.outcomes import logs
+from rules.meaning.contexts import Context
+from rules.meaning.limits.limits import Limit, leaves
+from rules.meaning.outcomes import logs
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 
 ABOUT = About(
@@ -35,7 +35,7 @@ ABOUT = About(
     classification=Classification.DEFICIENCY,
     classes=("L6",),
     cwe=("CWE-393",),
-    iso_25010="Interaction capability / user error protection",
+    iso_25010="Interaction capability / user error protection; Compatibility",
 )
 STATUS_NAMES = frozenset("status statuscode code".split())
 STATUS_CALLS = frozenset("status sendstatus writeheader json abort abortwithstatus abortwithstatusjson string code".split())

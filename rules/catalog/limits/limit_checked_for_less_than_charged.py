@@ -7,15 +7,15 @@ through one variable that both use.
 
 from collections.abc import Iterator
 
-from rules import gates
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Call, Expression, Literal, Name, Span
-from rules.flow import follows
-from rules.limits import Limit, is_number, lets_through, said_by
+from rules.meaning.contexts import Context
+from rules.meaning.flow import follows
+from rules.meaning.limits import gates
+from rules.meaning.limits.limits import Limit, is_number, lets_through, said_by
+from rules.meaning.usage.takings import Taking, conditional, same_thing, takings
+from rules.meaning.values import Kinds, resolved
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
-from rules.takings import Taking, conditional, same_thing, takings
-from rules.values import Kinds, resolved
 
 ABOUT = About(
     id="MTR-413",

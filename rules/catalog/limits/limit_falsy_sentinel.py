@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import (
     Compare,
     Expression,
@@ -28,12 +27,13 @@ from rules.facts import (
     walk,
     within,
 )
-from rules.flags import compared_with_nothing
-from rules.limits import Limit, is_zero, leaves, operands, said_by
+from rules.meaning.contexts import Context
+from rules.meaning.limits.flags import compared_with_nothing
+from rules.meaning.limits.limits import Limit, is_zero, leaves, operands, said_by
+from rules.meaning.subjects import bills
+from rules.meaning.values import Kinds
+from rules.meaning.vocabulary import LIMIT_NOUNS, names_limit, of_a_plan, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity
-from rules.subjects import bills
-from rules.values import Kinds
-from rules.vocabulary import LIMIT_NOUNS, names_limit, of_a_plan, words
 
 ABOUT = About(
     id="MTR-405",

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from rules import providers
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import (
     Assign,
     Call,
@@ -25,10 +24,11 @@ from rules.facts import (
     fold,
     walk,
 )
-from rules.limits import Limit, leaves, said_by
+from rules.meaning.contexts import Context
+from rules.meaning.limits.limits import Limit, leaves, said_by
+from rules.meaning.values import definitions_at, resolved, root_of
+from rules.meaning.vocabulary import NOT_OF_A_PLAN, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
-from rules.values import definitions_at, resolved, root_of
-from rules.vocabulary import NOT_OF_A_PLAN, words
 
 ABOUT = About(
     id="MTR-402",
@@ -39,7 +39,9 @@ ABOUT = About(
     cwe=("CWE-367",),
     iso_25010="Functional suitability / functional correctness",
     variants={
-        "process-local-limiter": Variant("Quota counted in the memory of one process", Severity.MEDIUM, ("L2", "L1")),
+        "process-local-limiter": Variant(
+            "Quota counted in the memory of one process", Severity.MEDIUM, ("L2", "L1"), cwe=("CWE-820",)
+        ),
     },
     gives_way_to=("check-then-act-limit",),
 )

@@ -8,14 +8,14 @@ refuses, which for one unit is the same as `used >= limit`.
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Call, Expression, Literal, Name, Unary, walk
-from rules.flow import follows
-from rules.limits import Limit, lets_through, said_by
+from rules.meaning.contexts import Context
+from rules.meaning.flow import follows
+from rules.meaning.limits.limits import Limit, lets_through, said_by
+from rules.meaning.usage.takings import Taking, amount_of, one_more, same_thing, takings
+from rules.meaning.values import Kinds, resolved
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
-from rules.takings import Taking, amount_of, one_more, same_thing, takings
-from rules.values import Kinds, resolved
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-404",

@@ -6,13 +6,13 @@ variant, is the way around every limit. Ask there as well, or move the check int
 
 from collections.abc import Iterator
 
-from rules import gates
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Call, Function, Kind, Scope, Span, enclosing
+from rules.meaning.contexts import Context
+from rules.meaning.limits import gates
+from rules.meaning.usage.work import is_work
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.vocabulary import words
-from rules.work import is_work
 
 ABOUT = About(
     id="MTR-414",

@@ -8,17 +8,17 @@ Refuse or ask for consent at a cap, and record what was used even where it is no
 import re
 from collections.abc import Iterator
 
-from rules import gates
 from rules.code import Code
-from rules.contexts import Context
-from rules.counters import Change, Counter
 from rules.facts import Binary, Call, Expression, Function, Kind, Scope, chain, enclosing, fold, walk
-from rules.flow import follows
-from rules.limits import Limit, is_zero, lets_through, said_by
+from rules.meaning.contexts import Context
+from rules.meaning.flow import follows
+from rules.meaning.limits import gates
+from rules.meaning.limits.limits import Limit, is_zero, lets_through, said_by
+from rules.meaning.usage.counters import Change, Counter
+from rules.meaning.usage.takings import conditional
+from rules.meaning.values import resolved
+from rules.meaning.vocabulary import names_left, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
-from rules.takings import conditional
-from rules.values import resolved
-from rules.vocabulary import names_left, words
 
 ABOUT = About(
     id="MTR-410",
@@ -29,7 +29,13 @@ ABOUT = About(
     cwe=("CWE-770",),
     iso_25010="Interaction capability / user error protection",
     variants={
-        "cap-drops-usage": Variant("Usage beyond the limit is silently discarded", Severity.MEDIUM, ("L10", "E12")),
+        "cap-drops-usage": Variant(
+            "Usage beyond the limit is silently discarded",
+            Severity.MEDIUM,
+            ("L10", "E12"),
+            cwe=("CWE-684",),
+            classification=Classification.DEFICIENCY,
+        ),
     },
 )
 CAPS = re.compile(

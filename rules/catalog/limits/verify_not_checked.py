@@ -8,14 +8,15 @@ verdict, and refuse before any work is done.
 import re
 from collections.abc import Iterator
 
-from rules import gates, providers
-from rules.answers import answer_of
+from rules import providers
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Call, Kind, Member, Scope, Span, Start, Use, dotted, enclosing, fold, walk
+from rules.meaning.answers import answer_of
+from rules.meaning.contexts import Context
+from rules.meaning.limits import gates
+from rules.meaning.usage.takings import outer_of
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.takings import outer_of
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-412",

@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Call, Function, Kind, Scope, chain, enclosing, within
+from rules.meaning.contexts import Context
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-603",

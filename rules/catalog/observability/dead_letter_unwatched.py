@@ -8,11 +8,10 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Call, Expression, Object, Scope, Span, fold, walk
-from rules.periods import expressions
+from rules.meaning.contexts import Context
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-602",
@@ -64,7 +63,7 @@ def policies(code: Code) -> Iterator[tuple[Span, Scope, str]]:
             if named or any(sets(part) for part in walk(argument.value)):
                 yield call.span, call.scope, code.facts.text(call.span) + " " + code.facts.path
                 break
-    for whole, scope in expressions(code.facts):
+    for whole, scope in code.expressions:
         if any(sets(part) for part in walk(whole)) and not isinstance(whole, Call):
             yield whole.span, scope, code.facts.text(whole.span) + " " + code.facts.path
 

@@ -8,13 +8,13 @@ the age of the oldest as well.
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import Emission
 from rules.facts import Call, Kind, Scope, enclosing
-from rules.handlers import handlers_of
-from rules.outcomes import LOG_WORDS, LOST, outcome
+from rules.meaning.contexts import Context
+from rules.meaning.handlers import handlers_of
+from rules.meaning.outcomes import LOG_WORDS, LOST, outcome
+from rules.meaning.usage.emissions import Emission
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-601",

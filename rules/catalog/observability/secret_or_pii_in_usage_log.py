@@ -7,12 +7,12 @@ and prompts are personal data that nobody needs for a bill. Log an id, and send 
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.emissions import Emission
 from rules.facts import Call, Expression, Index, Kind, Literal, Member, Name, Template, enclosing, fold
-from rules.requests import carried
+from rules.meaning.contexts import Context
+from rules.meaning.usage.emissions import Emission
+from rules.meaning.usage.requests import carried
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-604",

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
-from rules.facts import Comment, Span, fold
+from rules.facts import Comment, Literal, Span, fold
+from rules.meaning.contexts import Context
+from rules.meaning.sql import Statement
+from rules.meaning.subjects import name_around
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.sql import Statement
-from rules.subjects import name_around
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-502",
@@ -23,7 +23,7 @@ ABOUT = About(
     classification=Classification.DEFICIENCY,
     classes=("T4",),
     cwe=("CWE-682",),
-    iso_25010="Functional suitability / functional correctness",
+    iso_25010="Functional suitability / functional correctness; Security / accountability",
 )
 SHOWS = frozenset("show display dashboard overview chart widget summary current stats view preview".split())
 BILLS = frozenset("bill billing billable invoice charge charges close rate rated".split())
@@ -98,7 +98,9 @@ def copied_prices(code: Code) -> Iterator[Finding]:
 def prices_after(code: Code, comment: Comment) -> Span | None:
     for assign in code.facts.assigns:
         below = 0 <= assign.span.line - comment.span.end_line <= NEAR
-        if below and any(len(PRICED & set(words(getattr(target, "text", "")))) > 0 for target in assign.targets):
+        value = assign.value
+        number = isinstance(value, Literal) and isinstance(value.value, int | float) and not isinstance(value.value, bool)
+        if below and number and any(len(PRICED & set(words(getattr(target, "text", "")))) > 0 for target in assign.targets):
             return assign.span
     return None
 

@@ -8,7 +8,6 @@ for.
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import (
     Assign,
     Branch,
@@ -26,8 +25,9 @@ from rules.facts import (
     walk,
     within,
 )
+from rules.meaning.contexts import Context
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-504",

@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Call, Kind, Scope, Span, enclosing, fold
-from rules.requests import carried, outermost, reads, trusted
+from rules.meaning.contexts import Context
+from rules.meaning.usage.requests import carried, outermost, reads, trusted
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.vocabulary import words
 
 ABOUT = About(
     id="MTR-501",

@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.contexts import Context
 from rules.facts import Call, Function, Kind, Object, Return, Scope, chain, enclosing, fold, walk, within
+from rules.meaning.contexts import Context
+from rules.meaning.vocabulary import names_counter, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
-from rules.vocabulary import names_counter, words
 
 ABOUT = About(
     id="MTR-503",

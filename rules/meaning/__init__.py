@@ -1,0 +1,1 @@
+"""What code means: from facts to usage, repeats, times and limits; what every rule is written in."""

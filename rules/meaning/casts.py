@@ -1,0 +1,63 @@
+"""Numbers out of JSON that are cast to whole ones: in SQL, in ClickHouse's functions and in SQLAlchemy's accessors."""
+
+import re
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.facts import Call, Expression, Index, Literal, Name, Scope, Span, Template, fold, walk
+from rules.meaning.usage.counters import statement_text
+from rules.meaning.vocabulary import words
+
+WHOLE = r"(?:int|integer|bigint|int4|int8|smallint)"
+KEY = r"(?:'(?P<k{0}>[^']*)'|\?|:\w+|%s|\$\d+|%\(\w+\)s)"
+SQL_CASTS = (
+    re.compile(rf"->>\s*{KEY.format(1)}\s*\)*\s*::\s*{WHOLE}\b", re.I),
+    re.compile(rf"cast\s*\(\s*[^()]*->>\s*{KEY.format(2)}\s*\)?\s*as\s+(?:{WHOLE}|signed|unsigned)\b", re.I),
+    re.compile(rf"JSONExtract(?:U?Int)\s*\([^,()]*,\s*{KEY.format(3)}\s*\)", re.I),
+)
+ACCESSORS = frozenset("asinteger".split())
+WHOLE_THINGS = frozenset(
+    "token tokens count counter requests calls id ids index retries attempts seats users version status code size bytes page "
+    "cached input output prompt completion".split()
+)
+"""What is counted in whole ones anyway; a property that the customer names can be anything."""
+
+
+def whole_casts(code: Code) -> Iterator[tuple[Span, Scope, str]]:
+    """Each cast, with the text that a message shows."""
+    seen: set[int] = set()
+    for whole, scope in code.expressions:
+        for part in walk(whole):
+            text = cast_in(code, part, scope) if part.span.start not in seen else ""
+            if text:
+                seen.add(part.span.start)
+                yield part.span, scope, text
+
+
+def cast_in(code: Code, part: Expression, scope: Scope) -> str:
+    if isinstance(part, Literal | Template):
+        text = statement_text(part)
+        found = next((hit for pattern in SQL_CASTS if (hit := pattern.search(text)) is not None), None)
+        key = next((key for key in found.groupdict().values() if key), "") if found is not None else ""
+        return found.group(0) if found is not None and not counted(key) else ""
+    if isinstance(part, Call) and fold(part.method) in ACCESSORS and not part.arguments and from_json(code, part, scope):
+        return code.facts.text(part.span)
+    return ""
+
+
+def counted(key: str) -> bool:
+    return bool(WHOLE_THINGS & set(words(key)))
+
+
+def from_json(code: Code, call: Call, scope: Scope) -> bool:
+    """`Event.payload[name].as_integer()`, directly or through a variable."""
+    if call.receiver is None:
+        return False
+    made: list[Expression | None] = [call.receiver]
+    if isinstance(call.receiver, Name):
+        made = [one.value for one in code.values.definitions.get(call.receiver.text, ())]
+    return any(isinstance(one, Index) and not counted(key_of(one.key)) for one in made)
+
+
+def key_of(key: Expression) -> str:
+    return str(key.value) if isinstance(key, Literal) else key.text if isinstance(key, Name) and key.text.isupper() else ""

@@ -1,0 +1,1 @@
+"""Where usage meets what is allowed."""

@@ -1,0 +1,1 @@
+"""What keeps one use from being booked twice, and what loses it."""

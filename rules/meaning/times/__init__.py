@@ -1,0 +1,1 @@
+"""Points and stretches of time, periods and their bounds."""

@@ -1,0 +1,1 @@
+"""Where usage is reported, counted, buffered and reserved."""

@@ -1,0 +1,163 @@
+"""What takes from a limit: counter writes, usage rows and the project's recorders, and whether the store tests again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rules.code import Code
+from rules.facts import Binary, Call, Compare, Expression, Facts, Literal, Name, Scope, Span, Template, Unary, fold, walk
+from rules.meaning.limits.limits import said_by
+from rules.meaning.usage.counters import Change, Counter
+from rules.meaning.usage.emissions import Emission, outer_calls
+from rules.meaning.usage.writes import INSERTS, inserts_usage
+from rules.meaning.values import definitions_at
+from rules.meaning.vocabulary import names_left, names_used, releases, words
+
+COMPARING = frozenset(
+    "gte gt lt lte ge le greaterthan lessthan greaterthanorequal lessthanorequal attributegreaterthan".split()
+)
+COUNTED = frozenset("count countdocuments".split())
+COMPARING_ENDS = ("__gte", "__gt", "__lte", "__lt")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taking:
+    """One write that uses up what a limit allows."""
+
+    span: Span
+    scope: Scope
+    what: str
+    """How a message says it: "`credits` is written", "`recordUsage` is called"."""
+    call: Call | None
+    counter: Counter | None = None
+    emission: Emission | None = None
+
+
+def takings(code: Code) -> Iterator[Taking]:
+    """In no particular order; refunds and resets left out."""
+    for counter in code.counters:
+        if takes(code, counter):
+            yield Taking(counter.span, counter.scope, f"`{counter.name}` is written", counter.call, counter)
+    for emission in code.emissions:
+        if emission.record is None and not gives_back(emission.call):
+            yield Taking(emission.call.span, emission.scope, f"{emission.title} is called", emission.call, None, emission)
+    for call in code.facts.calls:
+        if inserts_usage(call):
+            yield Taking(call.span, call.scope, f"`{call.name}` writes the usage", call)
+        elif writes_less(call):
+            yield Taking(call.span, call.scope, f"`{call.name}` writes what is left", call)
+
+
+def writes_less(call: Call) -> bool:
+    """`updateUserCredits(id, credits - cost)`: the project's own setter is given a balance that was worked out here."""
+    said = words(call.method)
+    if not said or said[0] not in ("update", "set", "save", "write", "store") or not names_left("_".join(said[1:])):
+        return False
+    return any(
+        isinstance(argument.value, Binary) and argument.value.operator == "-" and names_left(said_by(argument.value.left))
+        for argument in call.arguments
+    )
+
+
+def one_more(code: Code, counted: Expression) -> Iterator[Taking]:
+    """`n = await db.run.count(…)` and then `db.run.create(…)`: one more row of what was counted."""
+    if not isinstance(counted, Call) or fold(counted.method) not in COUNTED:
+        return
+    owner = counted.name.rpartition(".")[0]
+    for call in code.facts.calls:
+        if owner and call.name.rpartition(".")[0] == owner and fold(call.method) in INSERTS:
+            yield Taking(call.span, call.scope, f"`{call.name}` adds one more", call)
+
+
+def takes(code: Code, counter: Counter) -> bool:
+    """Whether a counter moves towards its limit: what was used grows, what is left shrinks."""
+    if counter.change is Change.SUBTRACT:
+        return not names_used(counter.name)
+    if counter.change is Change.ADD:
+        return not names_left(counter.name) and not is_minus(counter.amount)
+    return counter.change is Change.SET and changed_before(code, counter)
+
+
+def changed_before(code: Code, counter: Counter) -> bool:
+    """`limitCounter += 1; update({ limitCounter })`: the new value was worked out from one that was read."""
+    value = counter.value
+    if isinstance(value, Name):
+        return any(one.how == "change" for one in definitions_at(code.values, value.text, counter.scope, counter.span.start))
+    return False
+
+
+def gives_back(call: Call) -> bool:
+    return releases(call.method) or any(is_minus(argument.value) for argument in call.arguments)
+
+
+def is_minus(amount: Expression | None) -> bool:
+    return isinstance(amount, Unary) and amount.operator == "-"
+
+
+def conditional(facts: Facts, call: Call | None) -> bool:
+    """A write with a comparison in its condition: `{ credits: { gte: cost } }`, `.gte("credits", n)`, `WHERE used < n`."""
+    return call is not None and any(compares(one) for one in fluent(facts, call))
+
+
+def fluent(facts: Facts, call: Call) -> Iterator[Call]:
+    """All calls of the chain that a call is a part of: `db.Model(u).Where("…").Update("…", n)`."""
+    yield call
+    inner = call.receiver
+    while inner is not None:
+        if isinstance(inner, Call):
+            yield inner
+        inner = getattr(inner, "receiver", None) or getattr(inner, "object", None)
+    outer = outer_of(facts)
+    while id(call) in outer:
+        call = outer[id(call)]
+        yield call
+
+
+@lru_cache(maxsize=8)
+def outer_of(facts: Facts) -> dict[int, Call]:
+    return outer_calls(facts)
+
+
+def compares(call: Call) -> bool:
+    if fold(call.method).lstrip("$") in COMPARING:
+        return True
+    for argument in call.arguments:
+        if (argument.name or "").endswith(COMPARING_ENDS):
+            return True
+        text = text_of(argument.value).lower()
+        condition = text.partition("where")[2] if "where" in text else text if fold(call.method) in ("where", "filter") else ""
+        if any(sign in condition for sign in "<>"):
+            return True
+        for part in walk(argument.value):
+            if isinstance(part, Compare) and part.operator in ("<", ">", "<=", ">="):
+                return True
+            if isinstance(part, Call) and fold(part.method).lstrip("$") in COMPARING:
+                return True
+            if any(fold(entry.name or "").lstrip("$") in COMPARING for entry in getattr(part, "entries", ())):
+                return True
+            if "conditionexpression" in fold(" ".join(entry.name or "" for entry in getattr(part, "entries", ()))):
+                return True
+    return False
+
+
+def text_of(expression: Expression) -> str:
+    """The text of a string or template anywhere in an expression, with `?` for what is filled in."""
+    match expression:
+        case Literal(value=str(text)):
+            return text
+        case Template(parts=inside):
+            return "".join(text_of(part) if isinstance(part, Literal) else "?" for part in inside)
+        case Call(arguments=arguments):
+            return " ".join(text_of(argument.value) for argument in arguments)
+        case _:
+            return ""
+
+
+def amount_of(taking: Taking) -> Expression | None:
+    """How much is taken, where it can be seen."""
+    return taking.counter.amount if taking.counter is not None else None
+
+
+def same_thing(reading: Expression, taking: Taking) -> bool:
+    """Whether a limit's reading and a write are of one counter, by name."""
+    return taking.counter is not None and fold(said_by(reading)) == fold(taking.counter.name)
