@@ -22,7 +22,6 @@ UNREAD = {
     ".swift": "Swift",
     ".ex": "Elixir",
     ".exs": "Elixir",
-    ".sql": "SQL",
     ".prisma": "Prisma",
     ".vue": "Vue",
     ".svelte": "Svelte",
@@ -43,5 +42,5 @@ def front_end(path: str) -> Lower | None:
 
 def path_for(language: str) -> str:
     """A path of that language, for code that has none: an example, a pasted snippet."""
-    endings = {"python": "py", "typescript": "ts", "tsx": "tsx", "javascript": "js", "jsx": "jsx", "go": "go"}
+    endings = {"python": "py", "typescript": "ts", "tsx": "tsx", "javascript": "js", "jsx": "jsx", "go": "go", "sql": "sql"}
     return f"example.{endings[language]}"

@@ -491,4 +491,25 @@ type usageLog struct {
 }
 """,
     ),
+    Example(
+        "sql",
+        """
+CREATE TABLE invoice_lines (  -- <- finding
+    id BIGINT PRIMARY KEY,
+    usage_quantity BIGINT NOT NULL,
+    amount DOUBLE PRECISION NOT NULL
+);
+""",
+    ),
+    Example(
+        "sql",
+        """
+-- Money of the billing period in minor units; a semicolon in a comment; ends nothing.
+CREATE TABLE invoice_lines (
+    id BIGINT PRIMARY KEY,
+    usage_quantity DOUBLE PRECISION NOT NULL,
+    amount NUMERIC(20, 6) NOT NULL DEFAULT '0;0'
+);
+""",
+    ),
 )
