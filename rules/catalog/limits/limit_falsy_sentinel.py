@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import (
+    Call,
     Compare,
     Expression,
     Index,
@@ -85,7 +86,7 @@ def unjudged(code: Code, scope: Scope) -> bool:
 
 def skipped_by_truth(code: Code, limit: Limit) -> Iterator[Finding]:
     """`if (limit && used >= limit)`."""
-    if not limit.refuses or not is_limit(code, limit):
+    if not limit.refuses or not is_limit(code, limit) or is_page(limit):
         return
     text = code.facts.text(limit.limit.span)
     for whole in walk(limit.test.value):
@@ -101,6 +102,13 @@ def skipped_by_truth(code: Code, limit: Limit) -> Iterator[Finding]:
                 if not documented(code, part.span) and not meant(code, parts, text):
                     yield finding(code, part, limit.span, "skips this test", present(code, part))
                 return
+
+
+def is_page(limit: Limit) -> bool:
+    """`if limit and len(rows) >= limit`: how many rows are wanted, not how much a customer may use."""
+    used = limit.used
+    counts = (isinstance(used, Call) and used.method == "len") or (isinstance(used, Member) and used.name in ("length", "size"))
+    return counts and isinstance(limit.limit, Name)
 
 
 def meant(code: Code, parts: list[Expression], text: str) -> bool:
@@ -372,6 +380,15 @@ def enforce_documented(account, plan):
 def page(request, invoices):
     limit = int(request.args.get("limit") or 20)
     return invoices[: limit or 20]
+
+
+def usage_rows(rows, limit):
+    found = []
+    for row in rows:
+        found.append(row)
+        if limit and len(found) >= limit:
+            break
+    return found
 """,
     ),
     Example(
