@@ -226,7 +226,7 @@ def finding(test: Test, write: Span, done: list[Work], ignored: Call | None, sur
         cause=write,
         description=f"Two runs at once both pass this test of the state, and {what} happens twice.{lock}"
         if span is not write
-        else f"The new state is written whatever the old one is by now, two runs at once get here and {what} happens twice.",
+        else f"The new state is written whatever the old one is by now: two runs at once get here, and {what} happens twice.",
         remediation=(
             'Lock the row with `Clauses(clause.Locking{Strength: "UPDATE"})`.'
             if ignored is not None

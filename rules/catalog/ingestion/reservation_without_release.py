@@ -152,7 +152,7 @@ def unsettled(code: Code, taken: Call, function: Scope) -> Iterator[Finding]:
     if not kept:
         return
     here = next((one for one in reversed(kept) if is_added(code, one.span)), kept[-1])
-    more = f", nor on {len(kept) - 1} more" if len(kept) > 1 else ""
+    more = f", and {len(kept) - 1} more exits do the same" if len(kept) > 1 else ""
     yield Finding(
         span=here.span,
         cause=taken.span,
