@@ -21,11 +21,6 @@ class Severity(StrEnum):
         """0 is the gravest."""
         return list(Severity).index(self)
 
-    @property
-    def softer(self) -> "Severity":
-        """One step down, as for a meter that feeds only a soft limit."""
-        return list(Severity)[min(self.rank + 1, 3)]
-
 
 class Confidence(StrEnum):
     """How sure a finding is. CERTAIN: no code elsewhere could make it right. POSSIBLE is never a comment."""

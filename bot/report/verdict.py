@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from rules.report import Report, Reported
 from rules.rule import Confidence, Severity
+from rules.sections import TITLES
 
 LEGEND = {
     "critical": "usage lost or double-counted in production",
@@ -11,15 +12,8 @@ LEGEND = {
     "medium": "a gap with real revenue impact",
     "low": "a defensive improvement",
 }
-SECTIONS = {
-    "ingestion": "Event Ingestion Reliability",
-    "deduplication": "Deduplication & Idempotency",
-    "aggregation": "Aggregation Logic",
-    "limits": "Limits & Overage Handling",
-    "transparency": "Customer Transparency",
-    "observability": "Observability & Alerting",
-}
-"""Sections 3 to 8 of every report, in order."""
+SECTIONS = TITLES
+"""Sections 3 to 8 of every report, in order, as the engine names them."""
 HOW_SCORED = (
     "A dimension starts at 10 and loses, for each finding, severity (critical 4, high 2, medium 1, low 0.5) times confidence "
     "(certain 1, likely 0.75, possible 0.25), down to 1. The score is the weighted mean of the dimensions that this code "

@@ -298,11 +298,6 @@ def arm_of(scope: Scope, test: Test) -> str | None:
     return None
 
 
-def guarded_by(scope: Scope, test: Test) -> bool:
-    """Whether a scope lies in a branch of this test."""
-    return arm_of(scope, test) is not None
-
-
 def lets_through(facts: Facts, limit: Limit, scope: Scope) -> bool:
     """Whether a scope after a limit is reached only with room: its refusal leaves, or the scope is in the arm for room."""
     arm = arm_of(scope, limit.test)

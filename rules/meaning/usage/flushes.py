@@ -18,7 +18,6 @@ from rules.facts import (
     Start,
     Use,
     chain,
-    enclosing,
     fold,
     within,
 )
@@ -157,10 +156,6 @@ def header(code: Code, function: Scope) -> Span:
     end = source.find(b"\n", start)
     end = function.span.end if end < 0 else min(end, function.span.end)
     return Span(function.span.line, function.span.line, start, end)
-
-
-def called_in(code: Code, closing: Scope, flush: Flush) -> Call | None:
-    return next((call for call in starts_of(code, flush) if enclosing(call.scope, Kind.FUNCTION) is closing), None)
 
 
 def unheard(code: Code) -> Iterator[tuple[Flush, Call, Scope]]:
