@@ -21,8 +21,9 @@ demo: install
 serve: install
 	$(BIN)/meteraudit serve
 
+# pytest would keep its last temporary folders outside the checkout.
 test: install lint
-	$(BIN)/pytest
+	@folder=$$(mktemp -d) && { $(BIN)/pytest --basetemp $$folder/pytest; code=$$?; rm -rf $$folder; exit $$code; }
 
 lint: install
 	$(BIN)/ruff format --check .
