@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rules import catalog
+from rules.examples import examples_of
 from rules.rule import Example, Rule, Severity
 from rules.sections import TITLES
 
@@ -39,7 +40,7 @@ def described(rule: Rule) -> dict[str, object]:
         "classes": list(about.classes),
         "cwe": list(about.cwe),
         "iso_25010": about.iso_25010,
-        "languages": sorted({example.language for example in rule.examples}),
+        "languages": sorted({example.language for example in examples_of(rule)}),
         "variants": {
             name: {
                 "title": one.title,
@@ -57,8 +58,8 @@ def page(rule: Rule) -> str:
     parts = [f"# {about.id} {rule.name}: {about.title}", rule.page, facts(rule)]
     if about.variants:
         parts.append("\n".join(f"- Variant `{name}`: {one.title}" for name, one in about.variants.items()))
-    bad = [example for example in rule.examples if "<- finding" in example.code]
-    good = [example for example in rule.examples if "<- finding" not in example.code]
+    bad = [example for example in examples_of(rule) if "<- finding" in example.code]
+    good = [example for example in examples_of(rule) if "<- finding" not in example.code]
     for heading, examples in (("Bad", bad), ("Good", good)):
         if examples:
             parts += [f"## {heading}", *map(fenced, examples)]
@@ -99,7 +100,7 @@ def as_markdown(rules: Iterable[Rule]) -> str:
             str(rule.about.classification),
             " ".join(rule.about.classes),
             rule.about.title,
-            " ".join(sorted({example.language for example in rule.examples})),
+            " ".join(sorted({example.language for example in examples_of(rule)})),
         )
         for rule in ordered
     ]

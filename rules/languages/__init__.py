@@ -29,6 +29,24 @@ UNREAD = {
 """Code that no front end reads yet: a report names such files, since silence must mean clean."""
 
 
+ENDINGS = {
+    "python": "py",
+    "typescript": "ts",
+    "tsx": "tsx",
+    "javascript": "js",
+    "jsx": "jsx",
+    "go": "go",
+    "sql": "sql",
+    "ruby": "rb",
+    "php": "php",
+    "java": "java",
+    "csharp": "cs",
+    "kotlin": "kt",
+    "rust": "rs",
+}
+"""The usual file ending of a language, named as in a Markdown fence."""
+
+
 @cache
 def _by_suffix() -> dict[str, Lower]:
     modules = [import_module(f"{__name__}.{one.name}") for one in pkgutil.iter_modules(__path__)]
@@ -42,5 +60,4 @@ def front_end(path: str) -> Lower | None:
 
 def path_for(language: str) -> str:
     """A path of that language, for code that has none: an example, a pasted snippet."""
-    endings = {"python": "py", "typescript": "ts", "tsx": "tsx", "javascript": "js", "jsx": "jsx", "go": "go", "sql": "sql"}
-    return f"example.{endings[language]}"
+    return f"example.{ENDINGS[language]}"

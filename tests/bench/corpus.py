@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rules import catalog
+from rules.examples import examples_of
 from rules.judge import RELEVANT, out_of_bounds
 from rules.languages import front_end, path_for
 
@@ -86,7 +87,7 @@ def generated() -> Iterator[Sample]:
     """For each language a long file of billing code, from the rules' examples, and a long one of plain code."""
     for language, plain in PLAIN.items():
         suffix = Path(path_for(language)).suffix
-        examples = [one.code for rule in catalog.rules() for one in rule.examples if one.language == language]
+        examples = [one.code for rule in catalog.rules() for one in examples_of(rule) if one.language == language]
         yield Sample(f"generated/billing{suffix}", repeated(examples))
         yield Sample(f"generated/plain{suffix}", repeated([plain]))
 

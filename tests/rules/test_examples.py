@@ -1,21 +1,24 @@
 """A rule's examples are its tests."""
 
 import re
+from importlib.resources import files
 
 import pytest
 
 from rules.catalog import rules
 from rules.code import OwnNames
+from rules.examples import examples_of, languages, parsed
 from rules.judge import Around, judge
+from rules.languages import path_for
 from rules.rule import Example, Rule
 from tests.rules.examples import applied, code_of, found_by, marked
 
 
 def cases(bad: bool) -> list[object]:
     return [
-        pytest.param(rule, example, id=f"{rule.name}-{example.language}-{rule.examples.index(example)}")
+        pytest.param(rule, example, id=f"{rule.name}-{example.language}-{number}")
         for rule in rules()
-        for example in rule.examples
+        for number, example in enumerate(examples_of(rule))
         if bool(marked(example).lines) is bad
     ]
 
@@ -73,6 +76,22 @@ def test_a_rule_has_a_page_an_id_and_both_kinds_of_examples(rule: Rule) -> None:
     assert rule.page
     assert any(marked(example).lines for example in rule.examples)
     assert any(not marked(example).lines for example in rule.examples)
+
+
+def test_every_file_of_examples_belongs_to_a_rule_and_is_in_its_language() -> None:
+    names = {rule.name for rule in rules()}
+    for language in languages():
+        for file in (files("rules.examples") / language).iterdir():
+            assert file.name.removesuffix(".txt") in names
+            assert {path_for(language).rpartition(".")[2]} == {
+                one.path.rpartition(".")[2] for one in parsed(language, file.read_text())
+            }
+
+
+def test_an_example_in_a_file_carries_what_was_before_and_what_lies_beside_it() -> None:
+    found = parsed("ruby", "--- a.rb (before) ---\nx\n--- b.rb (context) ---\ny\n--- a.rb ---\nz\n--- c.rb ---\nw\n")
+
+    assert [Example("ruby", "z\n", "a.rb", "x\n", {"b.rb": "y\n"}), Example("ruby", "w\n", "c.rb")] == found
 
 
 def test_no_two_rules_share_an_id() -> None:
