@@ -14,7 +14,6 @@ UNREAD = {
     ".rb": "Ruby",
     ".php": "PHP",
     ".java": "Java",
-    ".cs": "C#",
     ".kt": "Kotlin",
     ".kts": "Kotlin",
     ".rs": "Rust",

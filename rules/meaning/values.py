@@ -205,12 +205,15 @@ CLOCK_CALLS = frozenset(
     "time.time time.timens time.monotonic datetime.now datetime.utcnow datetime.today date.today timezone.now date.now "
     "performance.now time.now instant.now localdate.now zoneddatetime.now moment moment.utc dayjs dayjs.utc "
     "pendulum.now arrow.utcnow arrow.now datetime.datetime.now datetime.datetime.utcnow timezone.localtime "
+    "datetime.today datetimeoffset.utcnow datetimeoffset.now getutcnow getlocalnow timeprovider.getutcnow "
+    "timeprovider.getlocalnow "
     "getcurrenttime currenttimestamp time.perfcounter process.hrtime gettimestamp utcnow clock.now".split()
 )
 RANDOM_CALLS = frozenset(
     "uuid4 uuid1 uuid7 uuidv4 uuidv1 uuidv7 randomuuid nanoid ulid cuid cuid2 createid customalphabet tokenhex tokenurlsafe "
     "tokenbytes urandom getrandombits randombytes newstring newuuid newulid newrandom mustnewv4 newv4 newv7 ksuid "
-    "xid randomhex randomstring genid shortuuid getuuid generateuuid guid newguid getrandomstring".split()
+    "xid randomhex randomstring genid shortuuid getuuid generateuuid guid newguid createversion7 newulid "
+    "getrandomstring".split()
 )
 RANDOM_MODULES = frozenset("random secrets rand crypto/rand math/rand".split())
 SEEN_THROUGH = frozenset(
@@ -219,6 +222,8 @@ SEEN_THROUGH = frozenset(
     "createhash createhmac encode decode encodetostring join concat replace slice substring substr lower upper tolowercase "
     "touppercase strip trim sprintf sprint valueof bytes sum256 uuid5 uuidv5 v5 newsha1 newsha256 tojson stringify dumps "
     "utc local add sub addseconds fromtimestamp parse tofixed max min itoa formatint epoch value to ptr pointer topt of "
+    "adddays addhours addminutes addmonths addmilliseconds tounixtimeseconds tounixtimemilliseconds touniversaltime tounixtime "
+    "tryparse tolocaltime todatetimeoffset tolowerinvariant toupperinvariant tohexstring hashdata computehash getbytes "
     "astimezone replaceall padstart toepochmilli toinstant epochsecond getepochsecond b64encode hash new".split()
 )
 
@@ -229,7 +234,7 @@ def is_clock(call: Call) -> bool:
     if folded == "date":
         return call.constructs and not call.arguments
     tail = ".".join(folded.split(".")[-2:])
-    return (folded in CLOCK_CALLS or tail in CLOCK_CALLS) and not any(
+    return (folded in CLOCK_CALLS or tail in CLOCK_CALLS or tail.endswith((".utcnow", ".getutcnow"))) and not any(
         isinstance(argument.value, Call | Literal) and folded.startswith(("moment", "dayjs")) for argument in call.arguments
     )
 
@@ -410,10 +415,11 @@ def named_entry(whole: Object, name: str | None) -> Entry | None:
 
 
 REQUEST_NAMES = frozenset("req request httprequest".split())
-REQUEST_CONTEXTS = frozenset("c ctx context event".split())
+REQUEST_CONTEXTS = frozenset("c ctx context event httpcontext".split())
 REQUEST_PARTS = frozenset(
     "body json query params form args headers get_json data post values payload querystringparameters input bind "
-    "shouldbindjson formvalue formdata queryparams pathparams rawbody getjson files jsonbody".split()
+    "shouldbindjson readfromjson "
+    "form routevalues formvalue formdata queryparams pathparams rawbody getjson files jsonbody".split()
 )
 BODY_MODELS = ("body", "payload", "request", "input")
 
