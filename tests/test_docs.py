@@ -253,14 +253,14 @@ def language(suffix: str) -> str:
 
 
 def test_the_bounds_in_the_readme_are_those_of_the_program() -> None:
-    from bot import reading
+    from bot import choosing
     from rules import judge
 
     limits = " ".join(section("Limits").split())
 
     assert f"over {judge.SIZE // 1024} kB" in limits
     assert f"over {judge.LINE // 1024} kB" in limits
-    assert f"{reading.FILES:,} files or {reading.TOTAL_BYTES // 1024**2} MB" in limits
+    assert f"{choosing.REQUESTS} requests to GitHub or {choosing.TOTAL_BYTES // 1024**2} MB" in limits
 
 
 def test_the_tables_of_rules_are_fresh() -> None:
