@@ -252,15 +252,23 @@ def language(suffix: str) -> str:
     return next((name for part, name in names.items() if part in suffix), suffix)
 
 
+def test_the_commands_for_comments_are_those_that_help_answers() -> None:
+    from bot.commands import HELP
+
+    table = [line for line in HELP.split("\n") if line.startswith("|")]
+
+    assert table == [line for line in section("On the pull request").split("\n") if line.startswith("|")]
+
+
 def test_the_bounds_in_the_readme_are_those_of_the_program() -> None:
-    from bot import reading
+    from bot import choosing
     from rules import judge
 
     limits = " ".join(section("Limits").split())
 
     assert f"over {judge.SIZE // 1024} kB" in limits
     assert f"over {judge.LINE // 1024} kB" in limits
-    assert f"{reading.FILES:,} files or {reading.TOTAL_BYTES // 1024**2} MB" in limits
+    assert f"{choosing.REQUESTS} requests to GitHub or {choosing.TOTAL_BYTES // 1024**2} MB" in limits
 
 
 def test_the_tables_of_rules_are_fresh() -> None:
