@@ -56,7 +56,8 @@ WEAK_EVIDENCE = frozenset(
 )
 
 OTHER_METERS = frozenset(
-    "opentelemetry @opentelemetry prometheus prometheusclient prom-client promclient micrometer statsd datadog".split()
+    "opentelemetry @opentelemetry prometheus prometheusclient prom-client promclient micrometer statsd datadog "
+    "system.diagnostics.metrics".split()
 )
 
 
