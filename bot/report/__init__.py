@@ -24,6 +24,12 @@ def _json(report: Report) -> str:
     return as_json(report).decode()
 
 
+def _sarif(report: Report) -> str:
+    from bot.report.sarif import as_sarif
+
+    return as_sarif(report)
+
+
 def _github(report: Report) -> str:
     from bot.report.workflow import as_commands
 
@@ -34,6 +40,7 @@ FORMATS: Mapping[str, Callable[[Report], str]] = {
     "text": _text,
     "markdown": _markdown,
     "json": _json,
+    "sarif": _sarif,
     "github": _github,
 }
 """What `--format` takes. Every text ends in a newline."""
