@@ -30,6 +30,12 @@ def _sarif(report: Report) -> str:
     return as_sarif(report)
 
 
+def _html(report: Report) -> str:
+    from bot.report.html import as_html
+
+    return as_html(report)
+
+
 def _github(report: Report) -> str:
     from bot.report.workflow import as_commands
 
@@ -41,6 +47,7 @@ FORMATS: Mapping[str, Callable[[Report], str]] = {
     "markdown": _markdown,
     "json": _json,
     "sarif": _sarif,
+    "html": _html,
     "github": _github,
 }
 """What `--format` takes. Every text ends in a newline."""
