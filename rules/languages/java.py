@@ -219,7 +219,8 @@ def catch_clause(low: Lowering, node: Node, scope: Scope, tried: Scope) -> None:
 def synchronized(low: Lowering, node: Node, scope: Scope) -> None:
     lock = next((child for child in inside(low, node) if child.type == "parenthesized_expression"), None)
     items = (expression(low, lock, scope),) if lock is not None else ()
-    block(low, node.child_by_field_name("body"), low.scope(Kind.WITH, node, scope, With(items)))
+    word = Name(span(node.children[0]), "synchronized")
+    block(low, node.child_by_field_name("body"), low.scope(Kind.WITH, node, scope, With((word, *items))))
 
 
 def return_statement(low: Lowering, node: Node, scope: Scope) -> None:

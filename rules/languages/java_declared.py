@@ -149,7 +149,7 @@ def variable(low: Lowering, node: Node, declarator: Node, scope: Scope, empty: s
     value = expression(low, written, scope, bound(PLAIN, (target,))) if written is not None else None
     if kind == "var" and written is not None and written.type == "object_creation_expression":
         kind = low.text(field(written, "type"))
-    if (scope, target.text) not in low.types or scope.kind is not Kind.CLASS:
+    if (scope, target.text) not in low.declared or scope.kind is not Kind.CLASS:
         declare(low, target.text, scope, kind)
     operator = "=" if value is not None else empty
     place = span(node) if node.named_child_count < 4 else span(declarator)
@@ -183,6 +183,8 @@ def method_declaration(low: Lowering, node: Node, scope: Scope) -> None:
 
 def function(low: Lowering, node: Node, scope: Scope, how: How, name: str, marks: tuple[Expression, ...] = ()) -> Scope:
     written = modifiers(low, node)
+    if "synchronized" in written:
+        marks = (*marks, Name(span(node.children[0]), "synchronized"))
     kind = node.child_by_field_name("type")
     listed = parameters(low, node.child_by_field_name("parameters"))
     head = Function(

@@ -36,13 +36,13 @@ def simple(written: str) -> str:
 
 
 def declare(low: Lowering, name: str, scope: Scope, written: str = "") -> None:
-    low.types[scope, name] = written
+    low.declared[scope, name] = written
 
 
 def declared_type(low: Lowering, name: str, scope: Scope) -> str:
     """The type of a variable, parameter or field, without type arguments; empty where none is written."""
-    holder = next((outer for outer in chain(scope) if (outer, name) in low.types), None)
-    return simple(low.types[holder, name]) if holder is not None else ""
+    holder = next((outer for outer in chain(scope) if (outer, name) in low.declared), None)
+    return simple(low.declared[holder, name]) if holder is not None else ""
 
 
 def type_of(low: Lowering, one: Expression, scope: Scope) -> str:
@@ -51,7 +51,7 @@ def type_of(low: Lowering, one: Expression, scope: Scope) -> str:
         return declared_type(low, one.text, scope)
     if isinstance(one, Member) and isinstance(one.object, Name) and one.object.text == "this":
         holder = enclosing(scope, Kind.CLASS)
-        return simple(low.types.get((holder, one.name), "")) if holder is not None else ""
+        return simple(low.declared.get((holder, one.name), "")) if holder is not None else ""
     if isinstance(one, Call) and one.constructs:
         return simple(one.name)
     return ""
@@ -60,9 +60,9 @@ def type_of(low: Lowering, one: Expression, scope: Scope) -> str:
 def name_of(low: Lowering, node: Node, scope: Scope) -> Expression:
     """A bare name. That of an instance's field reads `this.field`, as other languages must write it."""
     text = low.text(node)
-    holder = next((outer for outer in chain(scope) if (outer, text) in low.types), None)
+    holder = next((outer for outer in chain(scope) if (outer, text) in low.declared), None)
     made = Name(span(node), text)
-    if holder is None or holder.kind is not Kind.CLASS or low.types[holder, text].startswith(SHARED):
+    if holder is None or holder.kind is not Kind.CLASS or low.declared[holder, text].startswith(SHARED):
         return made
     return Member(made.span, Name(made.span, "this"), text)
 
