@@ -58,7 +58,7 @@ WAITS = frozenset("join block await awaitSingle awaitFirst awaitSingleOrNull blo
 """What waits for a result that comes later."""
 SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "remainder": "%"}
 DETACHES = frozenset("runAsync supplyAsync execute submit launch async start startVirtualThread".split())
-POOL = frozenset("executor executors pool completablefuture thread globalscope scope scheduler workers threads".split())
+POOL = frozenset("executor executors pool future completablefuture thread globalscope scope scheduler workers threads".split())
 FAILS = frozenset("exceptionally onErrorResume onErrorReturn onErrorContinue doOnError onErrorMap recover".split())
 EMPTY_LISTS = LISTS - {"List", "Collection", "Queue", "Deque", "Set", "MutableList", "MutableSet"}
 EMPTY_MAPS = MAPS - {"Map", "MutableMap", "SortedMap", "ConcurrentMap"}

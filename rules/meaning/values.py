@@ -225,8 +225,8 @@ SEEN_THROUGH = frozenset(
     "utc local add sub addseconds fromtimestamp parse tofixed max min itoa formatint epoch value to ptr pointer topt of "
     "astimezone replaceall padstart toepochmilli toinstant epochsecond getepochsecond b64encode hash new long double short "
     "intvalue longvalue doublevalue parselong parsedouble formatted toepochsecond ofepochmilli ofepochsecond atzone "
-    "truncatedto getmillis sha256hex nameuuidfrombytes getbytes hashstring tolong toint todouble tobigdecimal tolocaldate todate "
-    "getlong requirenonnull".split()
+    "truncatedto getmillis sha256hex nameuuidfrombytes getbytes hashstring tolong toint todouble tobigdecimal tolocaldate "
+    "todate getlong requirenonnull".split()
 )
 
 
