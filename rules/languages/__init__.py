@@ -13,7 +13,6 @@ Lower = Callable[[str, bytes], Facts]
 UNREAD = {
     ".rb": "Ruby",
     ".php": "PHP",
-    ".java": "Java",
     ".cs": "C#",
     ".kt": "Kotlin",
     ".kts": "Kotlin",

@@ -97,6 +97,8 @@ class Lowering:
     """Names exported apart from their declaration."""
     later: list[tuple[Node, Scope, list[tuple[Expression, Node]]]] = dataclasses.field(default_factory=list)
     """Bodies of callbacks that take the error of a call, until that call is made."""
+    declared: dict[tuple[Scope, str], str] = dataclasses.field(default_factory=dict)
+    """Where types are written: that of a field, parameter or variable, by the scope that declares it."""
 
     def text(self, node: Node) -> str:
         return self.source[node.start_byte : node.end_byte].decode(errors="replace")

@@ -25,14 +25,22 @@ REDELIVERED = frozenset({Context.WEBHOOK, Context.WORKER, Context.SCHEDULE})
 """Contexts that run again by themselves after a failure."""
 
 HTTP = frozenset("get post put patch delete all use route options head handle handlefunc mutation query api_route".split())
+MAPPINGS = frozenset("getmapping postmapping putmapping patchmapping deletemapping requestmapping".split())
 ROUTERS = frozenset("app router api server r mux e g group blueprint bp fastify hono route routes http".split())
 NEXT_METHODS = frozenset("GET POST PUT PATCH DELETE".split())
 REQUEST_TYPES = re.compile(
     r"http\.ResponseWriter|gin\.Context|echo\.Context|fiber\.Ctx|NextRequest|NextApiRequest|\bRequest\b|APIGatewayProxy|"
-    r"FastifyRequest|HttpRequest"
+    r"FastifyRequest|HttpRequest|HttpServletRequest|ServerRequest|RoutingContext|ApplicationCall|@(?:Request|Query|Path)Param\b|"
+    r"@RequestBody\b|@PathVariable\b"
 )
-WORK_TYPES = re.compile(r"\bJob\b|SQSEvent|SqsEvent|ConsumerMessage|kafka\.Message|ConsumeMessage|amqp\.Delivery|\bDelivery\b")
-TASKS = frozenset("task shared_task actor job processor process periodic_task message_pattern event_pattern".split())
+WORK_TYPES = re.compile(
+    r"\bJob\b|SQSEvent|SqsEvent|ConsumerMessage|kafka\.Message|ConsumeMessage|amqp\.Delivery|\bDelivery\b|"
+    r"\bConsumerRecords?\b|\bKinesisEvent\b|\bAcknowledgment\b|\bJmsMessage\b|JobExecutionContext|ChunkContext|StepContribution"
+)
+TASKS = frozenset(
+    "task shared_task actor job processor process periodic_task message_pattern event_pattern kafka_listener sqs_listener "
+    "rabbit_listener jms_listener stream_listener incoming pulsar_listener kafka_handler rabbit_handler topic queue".split()
+)
 SCHEDULES = frozenset("cron interval periodic_task scheduled scheduled_job crontab every".split())
 WORKERS = frozenset(
     "worker process consume consumer basic_consume createfunction run subscribe eachmessage eachbatch on_message "
@@ -49,6 +57,8 @@ TEST_PATH = re.compile(
 )
 SCRIPT_PATH = re.compile(r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|backfill)[^/]*|seeds?|migrations?)/")
 SCHEDULE_PATH = re.compile(r"(^|/)(crons?|schedules?|scheduled)(/|\.|-|_)", re.I)
+MAIN_CODE = re.compile(r"(?:^|/)src/(?:\w*[mM]ain)/(?:java|kotlin|scala|groovy)/.*/")
+"""Below this the folders of Maven and Gradle are the names of packages: `com/acme/sample` is no sample."""
 BROWSER_NAMES = frozenset("window document localStorage sessionStorage navigator".split())
 STATE_LIBRARIES = frozenset("zustand pinia jotai recoil react-redux @reduxjs/toolkit mobx-react valtio".split())
 HOOKS = frozenset("usestate useeffect usememo usecallback useref usecontext usereducer".split())
@@ -56,7 +66,8 @@ HOOKS = frozenset("usestate useeffect usememo usecallback useref usecontext user
 
 def context_of(facts: Facts, scope: Scope) -> Context:
     """The context of the function around a scope. A function inside another has the outer one's, where its own is unknown."""
-    if TEST_PATH.search(facts.path):
+    path = MAIN_CODE.sub("/", facts.path)
+    if TEST_PATH.search(path):
         return Context.TEST
     if is_browser(facts):
         return Context.BROWSER
@@ -65,7 +76,7 @@ def context_of(facts: Facts, scope: Scope) -> Context:
             found = own_context(facts, outer, outer.head)
             if found is not None:
                 return webhook_or(found, facts, outer, outer.head)
-    if SCRIPT_PATH.search(facts.path):
+    if SCRIPT_PATH.search(path):
         return Context.SCRIPT
     if SCHEDULE_PATH.search(facts.path):
         return Context.SCHEDULE
@@ -94,7 +105,7 @@ def own_context(facts: Facts, scope: Scope, head: Function) -> Context | None:
         return Context.SCHEDULE
     if any(mark in {fold(name) for name in TASKS} for mark in marks):
         return Context.WORKER
-    if any(mark in HTTP or mark in ("apiview", "action", "route", "websocket") for mark in marks):
+    if any(mark in HTTP | MAPPINGS or mark in ("apiview", "action", "route", "websocket") for mark in marks):
         return Context.REQUEST
     if passed := own_context_by_call(head):
         return passed

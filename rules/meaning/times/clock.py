@@ -25,6 +25,12 @@ BY_METHOD = {
     "toisostring": Unit.TEXT,
     "isoformat": Unit.TEXT,
     "strftime": Unit.TEXT,
+    "getepochsecond": Unit.SECONDS,
+    "toepochsecond": Unit.SECONDS,
+    "toepochmilli": Unit.MILLISECONDS,
+    "currenttimemillis": Unit.MILLISECONDS,
+    "gettimeinmillis": Unit.MILLISECONDS,
+    "nanotime": Unit.NANOSECONDS,
 }
 BY_NAME = {
     "date.now": Unit.MILLISECONDS,
@@ -33,6 +39,10 @@ BY_NAME = {
     "time.now": Unit.DATE,
     "datetime.now": Unit.DATE,
     "datetime.utcnow": Unit.DATE,
+    "instant.now": Unit.DATE,
+    "localdatetime.now": Unit.DATE,
+    "zoneddatetime.now": Unit.DATE,
+    "offsetdatetime.now": Unit.DATE,
 }
 THROUGH = frozenset(
     "floor round trunc ceil int int64 number parseint string str int32 float float64 abs ptr int64ptr f".split()

@@ -43,6 +43,9 @@ NO_SCHEMA = frozenset("json date number qs url math querystring urllib".split())
 PLAIN_TYPES = re.compile(
     r"^(str|int|float|bool|bytes|UUID|uuid\.UUID|datetime|Optional\[.*)?$|\b(?:Http)?Request\b|Response|Session|Tasks|Depends"
 )
+ANNOTATED = frozenset({"java", "kotlin"})
+"""Languages whose frameworks mark what they inject; a body without a mark is called for what it is."""
+FILLED = re.compile(r"(?:Request|Body|Payload|Dto|DTO|Input|Command|Form)$")
 TRUSTED = re.compile(
     r"x-api-key|(verify|validate|check|require|authenticate|lookup|find|get|hash|by)_?\w{0,12}api_?key|api_?key\w*\s*[!=]==?|"
     r"internal[_-]?(secret|token|key)|service[_-]?(token|account)|hmac|cron_secret|timingsafe|verify_?signature|constructevent|"
@@ -113,9 +116,11 @@ def is_body(code: Code, one: Expression, scope: Scope) -> bool:
 
 def is_body_parameter(code: Code, scope: Scope, head: Function, name: str) -> bool:
     """A parameter of a decorated endpoint whose type is a model: frameworks fill it from the body."""
-    if code.facts.language != "python" or not own_request(code.facts, scope):
+    if code.facts.language not in ("python", *ANNOTATED) or not own_request(code.facts, scope):
         return False
     found = next((parameter for parameter in head.parameters if parameter.name == name), None)
+    if found is not None and code.facts.language in ANNOTATED:
+        return not found.type.startswith("@") and FILLED.search(found.type) is not None
     return found is not None and found.default is None and not PLAIN_TYPES.search(found.type)
 
 
