@@ -1,5 +1,7 @@
 """Ruby source lowered to facts; here the statements, which are expressions whose value may be taken."""
 
+import dataclasses
+
 import tree_sitter_ruby
 from tree_sitter import Language, Node, Query, QueryCursor
 
@@ -36,6 +38,9 @@ SUFFIXES = (".rb", ".rake")
 GRAMMAR = Language(tree_sitter_ruby.language())
 REMARKS = Query(GRAMMAR, "(comment) @comment")
 HEREDOCS = Query(GRAMMAR, "(heredoc_beginning) @begins (heredoc_body) @body")
+
+
+LEAVING = ("return", "next", "break", "redo")
 
 
 def lower(path: str, source: bytes) -> Facts:
@@ -166,6 +171,10 @@ def modifier(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     if body is None:
         return test
     then = low.scope(Kind.BRANCH, body, scope, Branch(test, "then"))
+    if body.type in LEAVING or low.text(body).startswith("raise"):
+        # What leaves comes after its test in time, and nothing else tells by its place when it runs.
+        then = dataclasses.replace(then, span=test.span)
+        low.scopes[-1] = then
     low.tests.append(Test(test.span, test, scope, then))
     return chosen(node, test, statements(low, [body], then, how), None, how)
 

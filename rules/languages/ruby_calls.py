@@ -50,6 +50,7 @@ from rules.languages.ruby_syntax import TAIL, Express, declare, expression, is_v
 from rules.languages.ruby_words import (
     CLOCKED,
     CONSTRUCTORS,
+    CONVERSIONS,
     DURATIONS,
     ITERATORS,
     LEAVES,
@@ -90,6 +91,8 @@ def call(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
             return Compare(span(node), "in", callee.object, given[0].value)
         if name in ("eql?", "equal?"):
             return Compare(span(node), "==", callee.object, given[0].value)
+    if isinstance(callee, Member) and given and block is None and name in CONVERSIONS and name not in ("max", "min"):
+        return converted(low, node, callee, given, scope, how)
     if block is not None:
         return with_block(low, node, block, callee, given, scope, how)
     made = low.call(node, callee, given, scope, how, name in CONSTRUCTORS)
@@ -137,11 +140,26 @@ def read(low: Lowering, node: Node, receiver: Node, name: str, scope: Scope, how
     if name in ("ago", "from_now") and isinstance(callee.object, Binary):
         now = low.call(node, Member(span(node), Name(span(node), "Time"), "current"), (), scope, PLAIN)
         return Binary(span(node), "-" if name == "ago" else "+", now, callee.object)
+    if converts(callee, name):
+        return converted(low, node, callee, (), scope, how)
     on_constant = receiver.type in ("constant", "scope_resolution")
     written = name[-1:] in ("!", "?") or how.use is Use.DISCARDED
     if written or is_called(name, on_constant and low.text(receiver) in CLOCKED):
         return low.call(node, callee, (), scope, how, name in CONSTRUCTORS)
     return callee
+
+
+def converts(callee: Member, name: str) -> bool:
+    """`value.to_i`, `amount.round`, `[0, left].max`; the largest of a query's rows is another matter."""
+    return name in CONVERSIONS and (name not in ("max", "min") or isinstance(callee.object, Sequence))
+
+
+def converted(low: Lowering, node: Node, callee: Member, given: tuple[Argument, ...], scope: Scope, how: How) -> Expression:
+    """`x.to_i` reads `int(x)`, `x.round(2)` reads `round(x, 2)`, `[a, b].max` reads `max(a, b)`."""
+    function = Name(span(node), CONVERSIONS[callee.name])
+    taken = callee.object.items if isinstance(callee.object, Sequence) else (callee.object,)
+    first = tuple(Argument(one.span, None, one) for one in taken)
+    return low.call(node, function, (*first, *given), scope, how)
 
 
 def question(callee: Member, name: str, node: Node) -> Expression | None:
@@ -289,7 +307,11 @@ def once(
     targets = bound_by(low, block, scope)
     for target in targets[:1]:
         low.assigns.append(Assign(target.span, (target,), made, "=", scope, declares=True))
-    inner = low.scope(Kind.WITH, block, scope, With((made,)))
+    items: tuple[Expression, ...] = (made,)
+    if isinstance(callee, Member) and callee.name == "with_lock":
+        # It locks the row inside a transaction of its own.
+        items = (made, Member(callee.span, callee.object, "transaction"))
+    inner = low.scope(Kind.WITH, block, scope, With(items))
     value = statements(low, body_of(block), inner, how)
     return value if how.use in (Use.ASSIGNED, Use.RETURNED, Use.ARGUMENT) else made
 

@@ -57,6 +57,22 @@ CALLED = frozenset(
     "value! wait! result! await".split()
 )
 """Reads without arguments that compute something, and so are calls in any language."""
+CONVERSIONS = {
+    "to_i": "int",
+    "to_f": "float",
+    "to_d": "Decimal",
+    "to_s": "str",
+    "to_sym": "str",
+    "round": "round",
+    "floor": "floor",
+    "ceil": "ceil",
+    "truncate": "trunc",
+    "abs": "abs",
+    "clamp": "clamp",
+    "max": "max",
+    "min": "min",
+}
+"""What other languages write as a function of the value."""
 CLOCKED = frozenset("Time Date DateTime Process".split())
 DURATIONS = frozenset(
     "second seconds minute minutes hour hours day days week weeks fortnight fortnights month months year years".split()
