@@ -11,7 +11,6 @@ from rules.facts import Facts
 Lower = Callable[[str, bytes], Facts]
 
 UNREAD = {
-    ".rb": "Ruby",
     ".php": "PHP",
     ".cs": "C#",
     ".kt": "Kotlin",

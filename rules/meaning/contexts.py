@@ -52,10 +52,10 @@ WORK_NAMES = re.compile(
 TEST_PATH = re.compile(
     r"(^|/)(tests?|__tests__|locustfiles?|loadtests?|testdata|fixtures?|e2e|specs?|mocks?|__mocks__|examples?|samples?|"
     r"experiments?|demos?|docs|[\w-]+-tests?)/|"
-    r"(^|/)(test_[^/]*|[^/]*_test|conftest|demos?|seeds?|seed_data)\.\w+$|\.(test|spec|stories|mock)\.\w+$|(^|/)tests?\.\w+$|"
+    r"(^|/)(test_[^/]*|[^/]*_test|[^/]*_spec|conftest|demos?|seeds?|seed_data)\.\w+$|\.(test|spec|stories|mock)\.\w+$|(^|/)tests?\.\w+$|"
     r"[a-z]Tests?\.\w+$"
 )
-SCRIPT_PATH = re.compile(r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|backfill)[^/]*|seeds?|migrations?)/")
+SCRIPT_PATH = re.compile(r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|backfill)[^/]*|seeds?|migrations?|db/migrate)/")
 SCHEDULE_PATH = re.compile(r"(^|/)(crons?|schedules?|scheduled)(/|\.|-|_)", re.I)
 MAIN_CODE = re.compile(r"(?:^|/)src/(?:\w*[mM]ain)/(?:java|kotlin|scala|groovy)/.*/")
 """Below this the folders of Maven and Gradle are the names of packages: `com/acme/sample` is no sample."""
@@ -143,8 +143,10 @@ def own_context_by_shape(facts: Facts, scope: Scope, head: Function) -> Context 
         return Context.REQUEST
     if names[:1] == ["request"] and facts.language == "python":
         return Context.REQUEST
-    if worker_class(scope) and head.name in ("process", "perform", "handle", "run"):
+    if worker_class(scope) and head.name in ("process", "perform", "handle", "run", "consume"):
         return Context.WORKER
+    if controller_class(scope):
+        return Context.REQUEST
     if "use server" in facts.directives and head.exported:
         return Context.REQUEST
     return None
@@ -154,6 +156,12 @@ def worker_class(scope: Scope) -> bool:
     holder = next((outer.head for outer in chain(scope) if isinstance(outer.head, Class)), None)
     said = " ".join((holder.name, *holder.bases, *map(name_of, holder.decorators))) if holder else ""
     return bool(re.search(r"Worker|Job\b|Processor|Consumer|Task\b", said))
+
+
+def controller_class(scope: Scope) -> bool:
+    """A class whose methods a framework calls for requests: Rails, Laravel and Symfony name it, or what it extends, so."""
+    holder = next((outer.head for outer in chain(scope) if isinstance(outer.head, Class)), None)
+    return holder is not None and any(name.endswith("Controller") for name in (holder.name, *holder.bases))
 
 
 def decorator_names(head: Function) -> Iterator[str]:

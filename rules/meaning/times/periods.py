@@ -83,6 +83,8 @@ def boundary(facts: Facts, values: Values, call: Call) -> Boundary | None:
         return jvm_boundary(values, call)
     if facts.language == "python":
         return python_boundary(values, call, last)
+    if facts.language == "ruby":
+        return rails_boundary(values, call, last)
     if call.constructs and call.folded == "date" and len(call.arguments) > 1:
         return date_of_parts(call)
     if last in ("sethours", "setutchours"):
@@ -205,6 +207,24 @@ def python_end(given: dict[str, Expression]) -> Precision | None:
     if not isinstance(hour, Literal) or hour.value != 23:
         return None
     return Precision.MICROSECOND if "microsecond" in given else Precision.SECOND
+
+
+def rails_boundary(values: Values, call: Call, last: str) -> Boundary | None:
+    """`Time.current.beginning_of_month`, `date.end_of_day`: the end is the last nanosecond."""
+    if not STARTS_OF.match(last.removeprefix("at")):
+        return None
+    end = Precision.MICROSECOND if "end" in last[:5] else None
+    return Boundary(call.span, call.scope, call, rails_zone(values, call), end)
+
+
+def rails_zone(values: Values, expression: Expression) -> Zone:
+    """`Time.current` and `Time.zone` are in the application's zone, which is UTC unless it says otherwise."""
+    marks = set(mark_names(values, expression, 4))
+    if marks & {"intimezone", "usezone", "localtime"}:
+        return Zone.NAMED
+    if marks & (UTC_MARKS | {"current", "zone"}):
+        return Zone.UTC
+    return Zone.LOCAL if {"now", "today"} & marks and {"time", "date", "datetime"} & marks else Zone.UNKNOWN
 
 
 AWARE = frozenset("timezone.now django.utils.timezone.now utcnow now_utc utc_now".split())
