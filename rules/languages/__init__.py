@@ -12,7 +12,6 @@ Lower = Callable[[str, bytes], Facts]
 
 UNREAD = {
     ".php": "PHP",
-    ".cs": "C#",
     ".kt": "Kotlin",
     ".kts": "Kotlin",
     ".rs": "Rust",

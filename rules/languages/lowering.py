@@ -93,6 +93,8 @@ class Lowering:
     """Calls whose error a test has taken."""
     origins: dict[tuple[Scope, str], Origin] = dataclasses.field(default_factory=dict)
     """Where a variable, by the scope that declares it, comes from; one that no call gave has no call."""
+    types: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Where types are written: a variable or field in view, and the type it is of."""
     exported: set[str] = dataclasses.field(default_factory=set)
     """Names exported apart from their declaration."""
     later: list[tuple[Node, Scope, list[tuple[Expression, Node]]]] = dataclasses.field(default_factory=list)

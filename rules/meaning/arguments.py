@@ -28,7 +28,7 @@ CONTAINERS = frozenset(
 """Arguments and entries that only hold the named ones."""
 APART = frozenset("headers options opts payload config".split())
 """Of these, the ones that are no place for a field of the event itself."""
-NOT_OPTIONS = frozenset("ctx context self this cls".split())
+NOT_OPTIONS = frozenset("ctx context self this cls ct".split())
 """Names that are never an object of arguments: Go's context above all."""
 
 

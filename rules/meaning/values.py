@@ -218,16 +218,17 @@ CLOCK_CALLS = frozenset(
     "time.time time.timens time.monotonic datetime.now datetime.utcnow datetime.today date.today timezone.now date.now "
     "performance.now time.now instant.now localdate.now zoneddatetime.now moment moment.utc dayjs dayjs.utc "
     "pendulum.now arrow.utcnow arrow.now datetime.datetime.now datetime.datetime.utcnow timezone.localtime "
-    "getcurrenttime currenttimestamp time.perfcounter process.hrtime gettimestamp utcnow clock.now system.currenttimemillis "
-    "system.nanotime localdatetime.now offsetdatetime.now localtime.now yearmonth.now clock.millis clock.instant "
-    "calendar.getinstance clock.getutcnow clock.getutctoday system.now time.current date.current datetime.current zone.now "
-    "zone.today process.clockgettime".split()
+    "getcurrenttime currenttimestamp time.perfcounter process.hrtime gettimestamp utcnow clock.now "
+    "system.currenttimemillis system.nanotime localdatetime.now offsetdatetime.now localtime.now yearmonth.now "
+    "clock.millis clock.instant calendar.getinstance clock.getutcnow clock.getutctoday system.now time.current "
+    "date.current datetime.current zone.now zone.today process.clockgettime datetime.today datetimeoffset.utcnow "
+    "datetimeoffset.now getutcnow getlocalnow timeprovider.getutcnow timeprovider.getlocalnow".split()
 )
 RANDOM_CALLS = frozenset(
     "uuid4 uuid1 uuid7 uuidv4 uuidv1 uuidv7 randomuuid nanoid ulid cuid cuid2 createid customalphabet tokenhex tokenurlsafe "
     "tokenbytes urandom getrandombits randombytes newstring newuuid newulid newrandom mustnewv4 newv4 newv7 ksuid "
     "xid randomhex randomstring genid shortuuid getuuid generateuuid guid newguid getrandomstring randomalphanumeric "
-    "randomalphabetic randomnumeric getulid randomnanoid gettimeordered timebasedepoch uniqid".split()
+    "randomalphabetic randomnumeric getulid randomnanoid gettimeordered timebasedepoch uniqid createversion7 newulid".split()
 )
 RANDOM_MODULES = frozenset("random secrets rand crypto/rand math/rand securerandom threadlocalrandom".split())
 SEEN_THROUGH = frozenset(
@@ -236,11 +237,14 @@ SEEN_THROUGH = frozenset(
     "createhash createhmac encode decode encodetostring join concat replace slice substring substr lower upper tolowercase "
     "touppercase strip trim sprintf sprint valueof bytes sum256 uuid5 uuidv5 v5 newsha1 newsha256 tojson stringify dumps "
     "utc local add sub addseconds fromtimestamp parse tofixed max min itoa formatint epoch value to ptr pointer topt of "
-    "astimezone replaceall padstart toepochmilli toinstant epochsecond getepochsecond b64encode hash new long double short "
-    "intvalue longvalue doublevalue parselong parsedouble formatted toepochsecond ofepochmilli ofepochsecond atzone "
-    "truncatedto getmillis sha256hex nameuuidfrombytes getbytes hashstring tolong toint todouble tobigdecimal tolocaldate "
-    "todate getlong requirenonnull tos toi tof tod tosym iso8601 rfc3339 xmlschema squish intimezone tojson dup presence "
-    "beginningofmonth beginningofday beginningofhour base64digest change totime todatetime urlsafeencode64 strictencode64".split()
+    "astimezone replaceall padstart toepochmilli toinstant epochsecond getepochsecond b64encode hash new long double "
+    "short intvalue longvalue doublevalue parselong parsedouble formatted toepochsecond ofepochmilli ofepochsecond "
+    "atzone truncatedto getmillis sha256hex nameuuidfrombytes getbytes hashstring tolong toint todouble tobigdecimal "
+    "tolocaldate todate getlong requirenonnull tos toi tof tod tosym iso8601 rfc3339 xmlschema squish intimezone "
+    "tojson dup presence beginningofmonth beginningofday beginningofhour base64digest change totime todatetime "
+    "urlsafeencode64 strictencode64 adddays addhours addminutes addmonths addmilliseconds tounixtimeseconds "
+    "tounixtimemilliseconds touniversaltime tounixtime tryparse tolocaltime todatetimeoffset tolowerinvariant "
+    "toupperinvariant tohexstring hashdata computehash".split()
 )
 
 
@@ -252,7 +256,7 @@ def is_clock(call: Call) -> bool:
     if folded == "date":
         return False
     tail = ".".join(folded.split(".")[-2:])
-    return (folded in CLOCK_CALLS or tail in CLOCK_CALLS) and not any(
+    return (folded in CLOCK_CALLS or tail in CLOCK_CALLS or tail.endswith((".utcnow", ".getutcnow"))) and not any(
         isinstance(argument.value, Call | Literal) and folded.startswith(("moment", "dayjs")) for argument in call.arguments
     )
 
@@ -459,10 +463,10 @@ def named_entry(whole: Object, name: str | None) -> Entry | None:
 
 
 REQUEST_NAMES = frozenset("req request httprequest".split())
-REQUEST_CONTEXTS = frozenset("c ctx context event".split())
+REQUEST_CONTEXTS = frozenset("c ctx context event httpcontext".split())
 REQUEST_PARTS = frozenset(
-    "params body json query params form args headers get_json data post values payload querystringparameters input bind "
-    "shouldbindjson formvalue formdata queryparams pathparams rawbody getjson files jsonbody".split()
+    "params body json query form args headers get_json data post values payload querystringparameters input bind "
+    "shouldbindjson formvalue formdata queryparams pathparams rawbody getjson files jsonbody readfromjson routevalues".split()
 )
 SENT = re.compile(r"@(?:RequestBody|RequestParam|PathVariable|PathParam|QueryParam|FormParam|QueryValue|Body|MatrixParam)\b")
 """Annotations of a parameter that the framework fills with what the caller sent."""

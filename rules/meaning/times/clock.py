@@ -22,6 +22,8 @@ BY_METHOD = {
     "unix": Unit.SECONDS,
     "unixnano": Unit.NANOSECONDS,
     "timestamp": Unit.SECONDS,
+    "tounixtimeseconds": Unit.SECONDS,
+    "tounixtimemilliseconds": Unit.MILLISECONDS,
     "toisostring": Unit.TEXT,
     "isoformat": Unit.TEXT,
     "strftime": Unit.TEXT,

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from rules.facts import (
     Assign,
+    Binary,
     Call,
     Expression,
     Facts,
@@ -32,7 +33,7 @@ from rules.meaning.vocabulary import names_counter
 WRITES = frozenset(
     "update updatemany updateone updates updatecolumn updatecolumns set save upsert findoneandupdate findbyidandupdate values "
     "updateuser updateby updateall upsertall insertall patch put hset hmset mset setex create insert bulkwrite modify execute "
-    "exec".split()
+    "exec stringset".split()
 )
 REDIS_ADDS = {
     "incr": 1,
@@ -41,6 +42,10 @@ REDIS_ADDS = {
     "incrbyfloat": 1,
     "hincrbyfloat": 1,
     "zincrby": 1,
+    "stringincrement": 1,
+    "hashincrement": 1,
+    "stringdecrement": -1,
+    "hashdecrement": -1,
     "decr": -1,
     "decrby": -1,
 }
@@ -123,6 +128,9 @@ def written(values: Values, call: Call) -> Iterator[Counter]:
     if statement := sql_of(call):
         yield from sql(call, statement)
         return
+    if last == "executeupdate":
+        yield from set_properties(values, call)
+        return
     if last not in WRITES and not last.startswith("update") and not SETTER.match(call.method):
         return
     for name, value in written_fields(values, call):
@@ -162,13 +170,36 @@ def stepped_column(call: Call, last: str) -> Iterator[Counter]:
             yield Counter(call.span, name, change, True, call.scope, call, value)
 
 
+def set_properties(values: Values, call: Call) -> Iterator[Counter]:
+    """Entity Framework: `ExecuteUpdate(s => s.SetProperty(row => row.Used, row => row.Used + n))`."""
+    for setter in values.facts.calls:
+        if fold(setter.method) != "setproperty" or not call.span.holds(setter.span) or len(setter.arguments) != 2:
+            continue
+        name, value = (answered(values.facts, argument.value) for argument in setter.arguments)
+        if not isinstance(name, Member) or value is None or not names_count(name.name):
+            continue
+        own = isinstance(value, Binary) and value.operator in ("+", "-") and field_name(value.left) == name.name
+        if own and isinstance(value, Binary):
+            change = Change.SUBTRACT if value.operator == "-" else Change.ADD
+            yield Counter(call.span, name.name, change, True, call.scope, call, value.right, value=value)
+        else:
+            yield from named(classified(values, call.span, name.name, value, call.scope, call))
+
+
+def answered(facts: Facts, value: Expression) -> Expression | None:
+    """What a function of one expression gives; anything else is itself."""
+    if not isinstance(value, Lambda):
+        return value
+    return next((one.value for one in facts.returns if one.scope is value.scope), None)
+
+
 def redis(call: Call, last: str) -> Iterator[Counter]:
     """`redis.incrby(key, n)`: the key must speak of usage."""
     said = " ".join(text for argument in call.arguments for text in texts(argument.value))
     if not names_counter(said):
         return
     change = Change.ADD if REDIS_ADDS[last] > 0 else Change.SUBTRACT
-    amount = call.arguments[-1].value if "by" in last and len(call.arguments) > 1 else None
+    amount = call.arguments[-1].value if ("by" in last or "crement" in last) and len(call.arguments) > 1 else None
     yield Counter(call.span, said[:60], change, True, call.scope, call, amount)
 
 
@@ -235,7 +266,11 @@ def written_fields(values: Values, call: Call) -> Iterator[tuple[str, Expression
     for key, value in pairwise(plain):
         if isinstance(key, Literal) and isinstance(key.value, str) and key.value.isidentifier():
             yield key.value, value
-    if fold(call.method) in ("set", "setex", "put") and len(plain) > 1 and not isinstance(plain[-1], Object | Lambda):
+    if (
+        fold(call.method) in ("set", "setex", "put", "stringset")
+        and len(plain) > 1
+        and not isinstance(plain[-1], Object | Lambda)
+    ):
         yield key_name(plain[0]), plain[1] if fold(call.method) != "setex" else plain[-1]
     if (setter := SETTER.match(call.method)) and len(plain) == 1:
         yield setter.group(1), plain[0]

@@ -28,7 +28,7 @@ from rules.meaning.vocabulary import CONSUME_VERBS, OTHER_METERS, STRONG_EMIT_VE
 from rules.providers import Provider
 
 EMITTING = frozenset({"emit", "emit_batch"})
-HTTP_CALLS = frozenset("fetch post put request axios send do urlopen ofetch got rawrequest".split())
+HTTP_CALLS = frozenset("fetch post put postasjson putasjson request axios send do urlopen ofetch got rawrequest".split())
 PROMISE_STEPS = frozenset("promise then catch finally do execute send unwrap result".split())
 """Calls chained to an emission that carry its outcome on."""
 CHEAP_TAILS = frozenset("then catch finally".split())
