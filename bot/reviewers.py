@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 @asynccontextmanager
 async def open_work(settings: Settings, database: Database) -> AsyncIterator[Work]:
     """Yields what the worker can do."""
-    credentials = AppCredentials(str(settings.github_app_id), (settings.github_private_key,))
+    credentials = AppCredentials(str(settings.github_app_id), settings.github_private_keys)
     with Sandbox(workers=WORKERS) as sandbox:
         async with GitHub(credentials, settings.github_api_url) as github:
             memory, queue = Memory(database.pool), partial(ask_for_review, database)

@@ -82,6 +82,10 @@ class GitHub:
     ) -> None:
         await self._transport.__aexit__(kind, error, trace)
 
+    @property
+    def base_url(self) -> str:
+        return self._transport.base_url
+
     def repository(
         self,
         installation_id: int,

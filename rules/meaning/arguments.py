@@ -205,7 +205,7 @@ def appended(values: Values, name: Name, scope: Scope) -> Iterator[Given]:
         if enclosing(call.scope, Kind.FUNCTION, Kind.MODULE) is not function or not call.arguments:
             continue
         method = fold(call.method)
-        on_it = isinstance(call.receiver, Name) and call.receiver.text == name.text and method in ("push", "append")
+        on_it = isinstance(call.receiver, Name) and call.receiver.text == name.text and method in ("push", "append", "add")
         first = call.arguments[0].value
         to_it = call.folded == "append" and isinstance(first, Name) and first.text == name.text
         if on_it or to_it:

@@ -1,8 +1,9 @@
 """The project's schema, read from migrations and model definitions as text: it need not parse to be of use."""
 
+import re
 from collections.abc import Iterator, Mapping
 
-from rules.schema import entity_framework, models, sql
+from rules.schema import entity_framework, jvm_models, models, sql
 from rules.schema.tables import Schema, Table, joined
 
 __all__ = ["Schema", "Table", "looks_like_schema", "schema_of"]
@@ -20,10 +21,15 @@ READERS = (
     ((".go",), ("gorm:", "Indexes()", "bun:"), models.go_models),
     ((".rb",), ("create_table", "add_index", "add_column", "rename_column"), models.rails),
     ((".php",), ("Schema::",), models.laravel),
+    ((".java", ".kt"), ("create table", "unique index", "add constraint"), sql.tables),
+    ((".java", ".kt"), ("@Entity", "@Document", "@Table", "@MappedEntity"), jvm_models.jpa),
+    ((".kt",), ("Table(",), jvm_models.exposed),
+    ((".xml",), ("<createTable", "<addUniqueConstraint", "<createIndex"), jvm_models.liquibase),
     ((".cs",), ("Entity", "migrationBuilder", "{ get;", "[Index("), entity_framework.entity_framework),
 )
 """Endings, words of which one must occur, and what reads it."""
 SIZE = 1024 * 1024
+JVM_NAMES = re.compile(r"(Entity|Document|Tables?|Schema)\.(?:java|kt)$")
 
 
 def schema_of(texts: Mapping[str, str]) -> Schema:
@@ -46,6 +52,12 @@ def looks_like_schema(path: str) -> bool:
     said = path.lower()
     if said.endswith((".prisma", "schema.rb", "structure.sql", "schema.sql", "schema.ts")):
         return True
+    if said.endswith((".java", ".kt")):
+        return any(one in said for one in ("/entity/", "/entities/", "/model/", "/models/", "/domain/", "/tables/")) or bool(
+            JVM_NAMES.search(path)
+        )
+    if said.endswith(".xml"):
+        return "changelog" in said or "liquibase" in said
     folders = ("migration", "alembic/versions", "/schema/", "ent/schema", "db/migrate", "/models/", "drizzle/", "/entities/")
     named = said.rsplit("/", 1)[-1]
     return said.endswith((".sql", ".py", ".ts", ".go", ".rb", ".php", ".cs")) and (

@@ -19,6 +19,7 @@ from rules.facts import (
     Name,
     Object,
     Scope,
+    Sequence,
     Span,
     Template,
     dotted,
@@ -32,7 +33,8 @@ from rules.meaning.vocabulary import names_counter, words
 
 WRITES = frozenset(
     "update updatemany updateone updates updatecolumn updatecolumns set save upsert findoneandupdate findbyidandupdate values "
-    "updateuser updateby patch put hset hmset mset setex create insert bulkwrite modify execute exec stringset".split()
+    "updateuser updateby updateall upsertall insertall patch put hset hmset mset setex create insert bulkwrite modify execute "
+    "exec stringset".split()
 )
 REDIS_ADDS = {
     "incr": 1,
@@ -124,6 +126,9 @@ def named(counter: Counter) -> Iterator[Counter]:
 
 def written(values: Values, call: Call) -> Iterator[Counter]:
     last = fold(call.method)
+    if last in COLUMN_ADDS and (found := tuple(stepped_column(call, last))):
+        yield from found
+        return
     if last in REDIS_ADDS and "." in call.name:
         yield from redis(call, last)
         return
@@ -142,6 +147,38 @@ def written(values: Values, call: Call) -> Iterator[Counter]:
     for name, value in written_fields(values, call):
         if names_count(name):
             yield from named(classified(values, call.span, name, value, call.scope, call))
+
+
+COLUMN_ADDS = {
+    "increment": 1,
+    "incrementcounter": 1,
+    "incrementeach": 1,
+    "updatecounters": 1,
+    "incrementquietly": 1,
+    "decrement": -1,
+    "decrementcounter": -1,
+    "decrementeach": -1,
+    "decrementquietly": -1,
+}
+"""Of ActiveRecord and Eloquent: the column is named, and the database adds."""
+
+
+def stepped_column(call: Call, last: str) -> Iterator[Counter]:
+    """`user.increment!(:used, n)`, `$row->increment('used', $n)`, `Account.update_counters(id, credits: -n)`."""
+    change = Change.ADD if COLUMN_ADDS[last] > 0 else Change.SUBTRACT
+    plain = [argument.value for argument in call.arguments if argument.name is None]
+    first = plain[0] if plain else None
+    if isinstance(first, Literal) and isinstance(first.value, str) and first.value.isidentifier() and "." in call.name:
+        amount = plain[1] if len(plain) > 1 and last in ("increment", "decrement") else None
+        if names_count(first.value):
+            yield Counter(call.span, first.value, change, True, call.scope, call, amount)
+        return
+    named = [(argument.name, argument.value) for argument in call.arguments if argument.name is not None]
+    for argument in call.arguments:
+        named += [(entry.name, entry.value) for entry in getattr(argument.value, "entries", ())]
+    for name, value in named:
+        if name is not None and names_count(name):
+            yield Counter(call.span, name, change, True, call.scope, call, value)
 
 
 def set_properties(values: Values, call: Call) -> Iterator[Counter]:
@@ -182,8 +219,14 @@ def texts(expression: Expression) -> Iterator[str]:
 
 
 def sql_of(call: Call) -> str:
-    """The statement text of `db.execute("UPDATE …")` and tagged templates, with `?` for what is filled in."""
+    """The statement text of `db.execute("UPDATE …")` and tagged templates, with `?` for what is filled in.
+
+    Of `rows.update_all("used = used + 1")`, what stands after SET is written alone.
+    """
     for argument in call.arguments[:2]:
+        first = argument.value.items[0] if isinstance(argument.value, Sequence) and argument.value.items else argument.value
+        if fold(call.method) == "updateall" and "=" in (text := statement_text(first)):
+            return f"update t set {text}"  # noqa: S608  parsed, never run
         text = statement_text(argument.value)
         if SQL_UPDATE.match(text):
             return text

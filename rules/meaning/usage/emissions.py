@@ -260,9 +260,32 @@ def receiver_records(call: Call) -> bool:
     return bool(said & AGENTS) or (verb in ("record", "track", "ingest") and said != {"meter"})
 
 
+COMMANDS = frozenset(
+    "call callasync perform performnow performlater performasync performin performat performbulk dispatch dispatchsync "
+    "dispatchnow dispatchafterresponse run execute invoke".split()
+)
+"""How a command object is run: what it does is said by its class."""
+KINDS = frozenset("service job worker command action handler task interactor operation".split())
+
+
+def command(call: Call) -> str:
+    """What the class of a command says that it does: `ReportUsageJob.perform_later`, `Usage::Record.call`.
+
+    Empty for calls of any other kind.
+    """
+    *before, last = call.name.split(".")
+    if fold(last) not in COMMANDS or not before or not before[-1][:1].isupper():
+        return ""
+    said = list(words(before[-1].removesuffix("()")))
+    while said and said[-1] in KINDS:
+        said.pop()
+    around = list(words(before[-2])) if len(before) > 1 else []
+    return "_".join([*said, *around])
+
+
 def is_named_recorder(facts: Facts, call: Call, values: Values) -> bool:
     """A call whose name says that it records usage, in a file that does not measure something else of that name."""
-    if not emits(call.method) and not consumes(call.method) and not receiver_records(call):
+    if not names_usage(call.method) and not receiver_records(call) and not names_usage(command(call)):
         return False
     if is_log(call) or on_cache(call) or on_span(call) or adds_up(call) or call.constructs or fills_bucket(facts, call):
         return False

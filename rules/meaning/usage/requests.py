@@ -43,6 +43,9 @@ NO_SCHEMA = frozenset("json date number qs url math querystring urllib".split())
 PLAIN_TYPES = re.compile(
     r"^(str|int|float|bool|bytes|UUID|uuid\.UUID|datetime|Optional\[.*)?$|\b(?:Http)?Request\b|Response|Session|Tasks|Depends"
 )
+ANNOTATED = frozenset({"java", "kotlin"})
+"""Languages whose frameworks mark what they inject; a body without a mark is called for what it is."""
+FILLED = re.compile(r"(?:Request|Body|Payload|Dto|DTO|Input|Command|Form)$")
 BOUND_TYPES = re.compile(r"\[From(Body|Form|Query)\b|(Request|Dto|DTO|Model|Command|Input|Payload|Body)\??$")
 """How ASP.NET is told that a parameter comes from the caller, or what types of such parameters are called."""
 INJECTED = re.compile(r"\[FromServices|\bHttpRequest\b|\bHttpRequestData\b")
@@ -116,9 +119,11 @@ def is_body(code: Code, one: Expression, scope: Scope) -> bool:
 
 def is_body_parameter(code: Code, scope: Scope, head: Function, name: str) -> bool:
     """A parameter of a decorated endpoint whose type is a model: frameworks fill it from the body."""
-    if code.facts.language not in ("python", "csharp") or not own_request(code.facts, scope):
+    if code.facts.language not in ("python", "csharp", *ANNOTATED) or not own_request(code.facts, scope):
         return False
     found = next((parameter for parameter in head.parameters if parameter.name == name), None)
+    if found is not None and code.facts.language in ANNOTATED:
+        return not found.type.startswith("@") and FILLED.search(found.type) is not None
     if code.facts.language == "csharp":
         return found is not None and BOUND_TYPES.search(found.type) is not None and not INJECTED.search(found.type)
     return found is not None and found.default is None and not PLAIN_TYPES.search(found.type)
