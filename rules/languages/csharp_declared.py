@@ -254,7 +254,10 @@ def accessor(low: Lowering, node: Node, name: str, kind: str, scope: Scope) -> N
 
 
 def field_declaration(low: Lowering, node: Node, scope: Scope) -> None:
+    """A static field is there once for the whole process, as a variable of a module is."""
     marks(low, node, scope)
+    if "static" in modifiers(low, node):
+        scope = low.root
     for child in said(low, node):
         if child.type == "variable_declaration":
             variables(low, child, scope)

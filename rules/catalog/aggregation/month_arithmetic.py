@@ -323,6 +323,8 @@ def added_by_call(code: Code) -> Iterator[tuple[Span, Scope, Expression, str]]:
     for call in code.facts.calls:
         if fold(call.method) in CHAINED and len(call.arguments) == 2:
             yield call.span, call.scope, call.arguments[0].value, code.facts.text(call.span)
+        elif fold(call.method) in CHAINED and len(call.arguments) == 1 and call.receiver is not None:
+            yield call.span, call.scope, call.receiver, code.facts.text(call.span)
 
 
 def months_without_years(code: Code) -> Iterator[Found]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rules.facts import (
     Assign,
+    Binary,
     Branch,
     Call,
     Class,
@@ -409,3 +410,10 @@ WHOLE = (
 @pytest.mark.parametrize("cut", range(1, len(WHOLE), 7))
 def test_a_half_written_file_is_read_as_far_as_it_goes(cut: int) -> None:
     file(WHOLE[:cut])
+
+
+def test_a_product_that_is_an_argument_is_no_pointer() -> None:
+    made = call(body("Math.Round(row.Quantity * price, 2);"), "Math.Round").arguments[0].value
+
+    assert isinstance(made, Binary)
+    assert ("*", "row.Quantity", "price") == (made.operator, dotted(made.left), dotted(made.right))
