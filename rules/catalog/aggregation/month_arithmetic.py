@@ -51,7 +51,7 @@ PERIODIC = frozenset(
 )
 """Words of things that come round with the calendar."""
 FIXED = frozenset(
-    "trial retention retain ttl cache cookie session token expire expires expiry expiration grace lookback "
+    "due trial retention retain ttl cache cookie session token expire expires expiry expiration grace lookback "
     "since cutoff ago recent "
     "history archive purge cleanup stale window rolling warning remind delete deleted old invite link max limit key avg "
     "due average estimate projected projection forecast daily".split()
