@@ -12,6 +12,7 @@ from rules.languages import UNREAD, front_end
 from rules.languages.lowering import TooComplexError
 from rules.meaning.vocabulary import BILLING_EVIDENCE, WEAK_EVIDENCE
 from rules.rule import Finding, Rule
+from rules.wording import as_written
 
 SIZE = 512 * 1024
 LINE = 20 * 1024
@@ -75,7 +76,7 @@ def judge(
     failed: list[str] = []
     for rule in rules:
         try:
-            findings = list(rule.check(code))
+            findings = [as_written(code, one) for one in rule.check(code)]
         except Exception:  # noqa: BLE001  one rule that fails on one file costs just that, and the report names it
             failed.append(rule.about.id)
             continue
