@@ -3,19 +3,21 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from typing import Literal
 
 import structlog
 import uvicorn
+from starlette.applications import Starlette
 
 from bot.jobs.database import Database, open_database
 from bot.jobs.worker import USUAL, Timings, Work, run_worker
-from bot.web.app import create_app
+from bot.web.app import create_app, create_page_app
+from bot.web.auditor import Auditor, open_auditor
 from config.settings import Settings
 
-Role = Literal["web", "worker", "both"]
+Role = Literal["web", "worker", "both", "page"]
 OpenWork = Callable[[Settings, Database], AbstractAsyncContextManager[Work]]
 WEB_DRAIN_SECONDS = 10
 
@@ -42,14 +44,43 @@ async def serve(
     """
     stop = asyncio.Event()
     listener = _listen(settings) if role != "worker" else None
+    with _auditor(settings, role) as auditor:
+        if role == "page" and listener is not None:
+            async with _stopped_by_signals(stop):
+                log.info("serving", role=role)
+                await _web(create_page_app(settings, auditor), listener, stop, started)
+        else:
+            await _app(settings, role, open_work, timings, stop, listener, auditor, started)
+    log.info("stopped", role=role)
+
+
+async def _app(
+    settings: Settings,
+    role: Role,
+    open_work: OpenWork,
+    timings: Timings,
+    stop: asyncio.Event,
+    listener: socket.socket | None,
+    auditor: Auditor | None,
+    started: Callable[[str], None] | None,
+) -> None:
     # A task group: if one of the two dies, the other does not go on alone.
     async with open_database(settings) as database, _stopped_by_signals(stop), asyncio.TaskGroup() as group:
         if listener is not None:
-            group.create_task(_web(settings, database, listener, stop, started))
+            app = create_app(settings, lambda: nullcontext(database), auditor=auditor)
+            group.create_task(_web(app, listener, stop, started))
         if role != "web":
             group.create_task(_worker(settings, database, open_work, timings, stop))
         log.info("serving", role=role)
-    log.info("stopped", role=role)
+
+
+@contextmanager
+def _auditor(settings: Settings, role: Role) -> Iterator[Auditor | None]:
+    if role == "worker" or not settings.page.enabled:
+        yield None
+        return
+    with open_auditor(settings.page) as auditor:
+        yield auditor
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -78,16 +109,20 @@ async def _stopped_by_signals(stop: asyncio.Event) -> AsyncIterator[None]:
 
 
 async def _web(
-    settings: Settings,
-    database: Database,
+    app: Starlette,
     listener: socket.socket,
     stop: asyncio.Event,
     started: Callable[[str], None] | None,
 ) -> None:
-    app = create_app(settings, lambda: nullcontext(database))
-    # The Server header and access lines are left out: the first helps nobody, the second would hold addresses.
+    # The Server header and access lines are left out: the first helps nobody, the second would hold addresses. Whose word on
+    # a client's address counts is a setting of ours, and uvicorn's own would believe every program of this machine.
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=WEB_DRAIN_SECONDS
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=WEB_DRAIN_SECONDS,
     )
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve(sockets=[listener]))

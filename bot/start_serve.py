@@ -8,12 +8,12 @@ from dataclasses import replace
 from bot.logs import configure_logs
 from bot.reviewers import open_work
 from bot.serve import Role, serve
-from config.settings import read_settings
+from config.settings import read_page_settings, read_settings
 
 
 def start_serve(role: Role, host: str | None, port: int | None) -> int:
     """Serves until it is told to stop. Raises SettingsError, ServeError, EmbeddedDatabaseError and psycopg.Error."""
-    settings = read_settings(os.environ)
+    settings = read_page_settings(os.environ) if role == "page" else read_settings(os.environ)
     settings = replace(settings, host=host or settings.host, port=port or settings.port)
     configure_logs()
     asyncio.run(serve(settings, role, open_work, started=announce))

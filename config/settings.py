@@ -11,6 +11,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from config.page import PageSettings, read_page
+
 APP_ID = "METERAUDIT_GITHUB_APP_ID"
 PRIVATE_KEY = "METERAUDIT_GITHUB_PRIVATE_KEY"
 PRIVATE_KEY_FILE = "METERAUDIT_GITHUB_PRIVATE_KEY_FILE"
@@ -40,6 +42,7 @@ class Settings:
     host: str
     port: int
     public_url: str | None
+    page: PageSettings = PageSettings()
 
 
 class SettingsError(Exception):
@@ -67,6 +70,30 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         host=_value(environ, HOST) or "127.0.0.1",
         port=_port(environ, problems),
         public_url=_web_address(environ, PUBLIC_URL, problems),
+        page=read_page(environ, problems),
+    )
+    if problems:
+        raise SettingsError(tuple(problems))
+    return settings
+
+
+def read_page_settings(environ: Mapping[str, str]) -> Settings:
+    """The settings of a server that shows the pages only: there is no App, and whatever is said of one is not read.
+
+    Raises SettingsError.
+    """
+    problems: list[str] = []
+    settings = Settings(
+        github_app_id=0,
+        github_private_key="",
+        webhook_secrets=(),
+        github_api_url="",
+        database_url=None,
+        state_dir=Path(),
+        host=_value(environ, HOST) or "127.0.0.1",
+        port=_port(environ, problems),
+        public_url=_web_address(environ, PUBLIC_URL, problems),
+        page=read_page(environ, problems),
     )
     if problems:
         raise SettingsError(tuple(problems))

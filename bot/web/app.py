@@ -16,7 +16,8 @@ from starlette.routing import Route
 
 from bot.jobs.database import Database
 from bot.jobs.queue import PUSH_PAUSE
-from bot.web import pages, rules
+from bot.web import audits, pages, rules
+from bot.web.auditor import Auditor
 from bot.web.pages import SecurityHeaders
 from bot.web.receiver import LARGEST_BODY, receive
 from config.settings import Settings
@@ -34,8 +35,9 @@ def create_app(
     database: Callable[[], AbstractAsyncContextManager[Database]],
     *,
     push_pause: timedelta = PUSH_PAUSE,
+    auditor: Auditor | None = None,
 ) -> Starlette:
-    """The application; `database` is opened when it starts and closed when it stops."""
+    """The application; `database` is opened when it starts and closed when it stops. Without `auditor`, / audits nothing."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Database]]:
@@ -47,6 +49,7 @@ def create_app(
             Route("/webhook", receive, methods=["POST"], max_body_size=LARGEST_BODY),
             Route("/healthz", _healthz, max_body_size=SMALL_BODY),
             Route("/readyz", _readyz, max_body_size=SMALL_BODY),
+            *audits.routes(auditor),
             *rules.routes(),
             *pages.routes(),
         ],
@@ -56,6 +59,25 @@ def create_app(
     )
     app.state.settings = settings
     app.state.push_pause = push_pause
+    app.state.auditor = auditor
+    return app
+
+
+def create_page_app(settings: Settings, auditor: Auditor | None) -> Starlette:
+    """The pages alone, for everybody who has no GitHub App: they need no database and no secret."""
+    app = Starlette(
+        routes=[
+            Route("/healthz", _healthz, max_body_size=SMALL_BODY),
+            Route("/readyz", _healthz, max_body_size=SMALL_BODY),
+            *audits.routes(auditor),
+            *rules.routes(),
+            *pages.routes(),
+        ],
+        middleware=[Middleware(SecurityHeaders)],
+        exception_handlers={HTTPException: _http_error, Exception: _server_error},
+    )
+    app.state.settings = settings
+    app.state.auditor = auditor
     return app
 
 
