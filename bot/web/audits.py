@@ -184,7 +184,7 @@ async def body_of(request: Request, most: int, too_long: RefusedError) -> bytes:
 
 
 def event(name: str, value: Any) -> ServerSentEvent:
-    return ServerSentEvent(msgspec.json.encode(value).decode(), event=name)
+    return ServerSentEvent(msgspec.json.encode(value).decode(), event=name, sep="\n")
 
 
 def told(refused: RefusedError) -> dict[str, object]:

@@ -3,7 +3,7 @@ const form = document.getElementById("filters");
 const list = document.getElementById("list");
 const shown = document.getElementById("shown");
 const nothing = document.getElementById("nothing");
-const reset = document.getElementById("reset");
+const reset = document.getElementById("show-all");
 const FACETS = ["severity", "confidence"];
 const CHOICES = ["section", "rule", "path"];
 

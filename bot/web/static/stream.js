@@ -28,7 +28,7 @@ export async function* events(answer) {
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
-    const parts = (waiting + value).split("\n\n");
+    const parts = (waiting + value).split(/\r\n\r\n|\n\n/);
     waiting = parts.pop();
     for (const part of parts) {
       const one = parsed(part);
@@ -40,7 +40,7 @@ export async function* events(answer) {
 function parsed(text) {
   let name = "";
   const data = [];
-  for (const line of text.split("\n")) {
+  for (const line of text.split(/\r?\n/)) {
     if (line.startsWith("event: ")) name = line.slice(7);
     else if (line.startsWith("data: ")) data.push(line.slice(6));
   }
