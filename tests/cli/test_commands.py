@@ -47,7 +47,7 @@ def test_every_format_is_taken_and_written_to_a_file_as_to_the_screen(
 
 
 def test_no_other_format_is_offered(meteraudit: Meteraudit) -> None:
-    ran = meteraudit("audit", "--format", "sarif")
+    ran = meteraudit("audit", "--format", "yaml")
 
     offered = ", ".join(f"'{form}'" for form in FORMATS)
     assert (ran.code, ran.err) == (
