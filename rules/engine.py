@@ -52,15 +52,16 @@ def examine(change: Change, options: Options, version: str, on_file: OnFile | No
     new = tuple(finding for finding in findings if finding.state != "existing")
     parts = frozenset().union(*(result.touched for result in results))
     codes = tuple(result.judged.code for result in results if result.judged.code is not None)
-    graded = score(new, parts)
     # The answers speak of the code as it is, whatever a change brought and whatever was there before.
     seen = seen_of(codes, findings, ends[1])
+    told = summary(seen, new)
+    graded = score(new, parts) if told.applies else None
     return Report(
         schema=SCHEMA,
         tool=Tool("meteraudit", version, len(catalog.rules())),
         mode=change.mode,
         subject=Subject(change.repository, change.pull_request, change.base, change.head),
-        summary=summary(seen, new, parts),
+        summary=told,
         findings=findings,
         fixed=tuple(one for result in results for one in result.fixed),
         sections=sections(seen, parts | {finding.section for finding in new}),

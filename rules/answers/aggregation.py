@@ -9,7 +9,7 @@ from rules.answers.seen import Said, Seen, at, functions, of_findings, surest
 from rules.code import Code
 from rules.facts import Literal, Object, fold, walk
 from rules.meaning.arguments import given
-from rules.meaning.times.periods import Zone
+from rules.meaning.times.periods import Boundary, Zone
 from rules.meaning.times.ranges import ranges_of
 from rules.meaning.vocabulary import names_counter, words
 from rules.report import Evidence
@@ -78,7 +78,7 @@ def counter(seen: Seen, one: Sight) -> str:
 def boundaries(seen: Seen) -> Said | None:
     """Zones of the boundaries that code makes, and the upper bounds of queries over time."""
     naive, inclusive = seen.named("naive-period-boundary"), seen.named("inclusive-period-end")
-    zones = Counter(one.zone for code in seen.billing for one in code.boundaries if one.end is None)
+    zones = Counter(zone_of(code, one) for code in seen.billing for one in code.boundaries if one.end is None)
     uppers = [
         (code, one.upper)
         for code in seen.billing
@@ -112,6 +112,12 @@ def boundaries(seen: Seen) -> Said | None:
         "" if len(parts) > 1 else "; the ends are not visible" if "half-open" not in parts else "; the time zone is not visible"
     )
     return Said(", ".join(parts) + missing, Confidence.LIKELY, tuple(dict.fromkeys(where))[:5])
+
+
+def zone_of(code: Code, boundary: Boundary) -> Zone:
+    """A zone that is named may be UTC: `datetime.now(UTC)`, `startOf("month").tz("UTC")`."""
+    named = boundary.zone is Zone.NAMED and re.search(r"\bUTC\b", code.facts.text(boundary.span), re.I)
+    return Zone.UTC if named else boundary.zone
 
 
 def proration(seen: Seen) -> Said | None:

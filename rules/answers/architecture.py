@@ -1,12 +1,12 @@
 """The executive summary: how the code meters, with whom, and what was looked for where it does not."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rules import providers
 from rules.answers.limits import asked_of_providers, tested
 from rules.answers.seen import Seen, shares
-from rules.code import Code
+from rules.code import Code, is_one_of
 from rules.meaning.contexts import Context
 from rules.meaning.usage.counters import Change
 from rules.meaning.vocabulary import names_counter
@@ -54,13 +54,14 @@ def looked_for() -> tuple[str, ...]:
     )
 
 
-def summary(seen: Seen, new: tuple[Reported, ...], touched: frozenset[str]) -> Summary:
+def summary(seen: Seen, new: tuple[Reported, ...]) -> Summary:
     """`new` are the findings that count for the verdict: in a review, those of the change."""
     counts = Counter(finding.severity for finding in new)
     grave = [finding for finding in new if finding.confidence != "possible"]
-    found = [*(sign for code in seen.codes for sign in signs(code))]
-    found = found or [sign for code in seen.codes for sign in signals(code)] or list(of_context(seen))
-    applies = bool(found or new or touched)
+    found = (
+        first_of(seen.codes, signs) or first_of(seen.codes, signals) or first_of(seen.codes, named) or list(of_context(seen))
+    )
+    applies = bool(found or new)
     return Summary(
         architecture=architecture(seen),
         providers=tuple(provider_names(seen)),
@@ -70,6 +71,19 @@ def summary(seen: Seen, new: tuple[Reported, ...], touched: frozenset[str]) -> S
         applies=applies,
         signals=tuple(found[:MOST_SIGNALS]) if applies else looked_for(),
     )
+
+
+def first_of(codes: tuple[Code, ...], told: Callable[[Code], Iterator[str]]) -> list[str]:
+    return [sign for code in codes for sign in told(code)]
+
+
+def named(code: Code) -> Iterator[str]:
+    """Calls that are signs by their name only, or because the configuration says so."""
+    for emission in code.emissions:
+        yield f"{emission.call.name} in {code.facts.path}:{emission.call.span.line}"
+    for call in code.facts.calls:
+        if is_one_of(call.name, code.names.aggregate | code.names.limit):
+            yield f"{call.name} in {code.facts.path}:{call.span.line}"
 
 
 def signs(code: Code) -> Iterator[str]:

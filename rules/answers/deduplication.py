@@ -58,7 +58,8 @@ def keys(seen: Seen) -> Iterator[tuple[Code, Key]]:
 def is_handed_on(code: Code, key: Key) -> bool:
     """Whether the key is what a caller gave: `body.idempotency_key`, a parameter."""
     made = maker(code, key)
-    return isinstance(made, Name | Member) or is_read(made)
+    name = made.text if isinstance(made, Name) else made.name if isinstance(made, Member) else ""
+    return fold(name) in NAMED or is_read(made)
 
 
 def is_read(made: Expression) -> bool:

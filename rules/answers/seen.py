@@ -146,7 +146,10 @@ class Seen:
     def records(self) -> tuple[Sight, ...]:
         """The counters and rows of the billing code; what only feeds a dashboard of the operator is none."""
         here = {code.facts.path for code in self.billing if not is_telemetry(code)}
-        return tuple(one for one in self.sights if one.kind in RECORDS and one.path in here)
+        sent = {one.key for one in self.reports}
+        return tuple(
+            one for one in self.sights if one.kind in RECORDS and one.path in here and (one.path, one.line) not in sent
+        )
 
     def is_table(self, name: str) -> bool:
         """Whether the schema knows it, or it says by its name that it holds usage; a variable's name says nothing."""

@@ -52,7 +52,7 @@ def test_no_other_format_is_offered(meteraudit: Meteraudit) -> None:
     offered = ", ".join(f"'{form}'" for form in FORMATS)
     assert (ran.code, ran.err) == (
         2,
-        f"meteraudit: Invalid value for '--format': 'sarif' is not one of {offered}. Try `meteraudit --help`.\n",
+        f"meteraudit: Invalid value for '--format': 'yaml' is not one of {offered}. Try `meteraudit --help`.\n",
     )
 
 
