@@ -3,8 +3,8 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Literal
 
 import structlog
@@ -14,10 +14,10 @@ from starlette.applications import Starlette
 from bot.jobs.database import Database, open_database
 from bot.jobs.worker import USUAL, Timings, Work, run_worker
 from bot.web.app import create_app, create_page_app
-from bot.web.auditor import Auditor, open_auditor
+from bot.web.auditor import Auditor
 from config.settings import Settings
 
-Role = Literal["web", "worker", "both", "page"]
+Role = Literal["web", "worker", "both"]
 OpenWork = Callable[[Settings, Database], AbstractAsyncContextManager[Work]]
 WEB_DRAIN_SECONDS = 10
 
@@ -35,35 +35,17 @@ async def serve(
     *,
     timings: Timings = USUAL,
     started: Callable[[str], None] | None = None,
+    auditor: Auditor | None = None,
 ) -> None:
     """Run until SIGTERM or SIGINT, then finish what is running.
 
-    `open_work` is entered only where there is a worker. `started` is told the address that the web listens on.
+    `open_work` is entered only where there is a worker. `started` is told the address that the web listens on. Without
+    `auditor`, the page at / audits nothing.
     Raises ServeError, EmbeddedDatabaseError and psycopg.Error when it cannot start, and an ExceptionGroup when
     `open_work`, web or worker fail.
     """
     stop = asyncio.Event()
     listener = _listen(settings) if role != "worker" else None
-    with _auditor(settings, role) as auditor:
-        if role == "page" and listener is not None:
-            async with _stopped_by_signals(stop):
-                log.info("serving", role=role)
-                await _web(create_page_app(settings, auditor), listener, stop, started)
-        else:
-            await _app(settings, role, open_work, timings, stop, listener, auditor, started)
-    log.info("stopped", role=role)
-
-
-async def _app(
-    settings: Settings,
-    role: Role,
-    open_work: OpenWork,
-    timings: Timings,
-    stop: asyncio.Event,
-    listener: socket.socket | None,
-    auditor: Auditor | None,
-    started: Callable[[str], None] | None,
-) -> None:
     # A task group: if one of the two dies, the other does not go on alone.
     async with open_database(settings) as database, _stopped_by_signals(stop), asyncio.TaskGroup() as group:
         if listener is not None:
@@ -72,15 +54,15 @@ async def _app(
         if role != "web":
             group.create_task(_worker(settings, database, open_work, timings, stop))
         log.info("serving", role=role)
+    log.info("stopped", role=role)
 
 
-@contextmanager
-def _auditor(settings: Settings, role: Role) -> Iterator[Auditor | None]:
-    if role == "worker" or not settings.page.enabled:
-        yield None
-        return
-    with open_auditor(settings.page) as auditor:
-        yield auditor
+async def serve_page(settings: Settings, auditor: Auditor | None, started: Callable[[str], None] | None = None) -> None:
+    """The pages alone until SIGTERM or SIGINT: no App, no database, no worker. Raises ServeError."""
+    stop = asyncio.Event()
+    listener = _listen(settings)
+    async with _stopped_by_signals(stop):
+        await _web(create_page_app(settings, auditor), listener, stop, started)
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from bot.jobs.database import Database
 from bot.jobs.queue import PUSH_PAUSE
@@ -49,9 +49,7 @@ def create_app(
             Route("/webhook", receive, methods=["POST"], max_body_size=LARGEST_BODY),
             Route("/healthz", _healthz, max_body_size=SMALL_BODY),
             Route("/readyz", _readyz, max_body_size=SMALL_BODY),
-            *audits.routes(auditor),
-            *rules.routes(),
-            *pages.routes(),
+            *without_app(auditor),
         ],
         middleware=[Middleware(SecurityHeaders)],
         lifespan=lifespan,
@@ -69,9 +67,7 @@ def create_page_app(settings: Settings, auditor: Auditor | None) -> Starlette:
         routes=[
             Route("/healthz", _healthz, max_body_size=SMALL_BODY),
             Route("/readyz", _healthz, max_body_size=SMALL_BODY),
-            *audits.routes(auditor),
-            *rules.routes(),
-            *pages.routes(),
+            *without_app(auditor),
         ],
         middleware=[Middleware(SecurityHeaders)],
         exception_handlers={HTTPException: _http_error, Exception: _server_error},
@@ -79,6 +75,11 @@ def create_page_app(settings: Settings, auditor: Auditor | None) -> Starlette:
     app.state.settings = settings
     app.state.auditor = auditor
     return app
+
+
+def without_app(auditor: Auditor | None) -> list[BaseRoute]:
+    """The pages that have nothing to do with GitHub."""
+    return [*audits.routes(auditor), *rules.routes(), *pages.routes()]
 
 
 async def _healthz(request: Request) -> Response:
