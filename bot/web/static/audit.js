@@ -237,6 +237,8 @@ addEventListener("drop", async (event) => {
   choose(found);
 });
 
+// On a narrow page the filters would stand between the score and what was found.
+if (matchMedia("(max-width: 56rem)").matches) at("filter-box").open = false;
 copyOnClick();
 startExports(() => report, fail);
 startHistory(reopen);
