@@ -92,7 +92,7 @@ def signs(code: Code) -> Iterator[str]:
     for emission in code.emissions:
         if emission.certain:
             yield f"{emission.call.name} in {path}:{emission.call.span.line}"
-    if code.context(code.facts.root) is Context.BROWSER:
+    if code.context(code.facts.root) in (Context.BROWSER, Context.SCRIPT):
         return
     for counter in code.counters:
         moved = counter.change in (Change.ADD, Change.SUBTRACT) and names_counter(counter.name)
