@@ -16,7 +16,7 @@ INTERRUPTED = 130
 PIPE_CLOSED = 141
 """As a shell reports a program that SIGPIPE or Ctrl-C ended."""
 
-Format = Literal["text", "markdown", "json", "github"]
+Format = Literal["text", "markdown", "json", "sarif", "html", "github"]
 Output = Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write the report there.")]
 Form = Annotated[Format, typer.Option("--format", help="How the report reads.")]
 

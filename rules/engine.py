@@ -1,7 +1,7 @@
 """From a change to its report: one pure function, the middle of the program."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from rules import catalog
@@ -12,7 +12,7 @@ from rules.ignores import Ignore, ignores, silences
 from rules.judge import Around, Judged, Said, judge
 from rules.options import Options
 from rules.project import Project
-from rules.report import Report, Reported, State, Subject, Suppressed, Tool
+from rules.report import FileDone, Report, Reported, State, Subject, Suppressed, Tool
 from rules.reporting import Lines, reported
 from rules.rule import Rule
 from rules.scope import touched
@@ -21,6 +21,8 @@ from rules.sections import checks, meters, sections, summary
 from rules.verdict import gate, gravity, with_shown
 
 SCHEMA = "meteraudit/report/1"
+
+OnFile = Callable[[FileDone], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,12 +37,16 @@ class FileResult:
     not_analyzed: tuple[NotAnalyzed, ...]
 
 
-def examine(change: Change, options: Options, version: str) -> Report:
-    """The report of a change. Pure: the same input gives the same report."""
+def examine(change: Change, options: Options, version: str, on_file: OnFile | None = None) -> Report:
+    """The report of a change. Pure: the same input gives the same report. `on_file` is told of each file once it is judged."""
     rules = tuple(rule for rule in catalog.rules() if options.rules.get(rule.about.id) != "off")
     names = own_names(options)
     ends = projects(change, names)
-    results = [examine_file(file, change, options, rules, names, ends) for file in change.files]
+    results = []
+    for number, file in enumerate(change.files, 1):
+        results.append(examine_file(file, change, options, rules, names, ends))
+        if on_file is not None:
+            on_file(FileDone(file.path, number, len(change.files), results[-1].findings, results[-1].not_analyzed))
     found = [finding for result in results for finding in result.findings]
     findings = with_shown(found, options) if change.mode == "review" else all_in_summary(found)
     new = tuple(finding for finding in findings if finding.state != "existing")

@@ -227,7 +227,7 @@ def test_every_path_in_the_readme_exists() -> None:
 
 def test_the_addresses_in_the_readme_are_those_of_the_server() -> None:
     app = create_app(settings=None, database=None)  # type: ignore[arg-type]
-    served = {route.path for route in app.routes if hasattr(route, "path")}
+    served = {f"/{route.path.split('/')[1]}" for route in app.routes if hasattr(route, "path")} - {"/", "/static"}
 
     assert served == {
         text.removeprefix("https://your-host") for text in code() if re.fullmatch(r"(https://your-host)?/\w+", text)
@@ -252,15 +252,23 @@ def language(suffix: str) -> str:
     return next((name for part, name in names.items() if part in suffix), suffix)
 
 
+def test_the_commands_for_comments_are_those_that_help_answers() -> None:
+    from bot.commands import HELP
+
+    table = [line for line in HELP.split("\n") if line.startswith("|")]
+
+    assert table == [line for line in section("On the pull request").split("\n") if line.startswith("|")]
+
+
 def test_the_bounds_in_the_readme_are_those_of_the_program() -> None:
-    from bot import reading
+    from bot import choosing
     from rules import judge
 
     limits = " ".join(section("Limits").split())
 
     assert f"over {judge.SIZE // 1024} kB" in limits
     assert f"over {judge.LINE // 1024} kB" in limits
-    assert f"{reading.FILES:,} files or {reading.TOTAL_BYTES // 1024**2} MB" in limits
+    assert f"{choosing.REQUESTS} requests to GitHub or {choosing.TOTAL_BYTES // 1024**2} MB" in limits
 
 
 def test_the_tables_of_rules_are_fresh() -> None:
@@ -334,7 +342,7 @@ def test_no_table_has_room_for_more_than_the_readme_says_is_stored() -> None:
     texts = set(re.findall(r"(?m)^ +(\w+) (?:text|bytea|jsonb?)\b", TABLES))
 
     told = "guid event action state fingerprint kind target login comment_url revision text".split()
-    told += "head_sha conclusion title name digest".split()
+    told += "head_sha conclusion title name digest problem".split()
     assert set() == texts - set(told), "say in the README what this is"
 
 
@@ -393,7 +401,7 @@ def test_the_dockerfile_copies_what_exists_and_names_only_existing_variables() -
     copied = [word for line in re.findall(r"(?m)^COPY (.*)$", DOCKERFILE) for word in line.split()[:-1]]
 
     assert [] == [name for name in copied if not (ROOT / name).exists()]
-    assert {"pyproject.toml", "README.md", "LICENSE", "bot", "rules", "config"} == set(copied)
+    assert {"pyproject.toml", "README.md", "LICENSE", "bot", "rules", "config", "deploy/app-manifest.json"} == set(copied)
     assert set() == set(re.findall(r"METERAUDIT_\w+", DOCKERFILE)) - variables()
     assert set(copied) == set(re.findall(r"(?m)^!(.*)$", (ROOT / "deploy" / "Dockerfile.dockerignore").read_text()))
 

@@ -9,12 +9,15 @@ import psycopg
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from bot.jobs.database import Database
 from bot.jobs.queue import PUSH_PAUSE
+from bot.web import pages, rules
+from bot.web.pages import SecurityHeaders
 from bot.web.receiver import LARGEST_BODY, receive
 from config.settings import Settings
 
@@ -44,7 +47,10 @@ def create_app(
             Route("/webhook", receive, methods=["POST"], max_body_size=LARGEST_BODY),
             Route("/healthz", _healthz, max_body_size=SMALL_BODY),
             Route("/readyz", _readyz, max_body_size=SMALL_BODY),
+            *rules.routes(),
+            *pages.routes(),
         ],
+        middleware=[Middleware(SecurityHeaders)],
         lifespan=lifespan,
         exception_handlers={HTTPException: _http_error, Exception: _server_error},
     )

@@ -59,7 +59,8 @@ RESPONSE = frozenset(
 )
 STORES = frozenset(
     "enqueue queue add push publish produce sendmessage insert create save upsert update updatemany lpush rpush xadd write "
-    "writefile append put delay applyasync dispatch schedule store persist insertone bulkcreate execute setex".split()
+    "writefile append put delay applyasync performlater performasync performin performat performbulk dispatch "
+    "schedule store persist insertone bulkcreate execute setex".split()
 )
 FALLBACK_WORDS = frozenset("retry queue outbox dead dlq pending failed fallback backlog failure requeue buffer unsent".split())
 LOG_WORDS = frozenset(
@@ -272,6 +273,8 @@ def answers(call: Call) -> bool:
     last = said[-1]
     if said[0].rsplit("/", 1)[-1] in ("res", "response", "reply", "c", "ctx", "w", "http", "nextresponse", "context"):
         return last in RESPONSE or len(said) > 1
+    if call.folded in ("render", "head", "halt", "redirectto"):
+        return True
     return last in ("jsonresponse", "response", "httpexception", "jsonify", "abort") or (call.constructs and last == "response")
 
 

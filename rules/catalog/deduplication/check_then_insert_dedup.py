@@ -49,7 +49,7 @@ LOOKS = (
     "eq",
     "where",
 )
-ASKS_STORE = frozenset("get exists hget hexists sismember has contains".split())
+ASKS_STORE = frozenset("get exists hget hexists sismember has haskey ismember contains".split())
 EVENT_KEYS = NAMED | frozenset(
     "eventid transactionid messageid requestid externalid stripeeventid webhookid webhookeventid usageid uniqueid deliveryid "
     "externaleventid providereventid".split()

@@ -40,10 +40,13 @@ ABOUT = About(
 QUIET = frozenset({Context.TEST, Context.BROWSER, Context.SCRIPT})
 EXIT = re.compile(
     rb"SIGTERM|SIGINT|beforeExit|atexit|OnApplicationShutdown|onModuleDestroy|on_shutdown|lifespan|__a?exit__|asyncDispose|"
-    rb"NotifyContext|RegisterOnShutdown|onClose|add_event_handler\([\"']shutdown|gracefulShutdown|@PreDestroy"
+    rb"NotifyContext|RegisterOnShutdown|onClose|add_event_handler\([\"']shutdown|gracefulShutdown|@PreDestroy|"
+    rb"addShutdownHook|DisposableBean|SmartLifecycle|ShutdownEvent|implements \w*Closeable|ApplicationStopp|Disposes\b"
 )
 ENDS = frozenset("close shutdown stop destroy dispose drain terminate teardown".split())
-TIMERS = frozenset("setinterval settimeout timer newticker tick sleep".split())
+TIMERS = frozenset(
+    "setinterval settimeout timer newticker tick sleep scheduleatfixedrate schedulewithfixeddelay fixedratetimer".split()
+)
 SERVERLESS = frozenset("handler lambdahandler lambda_handler GET POST PUT PATCH DELETE onRequest onRequestPost fetch".split())
 FLUSHES = frozenset("flush shutdown close stop flushasync closeasync drain".split())
 STORE_WORDS = re.compile(

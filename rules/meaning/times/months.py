@@ -54,7 +54,7 @@ def is_month_long(product: Binary) -> bool:
             factors.append(part.value)
         elif isinstance(part, Member) and part.name == "Hour":
             hours = True
-        elif isinstance(part, Name) and "day" in words(part.text):
+        elif is_day(part):
             factors.append(86_400)
         else:
             return False
@@ -73,3 +73,8 @@ def leaves_of(part: Expression) -> Iterator[Expression]:
         yield from leaves_of(part.right)
     else:
         yield part
+
+
+def is_day(part: Expression) -> bool:
+    """`SECONDS_PER_DAY`, and the unit of `30.days`."""
+    return (isinstance(part, Name) and "day" in words(part.text)) or (isinstance(part, Member) and part.name in ("day", "days"))

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from rules.facts import (
     Assign,
+    Binary,
     Call,
     Expression,
     Facts,
@@ -18,6 +19,7 @@ from rules.facts import (
     Name,
     Object,
     Scope,
+    Sequence,
     Span,
     Template,
     enclosing,
@@ -30,7 +32,8 @@ from rules.meaning.vocabulary import names_counter
 
 WRITES = frozenset(
     "update updatemany updateone updates updatecolumn updatecolumns set save upsert findoneandupdate findbyidandupdate values "
-    "updateuser updateby patch put hset hmset mset setex create insert bulkwrite modify execute exec".split()
+    "updateuser updateby updateall upsertall insertall patch put hset hmset mset setex create insert bulkwrite modify execute "
+    "exec stringset".split()
 )
 REDIS_ADDS = {
     "incr": 1,
@@ -39,6 +42,10 @@ REDIS_ADDS = {
     "incrbyfloat": 1,
     "hincrbyfloat": 1,
     "zincrby": 1,
+    "stringincrement": 1,
+    "hashincrement": 1,
+    "stringdecrement": -1,
+    "hashdecrement": -1,
     "decr": -1,
     "decrby": -1,
 }
@@ -112,11 +119,17 @@ def named(counter: Counter) -> Iterator[Counter]:
 
 def written(values: Values, call: Call) -> Iterator[Counter]:
     last = fold(call.method)
+    if last in COLUMN_ADDS and (found := tuple(stepped_column(call, last))):
+        yield from found
+        return
     if last in REDIS_ADDS and "." in call.name:
         yield from redis(call, last)
         return
     if statement := sql_of(call):
         yield from sql(call, statement)
+        return
+    if last == "executeupdate":
+        yield from set_properties(values, call)
         return
     if last not in WRITES and not last.startswith("update") and not SETTER.match(call.method):
         return
@@ -125,13 +138,68 @@ def written(values: Values, call: Call) -> Iterator[Counter]:
             yield from named(classified(values, call.span, name, value, call.scope, call))
 
 
+COLUMN_ADDS = {
+    "increment": 1,
+    "incrementcounter": 1,
+    "incrementeach": 1,
+    "updatecounters": 1,
+    "incrementquietly": 1,
+    "decrement": -1,
+    "decrementcounter": -1,
+    "decrementeach": -1,
+    "decrementquietly": -1,
+}
+"""Of ActiveRecord and Eloquent: the column is named, and the database adds."""
+
+
+def stepped_column(call: Call, last: str) -> Iterator[Counter]:
+    """`user.increment!(:used, n)`, `$row->increment('used', $n)`, `Account.update_counters(id, credits: -n)`."""
+    change = Change.ADD if COLUMN_ADDS[last] > 0 else Change.SUBTRACT
+    plain = [argument.value for argument in call.arguments if argument.name is None]
+    first = plain[0] if plain else None
+    if isinstance(first, Literal) and isinstance(first.value, str) and first.value.isidentifier() and "." in call.name:
+        amount = plain[1] if len(plain) > 1 and last in ("increment", "decrement") else None
+        if names_count(first.value):
+            yield Counter(call.span, first.value, change, True, call.scope, call, amount)
+        return
+    named = [(argument.name, argument.value) for argument in call.arguments if argument.name is not None]
+    for argument in call.arguments:
+        named += [(entry.name, entry.value) for entry in getattr(argument.value, "entries", ())]
+    for name, value in named:
+        if name is not None and names_count(name):
+            yield Counter(call.span, name, change, True, call.scope, call, value)
+
+
+def set_properties(values: Values, call: Call) -> Iterator[Counter]:
+    """Entity Framework: `ExecuteUpdate(s => s.SetProperty(row => row.Used, row => row.Used + n))`."""
+    for setter in values.facts.calls:
+        if fold(setter.method) != "setproperty" or not call.span.holds(setter.span) or len(setter.arguments) != 2:
+            continue
+        name, value = (answered(values.facts, argument.value) for argument in setter.arguments)
+        if not isinstance(name, Member) or value is None or not names_count(name.name):
+            continue
+        own = isinstance(value, Binary) and value.operator in ("+", "-") and field_name(value.left) == name.name
+        if own and isinstance(value, Binary):
+            change = Change.SUBTRACT if value.operator == "-" else Change.ADD
+            yield Counter(call.span, name.name, change, True, call.scope, call, value.right, value=value)
+        else:
+            yield from named(classified(values, call.span, name.name, value, call.scope, call))
+
+
+def answered(facts: Facts, value: Expression) -> Expression | None:
+    """What a function of one expression gives; anything else is itself."""
+    if not isinstance(value, Lambda):
+        return value
+    return next((one.value for one in facts.returns if one.scope is value.scope), None)
+
+
 def redis(call: Call, last: str) -> Iterator[Counter]:
     """`redis.incrby(key, n)`: the key must speak of usage."""
     said = " ".join(text for argument in call.arguments for text in texts(argument.value))
     if not names_counter(said):
         return
     change = Change.ADD if REDIS_ADDS[last] > 0 else Change.SUBTRACT
-    amount = call.arguments[-1].value if "by" in last and len(call.arguments) > 1 else None
+    amount = call.arguments[-1].value if ("by" in last or "crement" in last) and len(call.arguments) > 1 else None
     yield Counter(call.span, said[:60], change, True, call.scope, call, amount)
 
 
@@ -147,8 +215,14 @@ def texts(expression: Expression) -> Iterator[str]:
 
 
 def sql_of(call: Call) -> str:
-    """The statement text of `db.execute("UPDATE …")` and tagged templates, with `?` for what is filled in."""
+    """The statement text of `db.execute("UPDATE …")` and tagged templates, with `?` for what is filled in.
+
+    Of `rows.update_all("used = used + 1")`, what stands after SET is written alone.
+    """
     for argument in call.arguments[:2]:
+        first = argument.value.items[0] if isinstance(argument.value, Sequence) and argument.value.items else argument.value
+        if fold(call.method) == "updateall" and "=" in (text := statement_text(first)):
+            return f"update t set {text}"  # noqa: S608  parsed, never run
         text = statement_text(argument.value)
         if SQL_UPDATE.match(text):
             return text
@@ -192,7 +266,11 @@ def written_fields(values: Values, call: Call) -> Iterator[tuple[str, Expression
     for key, value in pairwise(plain):
         if isinstance(key, Literal) and isinstance(key.value, str) and key.value.isidentifier():
             yield key.value, value
-    if fold(call.method) in ("set", "setex", "put") and len(plain) > 1 and not isinstance(plain[-1], Object | Lambda):
+    if (
+        fold(call.method) in ("set", "setex", "put", "stringset")
+        and len(plain) > 1
+        and not isinstance(plain[-1], Object | Lambda)
+    ):
         yield key_name(plain[0]), plain[1] if fold(call.method) != "setex" else plain[-1]
     if (setter := SETTER.match(call.method)) and len(plain) == 1:
         yield setter.group(1), plain[0]
