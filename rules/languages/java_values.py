@@ -32,7 +32,7 @@ from rules.facts import (
 from rules.languages.java_declared import anonymous, parameters
 from rules.languages.java_syntax import STATEMENTS, Express, block, expression, inside, only, part, plain_string, unknown
 from rules.languages.jvm_builders import STARTS, Link, built
-from rules.languages.jvm_calls import FAILS, collection, comparison, detaches, idiom, receiver_how
+from rules.languages.jvm_calls import FAILS, collection, comparison, compounded, detaches, idiom, receiver_how
 from rules.languages.jvm_names import declare, name_of, simple
 from rules.languages.lowering import (
     ARGUMENT,
@@ -221,6 +221,8 @@ def assignment(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     target = part(low, node, "left", scope)
     operator = field(node, "operator").type
     value = part(low, node, "right", scope, bound(PLAIN, (target,)) if operator == "=" else PLAIN)
+    if operator == "=":
+        operator, value = compounded(target, value)
     low.assign(node, (target,), value, operator, scope)
     return target
 

@@ -28,7 +28,8 @@ from rules.meaning.vocabulary import words
 LOCK_WORDS = frozenset("lock locked mutex semaphore redlock advisory synchronized exclusive".split())
 LOCK_TEXT = ("for update", "pg_advisory", "skip locked", "get_lock(")
 TRANSACTIONS = frozenset(
-    "transaction transact withtransaction runtransaction intransaction withtx atomic runintx begintx transactional usetransaction "
+    "transaction transact withtransaction runtransaction intransaction withtx atomic runintx begintx transactional "
+    "usetransaction "
     "transactionresult newsuspendedtransaction suspendtransaction transactiontemplate.execute".split()
 )
 ALONE = frozenset("selectforupdate withforupdate lockforupdate forupdate withlock acquirelock trylock setnx".split())

@@ -57,6 +57,15 @@ FLOAT_TYPES = frozenset("float real double doubleprecision floatfield float8 flo
 TO_FLOAT = frozenset("parsefloat float".split())
 TRUNCATES = frozenset("floor trunc parseint int int64 int32 uint64".split())
 EXACT_COLUMN = re.compile(r"type:\s*\"?(decimal|numeric)", re.I)
+FLOATS = {
+    "go": ("float64", "float32"),
+    "java": ("double", "float", "Double", "Float"),
+    "kotlin": ("Double", "Float"),
+}
+"""What languages with declared types call a binary float."""
+ENTITIES = frozenset({"java", "kotlin"})
+MAPPED = frozenset({"Entity", "Table", "Document", "MappedEntity", "Embeddable"})
+"""Annotations of a class whose fields are columns."""
 """A column that is exact, and sums over it are, whatever the program reads it into."""
 Found = tuple[Span, Scope, str, str, Confidence]
 
@@ -145,6 +154,10 @@ def float_column(code: Code, assign: Assign) -> bool:
         return assign.operator == ":" and assign.type.lstrip("*") in ("float64", "float32") and bool(
             re.search(r"\b(gorm|db|bun|bson|pg|xorm):\"", str(tag)) and not EXACT_COLUMN.search(str(tag))
         )  # fmt: skip
+    if code.facts.language in ENTITIES:
+        head = assign.scope.head
+        marks = {name_of(mark) or getattr(mark, "method", "") for mark in getattr(head, "decorators", ())}
+        return bool(marks & MAPPED) and assign.type.rpartition(" ")[2].rstrip("?") in FLOATS[code.facts.language]
     if code.facts.language != "python" or enclosing(assign.scope, Kind.FUNCTION) is not None:
         return False
     if not isinstance(assign.value, Call):
@@ -262,10 +275,10 @@ def truncated(code: Code) -> Iterator[Found]:
 
 
 def accumulated(code: Code) -> Iterator[Found]:
-    """Go: money added up as float64, in a loop or in a file that has a decimal type for the same."""
-    if code.facts.language != "go":
+    """Money added up as a declared binary float, in a loop or in a file that has a decimal type for the same."""
+    if code.facts.language not in FLOATS:
         return
-    has_decimal = any("decimal" in package for package in code.facts.packages)
+    has_decimal = any("decimal" in package.lower() for package in code.facts.packages)
     for assign in code.facts.assigns:
         target = assign.targets[0]
         if assign.operator != "+=" or assign.value is None or not isinstance(target, Name) or not judged(code, assign.scope):
@@ -274,12 +287,12 @@ def accumulated(code: Code) -> Iterator[Found]:
         money = is_money(said) or (has_decimal and "quota" in said)
         looped = enclosing(assign.scope, Kind.LOOP, Kind.FUNCTION)
         adds_up = has_decimal or (looped is not None and looped.kind is Kind.LOOP)
-        if money and adds_up and declared(code, target, assign.scope, assign.span.start) in ("float64", "float32"):
+        if money and adds_up and declared(code, target, assign.scope, assign.span.start) in FLOATS[code.facts.language]:
             also = " while this file has a decimal type for it" if has_decimal else ""
             yield (
                     assign.span, assign.scope,
-                    f"`{target.text}` is added up as `float64`{also}: each addition rounds, and the amount "
-                    "drifts from the exact one.",
+                    f"`{target.text}` is added up as `{FLOATS[code.facts.language][0]}`{also}: each addition rounds, and "
+                    "the amount drifts from the exact one.",
                     "Add decimals, or integers of a minor unit, and convert once at the end.",
                     Confidence.LIKELY,
                 )  # fmt: skip
@@ -289,7 +302,11 @@ def given_up(code: Code) -> Iterator[Found]:
     """`row.Value = v.InexactFloat64()`: an exact amount leaves as an inexact one."""
     for assign in code.facts.assigns:
         value, target = assign.value, assign.targets[0]
-        if not isinstance(value, Call) or fold(value.method) not in ("inexactfloat64",) or not isinstance(target, Member):
+        if (
+            not isinstance(value, Call)
+            or fold(value.method) not in ("inexactfloat64", "doublevalue")
+            or not isinstance(target, Member)
+        ):
             continue
         said = frozenset(words(target.name))
         if (said & (SUMS | MONEY)) and not said & SHOWN and not only_shows(code.facts, assign.scope):

@@ -26,7 +26,7 @@ from rules.facts import (
 )
 from rules.meaning.usage.readings import arithmetic, field_name, names_count, old_reading, stepped
 from rules.meaning.values import Values, resolved
-from rules.meaning.vocabulary import names_counter
+from rules.meaning.vocabulary import names_counter, words
 
 WRITES = frozenset(
     "update updatemany updateone updates updatecolumn updatecolumns set save upsert findoneandupdate findbyidandupdate values "
@@ -35,6 +35,8 @@ WRITES = frozenset(
 REDIS_ADDS = {
     "incr": 1,
     "incrby": 1,
+    "increment": 1,
+    "decrement": -1,
     "hincrby": 1,
     "incrbyfloat": 1,
     "hincrbyfloat": 1,
@@ -112,7 +114,11 @@ def named(counter: Counter) -> Iterator[Counter]:
 
 def written(values: Values, call: Call) -> Iterator[Counter]:
     last = fold(call.method)
-    if last in REDIS_ADDS and "." in call.name:
+    if (
+        last in REDIS_ADDS
+        and "." in call.name
+        and (last.startswith(("inc", "dec", "hinc", "zinc")) and adds_in_store(call, last))
+    ):
         yield from redis(call, last)
         return
     if statement := sql_of(call):
@@ -125,13 +131,24 @@ def written(values: Values, call: Call) -> Iterator[Counter]:
             yield from named(classified(values, call.span, name, value, call.scope, call))
 
 
+def adds_in_store(call: Call, last: str) -> bool:
+    """`increment` is many libraries' word: with a key it is the one of a template for Redis."""
+    if last not in ("increment", "decrement"):
+        return True
+    return bool(call.arguments) and bool(
+        {"redis", "cache"} & {word for part in call.name.split(".")[:-1] for word in words(part)}
+    )
+
+
 def redis(call: Call, last: str) -> Iterator[Counter]:
     """`redis.incrby(key, n)`: the key must speak of usage."""
     said = " ".join(text for argument in call.arguments for text in texts(argument.value))
     if not names_counter(said):
         return
     change = Change.ADD if REDIS_ADDS[last] > 0 else Change.SUBTRACT
-    amount = call.arguments[-1].value if "by" in last and len(call.arguments) > 1 else None
+    amount = (
+        call.arguments[-1].value if ("by" in last or last in ("increment", "decrement")) and len(call.arguments) > 1 else None
+    )
     yield Counter(call.span, said[:60], change, True, call.scope, call, amount)
 
 
