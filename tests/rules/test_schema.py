@@ -137,7 +137,7 @@ def test_a_unique_column_is_a_key_of_its_own() -> None:
 
 
 def test_a_unique_column_of_an_entity_is_a_key_of_its_own() -> None:
-    entity = "@Entity\npublic class Receipt {\n  @Id private Long id;\n  @Column(unique = true) private String eventId;\n  int n;\n}\n"
+    entity = "@Entity\npublic class Receipt {\n  @Id private Long id;\n  @Column(unique = true) private String eventId;\n}\n"
     schema = schema_of({"Receipt.java": entity})
 
     assert schema.is_unique("receipts", ["event_id"])
