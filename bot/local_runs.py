@@ -16,7 +16,7 @@ from bot.local_configuration import InForce, at_commit, concluded, on_disk
 from bot.printing import note, write
 from bot.report import FORMATS
 from rules.change import Change
-from rules.engine import examine
+from rules.engine import examine, own_names
 from rules.options import Options
 from rules.report import Report
 
@@ -60,6 +60,19 @@ def audit(paths: Sequence[str], root: Path, form: str, output: Path | None) -> i
         say(f"Judging {files(len(local.change.files))}")
         report, partial = in_this_process(local.change, settled.options)
     return show(concluded(report, settled, partial), local, settled, form, output)
+
+
+def collect(folder: Path, budget: int, output: Path | None) -> int:
+    """Writes the bundle of a folder. Raises LocalError."""
+    from bot.collect import collect as collected
+
+    if not folder.is_dir():
+        raise LocalError(f"{folder} is not a folder: name the one to collect from.")
+    with progress() as say:
+        settled = on_disk(folder)
+        bundle = collected(folder, budget, settled.excluded, own_names(settled.options), lambda path: say(f"Reading {path}"))
+    write(bundle, output)
+    return PASS
 
 
 def bundle_on_standard_input() -> dict[str, str]:

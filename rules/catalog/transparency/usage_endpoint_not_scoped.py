@@ -29,6 +29,8 @@ READS = frozenset(
     "where singleordefault firstordefault tolist get all "
     "first fetch sum groupby".split()
 )
+FINDS = re.compile(r"(?:find|get|read|query|search|count|sum)\w*?By[A-Z]|(?:find|get)_\w*?by_")
+"""Finders that are named for what they ask by: `findByCustomerId`."""
 KNOWN = re.compile(
     r"session|current_?user|auth|jwt|verify|token|principal|getuser|req\.user|request\.user|identity|permission|authorize|owner|member|"
     r"login_required|depends\(|guard|protect|admin",
@@ -42,7 +44,12 @@ def check(code: Code) -> Iterator[Finding]:
     reported: set[Scope] = set()
     for call in code.facts.calls:
         function = outermost(call.scope)
-        if fold(call.method) not in READS or function is None or function in reported or not is_shown(code, call):
+        if (
+            (fold(call.method) not in READS and not FINDS.match(call.method))
+            or function is None
+            or function in reported
+            or not is_shown(code, call)
+        ):
             continue
         if code.context(call.scope) is not Context.REQUEST or trusted(code, call.scope) or knows_caller(code, function):
             continue

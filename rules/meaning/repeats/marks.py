@@ -76,7 +76,7 @@ def by_call(code: Code, call: Call) -> Iterator[Mark]:
         yield Mark(call.span, call.scope, How.STORE, spoken_key(code, call), call, stored_value(call))
     elif last in MEMORY_SETS and outlives(code, call.receiver, call.scope, call) and speaks(receiver.rsplit(".", 1)[-1]):
         yield Mark(call.span, call.scope, How.MEMORY, receiver, call)
-    elif last in ROW_INSERTS and (table := receipt_table(call)):
+    elif last in ROW_INSERTS and (last != "values" or call.arguments) and (table := receipt_table(call)):
         yield Mark(call.span, call.scope, How.ROW, table, call)
     elif last in UPDATES and "." in call.name:
         yield from by_fields(code, call)

@@ -39,6 +39,8 @@ WRITES = frozenset(
 REDIS_ADDS = {
     "incr": 1,
     "incrby": 1,
+    "increment": 1,
+    "decrement": -1,
     "hincrby": 1,
     "incrbyfloat": 1,
     "hincrbyfloat": 1,
@@ -129,7 +131,7 @@ def written(values: Values, call: Call) -> Iterator[Counter]:
     if last in COLUMN_ADDS and (found := tuple(stepped_column(call, last))):
         yield from found
         return
-    if last in REDIS_ADDS and "." in call.name:
+    if last in REDIS_ADDS and "." in call.name and adds_in_store(call, last):
         yield from redis(call, last)
         return
     if statement := sql_of(call):
@@ -195,6 +197,15 @@ def set_properties(values: Values, call: Call) -> Iterator[Counter]:
             yield Counter(call.span, name.name, change, True, call.scope, call, value.right, value=value)
         else:
             yield from named(classified(values, call.span, name.name, value, call.scope, call))
+
+
+def adds_in_store(call: Call, last: str) -> bool:
+    """`increment` is many libraries' word: with a key it is the one of a template for Redis."""
+    if last not in ("increment", "decrement"):
+        return True
+    return bool(call.arguments) and bool(
+        {"redis", "cache"} & {word for part in call.name.split(".")[:-1] for word in words(part)}
+    )
 
 
 def redis(call: Call, last: str) -> Iterator[Counter]:
