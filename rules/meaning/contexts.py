@@ -48,7 +48,7 @@ TEST_PATH = re.compile(
     r"[a-z]Tests?\.\w+$"
 )
 SCRIPT_PATH = re.compile(r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|backfill)[^/]*|seeds?|migrations?|db/migrate)/")
-SCHEDULE_PATH = re.compile(r"(^|/)(crons?|schedules?|scheduled)(/|\.|-|_)", re.I)
+SCHEDULE_PATH = re.compile(r"(^|/)(crons?|schedules?|scheduled|jobs/clock)(/|\.|-|_)", re.I)
 BROWSER_NAMES = frozenset("window document localStorage sessionStorage navigator".split())
 STATE_LIBRARIES = frozenset("zustand pinia jotai recoil react-redux @reduxjs/toolkit mobx-react valtio".split())
 HOOKS = frozenset("usestate useeffect usememo usecallback useref usecontext usereducer".split())
@@ -107,6 +107,8 @@ def own_context_by_call(head: Function) -> Context | None:
         return None
     *before, last = fold(head.passed_to).split(".")
     root = before[-1] if before else ""
+    if last == "every" and (not before or "scheduler" in root or root == "clockwork"):
+        return Context.SCHEDULE
     if "cron" in fold(head.passed_to) or last in ("schedule", "setinterval", "addfunc", "schedulejob"):
         return Context.SCHEDULE
     if last in HTTP and (root in ROUTERS or root.endswith(("router", "app", "routes", "procedure", "server", "()"))):
@@ -133,7 +135,8 @@ def own_context_by_shape(facts: Facts, scope: Scope, head: Function) -> Context 
     if names[:1] == ["request"] and facts.language == "python":
         return Context.REQUEST
     if worker_class(scope) and head.name in ("process", "perform", "handle", "run", "consume"):
-        return Context.WORKER
+        clocked = head.name == "perform" and SCHEDULE_PATH.search(facts.path)
+        return Context.SCHEDULE if clocked else Context.WORKER
     if controller_class(scope):
         return Context.REQUEST
     if "use server" in facts.directives and head.exported:

@@ -317,6 +317,14 @@ def added_in_python(code: Code) -> Iterator[tuple[Span, Scope, Expression, str]]
                 named = {argument.name for argument in part.right.arguments}
                 if fold(part.right.method) == "relativedelta" and named & {"months", "month"}:
                     yield part.span, scope, part.left, code.facts.text(part.span)
+            elif isinstance(part, Binary) and part.operator == "+" and in_months(part.right):
+                yield part.span, scope, part.left, code.facts.text(part.span)
+
+
+def in_months(length: Expression) -> bool:
+    """`1.month`, `n.months`."""
+    unit = length.right if isinstance(length, Binary) and length.operator == "*" else None
+    return isinstance(unit, Member) and unit.name in ("month", "months")
 
 
 def added_by_call(code: Code) -> Iterator[tuple[Span, Scope, Expression, str]]:

@@ -75,7 +75,7 @@ def check(code: Code) -> Iterator[Finding]:
         if (
             saved is None
             or saved in said
-            or not persists(saved)
+            or not (persists(saved) or of_itself(code, counter, saved))
             or not unprotected(code, counter.scope)
             or compares_old(code, counter, saved)
         ):
@@ -138,7 +138,7 @@ def saving_call(code: Code, counter: Counter) -> Call | None:
             continue
         if not persists(call):
             continue
-        if own and call.name in (f"{root.text}.save", f"{root.text}.Save"):
+        if own and call.folded == f"{root.text}.save":
             return call
         if not own and saves(call, root.text, row=not isinstance(counter.read, Index)):
             return call
@@ -155,6 +155,17 @@ def persists(call: Call) -> bool:
     if fold(call.method) not in ("set", "put", "update", "write", "store"):
         return True
     return call.start is Start.AWAITED or isinstance(call.receiver, Call) or bool(STORE_WORDS & set(words(call.name)))
+
+
+def of_itself(code: Code, counter: Counter, call: Call) -> bool:
+    """`account.update(balance: account.balance + n)`: a row that is given its own field, and no map."""
+    read = counter.read
+    return (
+        isinstance(read, Member)
+        and call.receiver is not None
+        and code.facts.text(read.object.span) == code.facts.text(call.receiver.span)
+        and any(argument.name is not None for argument in call.arguments)
+    )
 
 
 def saves(call: Call, name: str, row: bool) -> bool:

@@ -130,7 +130,7 @@ def in_sums(code: Code) -> Iterator[Found]:
     """`sum(round(x * price, 2) for x in rows)`, `rows.reduce((sum, row) => sum + Math.ceil(row.units), 0)`."""
     for call in code.facts.calls:
         if (
-            call.folded == "sum"
+            fold(call.method) == "sum"
             and call.arguments
             and isinstance(call.arguments[0].value, Sequence)
             and call.arguments[0].value.each
