@@ -111,6 +111,8 @@ def own_context_by_call(head: Function) -> Context | None:
         return Context.SCHEDULE
     if "cron" in fold(head.passed_to) or last in ("schedule", "setinterval", "addfunc", "schedulejob"):
         return Context.SCHEDULE
+    if last in HTTP and not before and head.registered_as.startswith("/"):
+        return Context.REQUEST
     if last in HTTP and (root in ROUTERS or root.endswith(("router", "app", "routes", "procedure", "server", "()"))):
         return Context.REQUEST
     if fold(head.passed_to) in ("serve", "deno.serve", "bun.serve"):

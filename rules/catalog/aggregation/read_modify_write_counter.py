@@ -12,6 +12,7 @@ from rules.code import Code
 from rules.facts import (
     Binary,
     Call,
+    Class,
     Compare,
     Expression,
     Index,
@@ -78,6 +79,7 @@ def check(code: Code) -> Iterator[Finding]:
             or not (persists(saved) or of_itself(code, counter, saved))
             or not unprotected(code, counter.scope)
             or compares_old(code, counter, saved)
+            or versioned(code, counter)
         ):
             continue
         said.add(saved)
@@ -207,6 +209,20 @@ def conditioned(counter: Counter, value: Expression) -> bool:
             ):
                 return True
     return False
+
+
+def versioned(code: Code, counter: Counter) -> bool:
+    """Whether the table has the column by which ActiveRecord and its kind refuse to save a row that changed since."""
+    root = counter.read
+    while isinstance(root, Member | Index) and isinstance(root.object, Member | Index):
+        root = root.object
+    owner = root.object if isinstance(root, Member | Index) else None
+    name = owner.text if isinstance(owner, Name) else ""
+    if name in ("self", "this"):
+        around = enclosing(counter.scope, Kind.CLASS)
+        name = around.head.name if around is not None and isinstance(around.head, Class) else ""
+    table = code.elsewhere.schema.table(name) if name else None
+    return table is not None and bool({"lockversion", "optlock"} & set(table.columns))
 
 
 def is_fresh(value: Expression) -> bool:
