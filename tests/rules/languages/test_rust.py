@@ -213,8 +213,8 @@ def test_numbers_are_read_without_their_types() -> None:
 
 def test_functions_say_what_they_are() -> None:
     facts = file(
-        'impl Meter for Service { #[post("/usage")]\npub async fn report(&self, State(db): State<Pool>, mut n: u64) -> Result<()> '
-        "{ Ok(()) } }"
+        'impl Meter for Service { #[post("/usage")]\npub async fn report(&self, State(db): State<Pool>, mut n: u64) '
+        "-> Result<()> { Ok(()) } }"
     )
     head = function(facts, "report").head
 
