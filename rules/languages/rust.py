@@ -306,9 +306,15 @@ def last_value(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
         return expression(low, node, scope, DISCARDED)
     if raised(low, node, scope):
         return Unknown(span(node), ())
-    value = expression(low, node, scope, RETURNED)
-    low.returns.append(Return(span(node), value, scope))
-    return value
+    return given_back(low, node, node, scope)
+
+
+def given_back(low: Lowering, node: Node, value: Node, scope: Scope) -> Expression:
+    """`Ok(())` gives back nothing."""
+    nothing = low.text(value) in ("Ok(())", "()")
+    made = Literal(span(value), None) if nothing else expression(low, value, scope, RETURNED)
+    low.returns.append(Return(span(node), None if nothing else made, scope))
+    return made
 
 
 def block(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
@@ -353,9 +359,10 @@ def otherwise(low: Lowering, node: Node, scope: Scope, pattern: Node | None, mad
     if caught(low, pattern) is False and calls:
         block_value(low, node, handler(low, node, scope, None, calls), DISCARDED)
         return
-    test = Compare(span(node), "!=", made, Literal(span(node), None))
-    low.tests.append(Test(made.span, test, scope))
-    block_value(low, node, low.scope(Kind.BRANCH, node, scope, Branch(test, "else")), DISCARDED)
+    test = Compare(span(node), "==", made, Literal(span(node), None))
+    then = low.scope(Kind.BRANCH, node, scope, Branch(test, "then"))
+    low.tests.append(Test(made.span, test, scope, then))
+    block_value(low, node, then, DISCARDED)
 
 
 def if_expression(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
@@ -494,7 +501,7 @@ def return_expression(low: Lowering, node: Node, scope: Scope, how: How) -> Expr
     elif value.type in BLOCKS:
         expression(low, value, scope, RETURNED)
     elif not raised(low, value, scope):
-        low.returns.append(Return(span(node), expression(low, value, scope, RETURNED), scope))
+        given_back(low, node, value, scope)
     return Unknown(span(node), ())
 
 

@@ -10,6 +10,7 @@ from rules.facts import (
     Entry,
     Expression,
     Literal,
+    Member,
     Name,
     Object,
     Raise,
@@ -27,6 +28,8 @@ from rules.languages.rust_syntax import MISSING, Express, expression, made_call,
 HOLE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 FORMATS = frozenset({"format", "std.format", "format_args", "concat", "std.fmt.format"})
 TEXTS = frozenset("println print eprintln eprint trace debug info warn error log write writeln anyhow".split())
+LEVELS = frozenset("trace debug info warn error".split())
+"""Whichever crate they come from, `tracing` or `log`, they write a log line."""
 LISTS = frozenset({"vec", "std.vec", "smallvec"})
 JSON = frozenset({"json", "serde_json.json"})
 DECIMALS = frozenset({"dec", "rust_decimal_macros.dec", "rust_decimal.dec"})
@@ -58,6 +61,8 @@ def macro(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
         return Compare(span(node), "==", given[0].value, given[1].value if len(given) > 1 else Literal(span(node), True))
     if last in TEXTS:
         given = worded(low, given)
+    if last in LEVELS:
+        callee = Member(callee.span, Name(callee.span, "log"), last)
     return made_call(low, node, callee, given, scope, how)
 
 

@@ -190,10 +190,10 @@ def is_entity(code: Code, assign: Assign) -> bool:
 
 
 def is_row(holder: object) -> bool:
-    """`#[derive(FromRow)]`, `#[derive(Queryable)]`: what sqlx, Diesel and SeaORM read a table into."""
+    """`#[derive(Insertable)]`, `#[derive(DeriveEntityModel)]`: what Diesel and SeaORM write; what is only read may be shown."""
     marks = holder.decorators if isinstance(holder, Class) else ()
     derived = {name_of(part) for mark in marks if isinstance(mark, Call) for one in mark.arguments for part in walk(one.value)}
-    return bool(derived & {"FromRow", "Queryable", "QueryableByName", "Insertable", "Selectable", "DeriveEntityModel"})
+    return bool(derived & {"Insertable", "AsChangeset", "DeriveEntityModel"})
 
 
 def is_schema(code: Code) -> bool:
