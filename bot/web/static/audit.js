@@ -136,18 +136,30 @@ function bundled(text) {
   return found.map(({ path, lines }) => ({ path, text: lines.join("\n") }));
 }
 
+function titled(listed) {
+  if (!listed.length) return "Pasted code";
+  return listed.length === 1 ? listed[0].path : `${listed[0].path} and ${listed.length - 1} more`;
+}
+
 function submit() {
   if (running) return;
   if (chosen) {
-    const title = chosen.files.length === 1 ? chosen.files[0].path : `${chosen.name} (${files(chosen.files.length)})`;
+    const title = chosen.folder ? `${chosen.folder} (${files(chosen.files.length)})` : titled(chosen.files);
     run(title, { files: chosen.files, left_out: chosen.leftOut }, sourcesOf(chosen.files));
     return;
   }
   const text = at("code").value;
   const name = at("name").value.trim() || (at("language").value && `pasted.${at("language").value}`);
   const inside = name ? [{ path: name, text }] : bundled(text);
-  const title = inside.length === 1 ? inside[0].path : inside.length ? `${inside[0].path} and ${inside.length - 1} more` : "Pasted code";
-  run(title, { text, name }, sourcesOf(inside));
+  run(titled(inside), { text, name }, sourcesOf(inside));
+}
+
+// Files take a moment to be read; until then there is nothing to audit.
+async function take(reading) {
+  at("audit").disabled = true;
+  const found = await reading.catch(fail);
+  at("audit").disabled = false;
+  if (found) choose(found);
 }
 
 function choose(found) {
@@ -157,7 +169,7 @@ function choose(found) {
   }
   at("problem").hidden = true;
   chosen = found;
-  at("chosen-what").textContent = `${found.name}: ${files(found.files.length)}, ${Math.ceil(found.size / 1024).toLocaleString()} kB`;
+  at("chosen-what").textContent = `${found.folder ? `${found.folder}: ` : ""}${files(found.files.length)}, ${Math.ceil(found.size / 1024).toLocaleString()} kB`;
   at("chosen-left").textContent = found.leftOut.length ? `Left out: ${found.leftOut.map(({ path, reason }) => `${path} (${reason})`).join(", ")}` : "";
   at("chosen-list").replaceChildren(...found.files.map(({ path }) => element("li", { textContent: path, dir: "ltr" })));
   shown();
@@ -217,7 +229,7 @@ at("example").addEventListener("click", async () => {
 });
 for (const id of ["files", "folder"]) {
   at(`choose-${id}`).addEventListener("click", () => at(id).click());
-  at(id).addEventListener("change", async () => choose(await fromInput(at(id))));
+  at(id).addEventListener("change", () => take(fromInput(at(id))));
 }
 addEventListener("dragover", (event) => {
   if (!event.dataTransfer.types.includes("Files")) return;
@@ -227,14 +239,13 @@ addEventListener("dragover", (event) => {
 addEventListener("dragleave", (event) => {
   if (!event.relatedTarget) document.body.classList.remove("dropping");
 });
-addEventListener("drop", async (event) => {
+addEventListener("drop", (event) => {
   document.body.classList.remove("dropping");
   if (!event.dataTransfer.types.includes("Files")) return;
   event.preventDefault();
-  const found = await fromDrop(event.dataTransfer).catch(fail);
-  if (!found || running) return;
+  if (running) return;
   show("start");
-  choose(found);
+  take(fromDrop(event.dataTransfer));
 });
 
 // On a narrow page the filters would stand between the score and what was found.

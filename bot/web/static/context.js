@@ -12,7 +12,7 @@ export const visible = (text) => text.replace(UNSEEN, spelt);
 const named = (path) => visible(path).replace(/[\t\n]/g, spelt);
 
 export function sourcesOf(files) {
-  return new Map(files.map(({ path, text }) => [named(path), text.replaceAll("\r\n", "\n").split("\n")]));
+  return new Map(files.map(({ path, text }) => [named(path), text.replaceAll("\r\n", "\n").replace(/\n$/, "").split("\n")]));
 }
 
 export function addContext(card, sources) {
