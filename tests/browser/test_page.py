@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from audited import BUNDLE, GO, PYTHON, audit, paste, reported, rules_shown
+from audited import BUNDLE, GO, PYTHON, audit, paste, press_audit, reported, rules_shown
 from conftest import Open
 from playwright.sync_api import CDPSession, FilePayload, Page, expect
 
@@ -15,9 +15,9 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 def many_files() -> list[FilePayload]:
     """Enough code that its audit can be watched."""
     function = PYTHON.partition("\n\n")[2]
-    body = "".join(function.replace("report(", f"report_{number}(") for number in range(40))
+    body = "".join(function.replace("report(", f"report_{number}(") for number in range(20))
     text = f"import stripe\n\n{body}".encode()
-    return [{"name": f"usage_{number:03}.py", "mimeType": "text/plain", "buffer": text} for number in range(120)]
+    return [{"name": f"usage_{number:03}.py", "mimeType": "text/plain", "buffer": text} for number in range(60)]
 
 
 def test_pasted_code_gets_findings_a_score_and_answers(page: Page) -> None:
@@ -52,7 +52,7 @@ def test_the_name_of_a_rule_leads_to_its_page(page: Page) -> None:
 def test_a_language_is_enough_for_a_single_file(page: Page) -> None:
     paste(page, GO)
     page.get_by_label("Language").select_option("Go")
-    page.get_by_role("button", name="Audit").click()
+    press_audit(page)
     reported(page)
 
     assert "MTR-109" in rules_shown(page)
@@ -62,30 +62,30 @@ def test_a_language_is_enough_for_a_single_file(page: Page) -> None:
 def test_code_without_a_name_is_refused_with_what_to_do(open_page: Open) -> None:
     page = open_page("/", refusals=1)
     paste(page, PYTHON)
-    page.get_by_role("button", name="Audit").click()
+    press_audit(page)
 
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("Neither the language of this code nor its file name is known.")
     expect(alert).to_contain_text("Choose the language or name the file")
     expect(page.get_by_label("Code to audit")).to_have_value(PYTHON)
     paste(page, PYTHON, "usage.py")
-    page.get_by_role("button", name="Audit").click()
+    press_audit(page)
     reported(page)
     expect(alert).to_be_hidden()
 
 
 def test_findings_stream_in_while_files_are_judged_and_the_audit_can_be_cancelled(page: Page) -> None:
     page.locator("#files").set_input_files(many_files())
-    expect(page.locator("#chosen-what")).to_have_text("120 files, 920 kB")
-    page.get_by_role("button", name="Audit").click()
-    expect(page.locator("#list article.finding").first).to_be_visible()
-    expect(page.locator("#status")).to_have_text(re.compile(r"\d+ of 120: usage_\d+\.py"))
+    expect(page.locator("#chosen-what")).to_have_text(re.compile("60 files, "))
+    press_audit(page)
+    expect(page.locator("#list article.finding").first).to_be_visible(timeout=30_000)
+    expect(page.locator("#status")).to_have_text(re.compile(r"\d+ of 60: usage_\d+\.py"))
 
     assert page.get_by_role("button", name="Cancel").is_visible()
     page.keyboard.press("Escape")
 
     expect(page.locator("#status")).to_have_text("Cancelled: what was found until then is shown.")
-    assert 0 < len(rules_shown(page)) < 120 * 40
+    assert 0 < len(rules_shown(page)) < 60 * 20
     assert page.get_by_role("group", name="Export the report").is_hidden()
     page.get_by_role("button", name="New audit").click()
     page.get_by_role("button", name="Take away").click()
@@ -98,7 +98,7 @@ def test_a_chosen_folder_is_audited_without_what_cannot_be(page: Page, tmp_path:
 
     expect(page.locator("#chosen-what")).to_have_text(re.compile(r"project: 3 files, \d+ kB"))
     expect(page.locator("#chosen-left")).to_have_text("Left out: src/latin.py (not UTF-8 text)")
-    page.get_by_role("button", name="Audit").click()
+    press_audit(page)
     reported(page)
     expect(page.locator("#left-out")).to_contain_text("src/latin.py: not UTF-8 text")
     assert ["MTR-201"] == rules_shown(page)
@@ -109,7 +109,7 @@ def test_a_dropped_folder_is_audited(page: Page, tmp_path: Path) -> None:
     drop(page.context.new_cdp_session(page), tmp_path / "project")
 
     expect(page.locator("#chosen-list li")).to_have_text(["src/usage.py", "tests/test_usage.py", "vendor/usage.py"])
-    page.get_by_role("button", name="Audit").click()
+    press_audit(page)
     reported(page)
     assert ["MTR-201"] == rules_shown(page)
 
@@ -145,7 +145,7 @@ def drop(session: CDPSession, *paths: Path) -> None:
 def test_findings_are_filtered_by_severity_confidence_section_rule_file_and_words(page: Page) -> None:
     page.get_by_role("button", name="Example").click()
     expect(page.get_by_label("Code to audit")).not_to_have_value("")
-    page.get_by_role("button", name="Audit").click()
+    press_audit(page)
     reported(page)
     whole = rules_shown(page)
     filters = page.get_by_role("form", name="Filter findings")
@@ -164,7 +164,7 @@ def test_findings_are_filtered_by_severity_confidence_section_rule_file_and_word
     assert len(rules_shown(page)) == cards(section="deduplication") < len(whole)
     filters.get_by_role("button", name="Show all").click()
     filters.get_by_label("Rule").select_option("MTR-109")
-    assert ["MTR-109"] == rules_shown(page)
+    assert {"MTR-109"} == {*rules_shown(page)}
     filters.get_by_role("button", name="Show all").click()
     filters.get_by_label("File").select_option("archive/consumer.go")
     assert len(rules_shown(page)) == cards(path="archive/consumer.go") < len(whole)
@@ -306,7 +306,7 @@ def test_a_chosen_file_with_markup_in_its_name_stays_text(page: Page, tmp_path: 
     page.locator("#files").set_input_files(file)
 
     expect(page.locator("#chosen-list li")).to_have_text([file.name])
-    page.get_by_role("button", name="Audit").click()
+    press_audit(page)
     reported(page)
     assert page.locator("img").count() == 0
 
@@ -315,7 +315,8 @@ def test_a_chosen_file_with_markup_in_its_name_stays_text(page: Page, tmp_path: 
 def test_very_long_lines_and_names_do_not_widen_the_page(open_page: Open, width: int) -> None:
     page = open_page("/", width=width)
     code = PYTHON.replace("str(tokens)", f"str(tokens{'_long' * 2000})").replace('"tokens"', f'"{"x" * 3000}"')
-    audit(page, f"--- {'deep/' * 60}{'n' * 200}.py ---\n{code}")
+    # Short lines, too: a file of long ones only is minified and not judged.
+    audit(page, f"--- {'deep/' * 60}{'n' * 200}.py ---\n{code}" + "# short\n" * 60)
 
     assert page.locator("article.finding").count() >= 1
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -364,4 +365,6 @@ def test_the_page_of_a_rule_shows_one_language_at_a_time_and_remembers_it(open_p
     )
     page.get_by_role("navigation", name="Rules before and after").get_by_role("link").last.click()
 
-    expect(page.locator("section.spoken:visible")).to_have_attribute("data-language", "go")
+    shown = page.locator("section.spoken:visible")
+    expect(shown).to_have_count(1)
+    expect(shown).to_have_attribute("data-language", "go")

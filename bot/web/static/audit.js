@@ -8,6 +8,7 @@ import { element, fragment } from "./fragment.js";
 import { remember, startHistory } from "./history.js";
 import { startKeys } from "./keys.js";
 import { events, post, Refused } from "./stream.js";
+import { visibleName } from "./visible.js";
 
 const at = (id) => document.getElementById(id);
 const base = document.documentElement.dataset.base;
@@ -100,12 +101,16 @@ async function run(title, sent, sources) {
 
 function hear(name, data, title, sources) {
   if (name === "accepted") at("status").textContent = data.waiting ? "Waiting for a free place…" : "Reading…";
-  if (name === "begun") Object.assign(at("progress"), { max: data.files, value: 0 });
+  if (name === "begun") {
+    // Before the first file is judged, all of them are read for what only several tell: the bar does not know how long.
+    at("status").textContent = `Reading ${files(data.files)}…`;
+    at("progress").removeAttribute("value");
+  }
   if (name === "file") {
     // The count begins again where a file stopped the analysis and is left out.
     if (data.number === 1) at("list").replaceChildren();
     Object.assign(at("progress"), { max: data.of, value: data.number });
-    at("status").textContent = `${data.number} of ${data.of}: ${data.path}`;
+    at("status").textContent = `${data.number} of ${data.of}: ${visibleName(data.path)}`;
     if (data.html) add(data.html, sources);
   }
   if (name === "refused") throw new Refused(data);
@@ -138,13 +143,14 @@ function bundled(text) {
 
 function titled(listed) {
   if (!listed.length) return "Pasted code";
-  return listed.length === 1 ? listed[0].path : `${listed[0].path} and ${listed.length - 1} more`;
+  const first = visibleName(listed[0].path);
+  return listed.length === 1 ? first : `${first} and ${listed.length - 1} more`;
 }
 
 function submit() {
   if (running) return;
   if (chosen) {
-    const title = chosen.folder ? `${chosen.folder} (${files(chosen.files.length)})` : titled(chosen.files);
+    const title = chosen.folder ? `${visibleName(chosen.folder)} (${files(chosen.files.length)})` : titled(chosen.files);
     run(title, { files: chosen.files, left_out: chosen.leftOut }, sourcesOf(chosen.files));
     return;
   }
@@ -169,9 +175,9 @@ function choose(found) {
   }
   at("problem").hidden = true;
   chosen = found;
-  at("chosen-what").textContent = `${found.folder ? `${found.folder}: ` : ""}${files(found.files.length)}, ${Math.ceil(found.size / 1024).toLocaleString()} kB`;
-  at("chosen-left").textContent = found.leftOut.length ? `Left out: ${found.leftOut.map(({ path, reason }) => `${path} (${reason})`).join(", ")}` : "";
-  at("chosen-list").replaceChildren(...found.files.map(({ path }) => element("li", { textContent: path, dir: "ltr" })));
+  at("chosen-what").textContent = `${found.folder ? `${visibleName(found.folder)}: ` : ""}${files(found.files.length)}, ${Math.ceil(found.size / 1024).toLocaleString()} kB`;
+  at("chosen-left").textContent = found.leftOut.length ? `Left out: ${found.leftOut.map(({ path, reason }) => `${visibleName(path)} (${reason})`).join(", ")}` : "";
+  at("chosen-list").replaceChildren(...found.files.map(({ path }) => element("li", { textContent: visibleName(path), dir: "ltr" })));
   shown();
   at("audit").focus();
 }
