@@ -104,7 +104,10 @@ def demo() -> int:
 
 @app.command()
 def serve(
-    role: Annotated[Literal["web", "worker"] | None, typer.Option(help="Only one of the two; default: both.")] = None,
+    role: Annotated[
+        Literal["web", "worker", "page"] | None,
+        typer.Option(help="Only one of the first two; page: the web page alone, without an App. Default: web and worker."),
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Instead of METERAUDIT_HOST.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Instead of METERAUDIT_PORT.")] = None,
 ) -> int:

@@ -21,7 +21,7 @@ from bot import cli, rule_pages
 from bot.checks import NAME
 from bot.deliveries import EVENTS
 from bot.web.app import create_app
-from config import settings
+from config import page, settings
 from config.configuration import Configuration
 from config.repository import read_configuration
 from rules.catalog import rules
@@ -98,7 +98,8 @@ def keys(model: type[BaseModel] = Configuration, before: str = "") -> Iterator[t
 
 
 def variables() -> set[str]:
-    return {value for value in vars(settings).values() if isinstance(value, str) and value.startswith("METERAUDIT_")}
+    told = [*vars(settings).values(), *vars(page).values()]
+    return {value for value in told if isinstance(value, str) and value.startswith("METERAUDIT_")}
 
 
 def test_every_command_line_in_the_readme_exists_with_its_options() -> None:
@@ -145,8 +146,8 @@ def test_the_variables_in_the_readme_are_those_of_the_settings() -> None:
 
 
 def test_the_defaults_of_variables_in_the_readme_are_those_of_the_settings() -> None:
-    source = (ROOT / "config" / "settings.py").read_text(encoding="utf-8")
-    for name, default, _ in (row for row in rows(section("Install the App")) if row[0].startswith("`METERAUDIT_")):
+    source = "".join((ROOT / "config" / name).read_text(encoding="utf-8") for name in ("settings.py", "page.py"))
+    for name, default, _ in (row for row in rows(README) if row[0].startswith("`METERAUDIT_")):
         literal = re.fullmatch(r"`([^`]+)`", default)
         assert literal is None or re.search(rf'"{re.escape(literal[1])}"|return {re.escape(literal[1])}\b', source), name
 
