@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from rules import providers
-from rules.answers.limits import asked_of_providers, tested
+from rules.answers.limits import asked_of_providers, of_customers, tested
 from rules.answers.seen import Seen, shares
 from rules.code import Code, is_one_of
 from rules.meaning.contexts import Context
@@ -98,7 +98,7 @@ def signs(code: Code) -> Iterator[str]:
         moved = counter.change in (Change.ADD, Change.SUBTRACT) and names_counter(counter.name)
         if moved and (counter.atomic or counter.read is not None):
             yield f"{counter.name} written in {path}:{counter.span.line}"
-    for limit in code.limits:
+    for limit in of_customers(code):
         yield f"limit tested in {path}:{limit.span.line}"
 
 
