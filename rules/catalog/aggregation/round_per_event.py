@@ -132,7 +132,7 @@ def in_sums(code: Code) -> Iterator[Found]:
     """`sum(round(x * price, 2) for x in rows)`, `rows.Sum(row => Math.Round(…))`, `rows.reduce(…)`."""
     for call in code.facts.calls:
         if (
-            call.folded == "sum"
+            fold(call.method) == "sum"
             and call.arguments
             and isinstance(call.arguments[0].value, Sequence)
             and call.arguments[0].value.each

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Function, Kind, Lambda, Literal, Member, Name, Scope, Start, enclosing, fold
+from rules.facts import Call, Expression, Function, Kind, Lambda, Literal, Member, Name, Scope, Start, enclosing, fold
 from rules.meaning.contexts import Context
 from rules.meaning.usage.buffers import SPEAKS, Emptying, emptyings, fed_containers, is_empty
 from rules.meaning.usage.emissions import Emission
@@ -233,10 +233,9 @@ def is_public(code: Code, function: Scope, head: Function) -> bool:
 def wrong_hooks(code: Code) -> Iterator[Finding]:
     """`atexit.register(self.join)`: a hook that only ends the threads, where the file has a flush."""
     for call in code.facts.calls:
-        if call.folded != "atexit.register" or not call.arguments or not speaks(code, call.scope):
+        if call.folded not in ("atexit.register", "atexit") or not call.arguments or not speaks(code, call.scope):
             continue
-        target = call.arguments[0].value
-        name = target.name if isinstance(target, Member) else getattr(target, "text", "")
+        name = hooked(code, call.arguments[-1].value)
         functions = code.values.functions.get(name, ())
         if not functions or fold(name) in FLUSHES or "flush" in fold(name) or "flush" not in code.values.functions:
             continue
@@ -249,6 +248,14 @@ def wrong_hooks(code: Code) -> Iterator[Finding]:
             remediation=f"Register a function that flushes and then calls `{name}`.",
             confidence=Confidence.LIKELY,
         )
+
+
+def hooked(code: Code, target: Expression) -> str:
+    """The function that a hook is given, or the one that its block calls."""
+    if isinstance(target, Lambda):
+        inside = list(code.calls_in(target.scope))
+        return inside[0].method if len(inside) == 1 else ""
+    return target.name if isinstance(target, Member) else getattr(target, "text", "")
 
 
 def speaks(code: Code, scope: Scope) -> bool:

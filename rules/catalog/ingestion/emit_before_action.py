@@ -122,9 +122,11 @@ def emission_of(code: Code, write: UsageWrite) -> Emission | None:
 
 
 def wraps(code: Code, write: UsageWrite, call: Call) -> bool:
-    """`return view_func(request)` inside a decorator, `await next()` in a middleware."""
+    """`return view_func(request)` inside a decorator, `await next()` in a middleware, `yield` to a block."""
     if not isinstance(call.callee, Name):
         return False
+    if call.callee.text == "yield":
+        return True
     if call.callee.text == "next":
         return call.start is Start.AWAITED
     inner = write.function

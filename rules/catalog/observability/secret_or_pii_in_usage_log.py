@@ -50,8 +50,10 @@ def check(code: Code) -> Iterator[Finding]:
 
 
 def is_log(call: Call) -> bool:
-    first, _, _ = call.folded.partition(".")
-    return (first in LOGS and fold(call.method) in LEVELS) or call.folded == "print"
+    *before, _ = call.folded.split(".")
+    return (
+        bool(before) and bool(LOGS & {before[0], before[-1].removesuffix("()")}) and fold(call.method) in LEVELS
+    ) or call.folded == "print"
 
 
 def plain_parts(value: Expression) -> Iterator[Expression]:

@@ -53,7 +53,7 @@ COARSE = re.compile(
     r"toisostring\(\)\.(slice\(0, ?1\d\)|substring|split\()|"
     r"\.date\(\)|date\.today|todatestring|tolocaledatestring|\.format\(|strftime\(|timespec=|microsecond=0|getdate\(|"
     r"epochsecond|tounixtimeseconds|tostring\(\"[yMdHms:./ -]+\"|:yyyy[yMdHms:./ -]*\}|\.date\b(?!time)|dateonly\.|"
-    r"\.truncate\(",
+    r"\.truncate\(|\.to_i\b|\.to_date\b|\.strftime\b|getTimestamp\(|\btime\(\)",
     re.I,
 )
 

@@ -12,6 +12,7 @@ from rules.facts import (
     Call,
     Expression,
     Facts,
+    Index,
     Kind,
     Lambda,
     Literal,
@@ -22,6 +23,7 @@ from rules.facts import (
     Sequence,
     Span,
     Template,
+    Unary,
     dotted,
     enclosing,
     fold,
@@ -180,7 +182,8 @@ def stepped_column(call: Call, last: str) -> Iterator[Counter]:
         named += [(entry.name, entry.value) for entry in getattr(argument.value, "entries", ())]
     for name, value in named:
         if name is not None and names_count(name):
-            yield Counter(call.span, name, change, True, call.scope, call, value)
+            lowered = isinstance(value, Unary) and value.operator == "-"
+            yield Counter(call.span, name, Change.SUBTRACT if lowered else change, True, call.scope, call, value)
 
 
 def set_properties(values: Values, call: Call) -> Iterator[Counter]:
@@ -346,7 +349,9 @@ def classified(values: Values, span: Span, name: str, value: Expression, scope: 
 
 
 def is_column(left: Expression, call: Call | None) -> bool:
-    """`F("used") + 1`, `User.used + n` inside a query: the database adds."""
+    """`F("used") + 1`, `Sequel[:used] + 1`, `User.used + n` inside a query: the database adds."""
+    if isinstance(left, Index):
+        return isinstance(left.object, Name) and left.object.text == "Sequel"
     if isinstance(left, Call):
         return fold(left.method) in ("f", "raw", "literal", "col", "column", "expr", "coalesce")
     return (
