@@ -12,11 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from bot.jobs.database import Database
 from bot.jobs.queue import PUSH_PAUSE
 from bot.web import pages, rules
+from bot.web import setup as setting_up
+from bot.web.admission import Setup
 from bot.web.pages import SecurityHeaders
 from bot.web.receiver import LARGEST_BODY, receive
 from config.settings import Settings
@@ -34,8 +36,12 @@ def create_app(
     database: Callable[[], AbstractAsyncContextManager[Database]],
     *,
     push_pause: timedelta = PUSH_PAUSE,
+    setup: Setup | None = None,
 ) -> Starlette:
-    """The application; `database` is opened when it starts and closed when it stops."""
+    """The application; `database` is opened when it starts and closed when it stops.
+
+    `setup` is the set-up that this process has just gone through, whose browser may see how the installation goes.
+    """
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Database]]:
@@ -47,8 +53,8 @@ def create_app(
             Route("/webhook", receive, methods=["POST"], max_body_size=LARGEST_BODY),
             Route("/healthz", _healthz, max_body_size=SMALL_BODY),
             Route("/readyz", _readyz, max_body_size=SMALL_BODY),
-            *rules.routes(),
-            *pages.routes(),
+            *setting_up.routes(),
+            *without_app(),
         ],
         middleware=[Middleware(SecurityHeaders)],
         lifespan=lifespan,
@@ -56,7 +62,36 @@ def create_app(
     )
     app.state.settings = settings
     app.state.push_pause = push_pause
+    app.state.setup = setup
     return app
+
+
+def create_setup_app(settings: Settings, setup: Setup) -> Starlette:
+    """The application while no App is registered: setting up, and the pages that need none."""
+    app = Starlette(
+        routes=[
+            Route("/webhook", _not_yet, methods=["POST"], max_body_size=LARGEST_BODY),
+            Route("/healthz", _healthz, max_body_size=SMALL_BODY),
+            Route("/readyz", _not_yet, max_body_size=SMALL_BODY),
+            *setting_up.routes(),
+            *without_app(),
+        ],
+        middleware=[Middleware(SecurityHeaders)],
+        exception_handlers={HTTPException: _http_error, Exception: _server_error},
+    )
+    app.state.settings = settings
+    app.state.setup = setup
+    return app
+
+
+def without_app() -> list[BaseRoute]:
+    """The pages that have nothing to do with GitHub."""
+    return [*rules.routes(), *pages.routes()]
+
+
+async def _not_yet(request: Request) -> Response:
+    """GitHub counts it as failed, and the sweep asks for it again when there is an App."""
+    return PlainTextResponse("not set up\n", status_code=503)
 
 
 async def _healthz(request: Request) -> Response:
