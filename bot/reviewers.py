@@ -12,7 +12,7 @@ from bot.deliveries import PullRequestJob
 from bot.errands import Errand, InstallationErrand
 from bot.github.app_token import AppCredentials
 from bot.github.client import GitHub
-from bot.github.errors import RateLimited
+from bot.github.errors import Postponed, RateLimited
 from bot.jobs.database import Database
 from bot.jobs.queue import ask_for_review
 from bot.jobs.worker import Round, Work
@@ -76,6 +76,8 @@ async def in_turn(reviewer: Reviewer, installation_id: int, run: Callable[[], Aw
         reviewer.github.pause(installation_id, until.timestamp())
     try:
         await run()
+    except Postponed:
+        raise
     except RateLimited as limited:
         await reviewer.memory.pause(installation_id, datetime.fromtimestamp(limited.until, UTC))
         raise

@@ -15,7 +15,8 @@ from starlette.applications import Starlette
 from bot.jobs.database import Database, open_database
 from bot.jobs.worker import USUAL, Timings, Work, run_worker
 from bot.web.admission import Setup
-from bot.web.app import create_app, create_setup_app
+from bot.web.app import create_app, create_page_app, create_setup_app
+from bot.web.auditor import Auditor
 from config.settings import Settings
 
 Role = Literal["web", "worker", "both"]
@@ -47,12 +48,13 @@ async def serve(
     *,
     timings: Timings = USUAL,
     started: Callable[[str], None] | None = None,
+    auditor: Auditor | None = None,
     before: SetUp | None = None,
 ) -> None:
     """Run until SIGTERM or SIGINT, then finish what is running.
 
-    `open_work` is entered only where there is a worker. `started` is told the address that the web listens on. `before` is
-    the set-up that went before, at the same address.
+    `open_work` is entered only where there is a worker. `started` is told the address that the web listens on. Without
+    `auditor`, the page at / audits nothing. `before` is the set-up that went before, at the same address.
     Raises ServeError, EmbeddedDatabaseError and psycopg.Error when it cannot start, and an ExceptionGroup when
     `open_work`, web or worker fail.
     """
@@ -61,7 +63,8 @@ async def serve(
     # A task group: if one of the two dies, the other does not go on alone.
     async with until as stop, open_database(settings) as database, asyncio.TaskGroup() as group:
         if listener is not None:
-            app = create_app(settings, lambda: nullcontext(database), setup=before.setup if before else None)
+            setup = before.setup if before else None
+            app = create_app(settings, lambda: nullcontext(database), auditor=auditor, setup=setup)
             group.create_task(_web(app, listener, stop, started))
         if role != "web":
             group.create_task(_worker(settings, database, open_work, timings, stop))
@@ -69,13 +72,12 @@ async def serve(
     log.info("stopped", role=role)
 
 
-async def set_up(settings: Settings, one: SetUp, started: Callable[[str], None]) -> bool:
+async def set_up(settings: Settings, one: SetUp, auditor: Auditor | None, started: Callable[[str], None]) -> bool:
     """Serve what there is without an App until there is one; whether there is. The listener stays open."""
     end = asyncio.Event()
+    app = create_setup_app(settings, one.setup, auditor)
     # uvicorn closes what it is given; who connects in between waits for the server that comes next.
-    web = asyncio.create_task(
-        _web(create_setup_app(settings, one.setup), one.listener.dup(), end, started, one.setup.closing.set)
-    )
+    web = asyncio.create_task(_web(app, one.listener.dup(), end, started, one.setup.closing.set))
     done, stopping = asyncio.create_task(one.setup.done.wait()), asyncio.create_task(one.stop.wait())
     try:
         await asyncio.wait({web, done, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -85,6 +87,13 @@ async def set_up(settings: Settings, one: SetUp, started: Callable[[str], None])
         end.set()
         await web
     return one.setup.done.is_set()
+
+
+async def serve_page(settings: Settings, auditor: Auditor | None, started: Callable[[str], None] | None = None) -> None:
+    """The pages alone until SIGTERM or SIGINT: no App, no database, no worker. Raises ServeError."""
+    listener = listen(settings)
+    async with stopped_by_signals() as stop:
+        await _web(create_page_app(settings, auditor), listener, stop, started)
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -132,9 +141,15 @@ async def _web(
     started: Callable[[str], None] | None,
     closing: Callable[[], None] = lambda: None,
 ) -> None:
-    # The Server header and access lines are left out: the first helps nobody, the second would hold addresses.
+    # The Server header and access lines are left out: the first helps nobody, the second would hold addresses. Whose word on
+    # a client's address counts is a setting of ours, and uvicorn's own would believe every program of this machine.
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=WEB_DRAIN_SECONDS
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=WEB_DRAIN_SECONDS,
     )
     server = Closing(config, closing)
     running = asyncio.create_task(server.serve(sockets=[listener]))

@@ -17,7 +17,8 @@ from rules.reporting import Lines, reported
 from rules.rule import Rule
 from rules.scope import touched
 from rules.score import score
-from rules.sections import checks, meters, sections, summary
+from rules.sections import checks, meters, sections, seen_of, summary
+from rules.together import together
 from rules.verdict import gate, gravity, with_shown
 
 SCHEMA = "meteraudit/report/1"
@@ -52,19 +53,22 @@ def examine(change: Change, options: Options, version: str, on_file: OnFile | No
     new = tuple(finding for finding in findings if finding.state != "existing")
     parts = frozenset().union(*(result.touched for result in results))
     codes = tuple(result.judged.code for result in results if result.judged.code is not None)
-    graded = score(new, parts)
+    # The answers speak of the code as it is, whatever a change brought and whatever was there before.
+    seen = seen_of(codes, findings, ends[1])
+    told = summary(seen, new)
+    graded = score(new, parts) if told.applies else None
     return Report(
         schema=SCHEMA,
         tool=Tool("meteraudit", version, len(catalog.rules())),
         mode=change.mode,
         subject=Subject(change.repository, change.pull_request, change.base, change.head),
-        summary=summary(codes, new, parts),
+        summary=told,
         findings=findings,
         fixed=tuple(one for result in results for one in result.fixed),
-        sections=sections(codes, new, parts),
+        sections=sections(seen, parts | {finding.section for finding in new}),
         meters=meters(codes),
         score=graded,
-        checks=checks(codes, new),
+        checks=checks(seen),
         actions=tuple(one.fingerprint for one in new if one.severity in ("critical", "high") and one.confidence != "possible"),
         suppressed=tuple(one for result in results for one in result.suppressed),
         not_analyzed=(*change.not_analyzed, *(one for result in results for one in result.not_analyzed)),
@@ -108,7 +112,8 @@ def examine_file(
     marks = ignores(file.head or "")
     kept, silenced = parted(head.said, marks)
     texts = (Lines(file.head or ""), Lines(file.base or ""))
-    findings = tuple(reported(said, file, texts, state(said, before, change), options) for said in kept)
+    every = [reported(said, file, texts, state(said, before, change), options) for said in kept]
+    findings = together(kept, every, head.code)
     after = {said.fingerprint for said in head.said}
     lines_touched = None if change.mode == "audit" else file.added
     return FileResult(

@@ -118,6 +118,10 @@ class GitHub:
         """The primary limit of the installation as of its last answer."""
         return self._pace(installation_id).limit
 
+    def now(self) -> float:
+        """Epoch seconds by the client's clock."""
+        return self._clock.now()
+
     def paused_until(self, installation_id: int) -> float:
         """The epoch second before which nothing is sent for this installation; 0 if it is not paused."""
         return self._pace(installation_id).paused_until

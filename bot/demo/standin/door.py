@@ -205,7 +205,11 @@ class Door:
         return Answer(301 if permanent else 307, body, {"Location": url})
 
     def _spend(self, grant: Grant) -> None:
-        """Takes one request from the hourly limit; 403 when it is used up."""
+        """Takes one request from the hourly limit, which begins anew with each hour; 403 when it is used up."""
+        hour = int(self.world.clock().timestamp()) // 3600
+        if self.world.hour not in (None, hour):
+            self.world.used = 0
+        self.world.hour = hour
         if self.world.used >= self.world.limits.hourly:
             raise RefusalError(403, f"API rate limit exceeded for installation ID {grant.installation.id}.")
         self.world.used += 1

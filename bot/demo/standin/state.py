@@ -252,6 +252,8 @@ class World:
     grants: dict[str, Grant] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
     used: int = 0
+    hour: int | None = None
+    """The hour since the epoch that `used` is about."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1001))
 
