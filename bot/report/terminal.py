@@ -10,6 +10,7 @@ from rich.text import Text
 
 from bot.report.edits import diff_lines
 from bot.report.masking import masked
+from bot.report.meters import tree
 from bot.report.quoting import clipped, code_lines, one_line, visible, visible_name
 from bot.report.verdict import due, headline, number
 from rules.report import Report, Reported
@@ -17,6 +18,7 @@ from rules.report import Report, Reported
 _COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 _VERDICTS = {"failure": "bold red", "action_required": "bold yellow", "neutral": "bold yellow", "success": "bold green"}
 _MOST_LISTED = 20
+_MOST_DRAWN = 5
 
 
 def as_text(report: Report) -> str:
@@ -40,6 +42,7 @@ def print_report(report: Report, console: Console) -> None:
         _line(console, Text(visible_name(path), "bold underline"))
         for finding in findings:
             _finding(finding, console)
+    _meters(report, console)
     _score(report, console)
     _left_out(report, console)
 
@@ -121,6 +124,18 @@ def _carets(line: str, finding: Reported) -> str:
     before = cell_len(visible(line[: finding.column - 1]).expandtabs(4))
     until = cell_len(visible(line[: finding.end_column]).expandtabs(4))
     return clipped(" " * before + "^" * max(1, until - before), 240)
+
+
+def _meters(report: Report, console: Console) -> None:
+    """The way of each meter as a tree."""
+    for meter in report.meters[:_MOST_DRAWN]:
+        head, *branches = tree(meter)
+        console.print()
+        _line(console, Text(f"Meter {head}", "bold"))
+        for branch in branches:
+            _code(console, Text(branch), 2)
+    if len(report.meters) > _MOST_DRAWN:
+        _line(console, Text(f"and {number(len(report.meters) - _MOST_DRAWN, 'more meter')}"))
 
 
 def _score(report: Report, console: Console) -> None:
