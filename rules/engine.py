@@ -18,6 +18,7 @@ from rules.rule import Rule
 from rules.scope import touched
 from rules.score import score
 from rules.sections import checks, meters, sections, seen_of, summary
+from rules.together import together
 from rules.verdict import gate, gravity, with_shown
 
 SCHEMA = "meteraudit/report/1"
@@ -111,7 +112,8 @@ def examine_file(
     marks = ignores(file.head or "")
     kept, silenced = parted(head.said, marks)
     texts = (Lines(file.head or ""), Lines(file.base or ""))
-    findings = tuple(reported(said, file, texts, state(said, before, change), options) for said in kept)
+    every = [reported(said, file, texts, state(said, before, change), options) for said in kept]
+    findings = together(kept, every, head.code)
     after = {said.fingerprint for said in head.said}
     lines_touched = None if change.mode == "audit" else file.added
     return FileResult(

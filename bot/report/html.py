@@ -13,7 +13,7 @@ from markupsafe import Markup
 from bot.report.edits import diff_lines, new_lines
 from bot.report.masking import masked, masked_finding
 from bot.report.quoting import MOST_LINES, clipped, one_line, place, split_spans, visible, visible_name
-from bot.report.verdict import HOW_SCORED, LEGEND, SECTIONS, due, headline, number
+from bot.report.verdict import HOW_SCORED, LEGEND, SECTIONS, SUMS_UP, due, headline, number
 from rules.report import Evidence, Meter, Report, Reported, Score
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -113,6 +113,7 @@ def equip(made: Environment) -> None:
         "LEGEND": LEGEND,
         "SECTIONS": SECTIONS,
         "HOW_SCORED": HOW_SCORED,
+        "SUMS_UP": SUMS_UP,
     }
 
 

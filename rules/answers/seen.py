@@ -225,7 +225,8 @@ class Seen:
 
 
 def seen_of(codes: Iterable[Code], findings: Iterable[Reported], project: Project | None = None) -> Seen:
-    plain = tuple(code for code in codes if code.context(code.facts.root) is not Context.TEST and is_served(code))
+    ordered = sorted(codes, key=lambda code: code.facts.path)
+    plain = tuple(code for code in ordered if code.context(code.facts.root) is not Context.TEST and is_served(code))
     return Seen(plain, tuple(one for one in findings if one.confidence != Confidence.POSSIBLE), project)
 
 

@@ -31,7 +31,7 @@ from rules.facts import (
 )
 from rules.languages.lowering import ARGUMENT, CHAINED, DISCARDED, PLAIN, TESTED, How, Lowering, bound, children, number, span
 from rules.languages.ruby_calls import pair
-from rules.languages.ruby_syntax import Express, expression, pattern, sub, unknown
+from rules.languages.ruby_syntax import Express, expression, negated, pattern, sub, unknown
 
 COMPARES = {"==": "==", "!=": "!=", "===": "==", "<": "<", ">": ">", "<=": "<=", ">=": ">="}
 LOGIC = {"&&": "and", "||": "or", "and": "and", "or": "or"}
@@ -194,7 +194,7 @@ def unary(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     sign = node.child_by_field_name("operator")
     operator = low.text(sign) if sign is not None else ""
     if operator in ("!", "not"):
-        return Unary(span(node), "not", sub(low, node, "operand", scope, TESTED))
+        return negated(sub(low, node, "operand", scope, TESTED), span(node))
     value = sub(low, node, "operand", scope)
     if operator == "-" and isinstance(value, Literal) and type(value.value) in (int, float):
         assert isinstance(value.value, int | float)

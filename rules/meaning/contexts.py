@@ -66,7 +66,7 @@ TEST_PATH = re.compile(
     r"[a-z]Tests?\.\w+$|(^|/)([\w.-]+\.)?([A-Z]\w+)?Tests?/"
 )
 SCRIPT_PATH = re.compile(r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|backfill)[^/]*|seeds?|migrations?|db/migrate)/")
-SCHEDULE_PATH = re.compile(r"(^|/)(crons?|schedules?|scheduled)(/|\.|-|_)", re.I)
+SCHEDULE_PATH = re.compile(r"(^|/)(crons?|schedules?|scheduled|jobs/clock)(/|\.|-|_)", re.I)
 MAIN_CODE = re.compile(r"(?:^|/)src/(?:\w*[mM]ain)/(?:java|kotlin|scala|groovy)/.*/")
 """Below this the folders of Maven and Gradle are the names of packages: `com/acme/sample` is no sample."""
 BROWSER_NAMES = frozenset("window document localStorage sessionStorage navigator".split())
@@ -128,8 +128,12 @@ def own_context_by_call(head: Function) -> Context | None:
         return None
     *before, last = fold(head.passed_to).split(".")
     root = before[-1] if before else ""
+    if last == "every" and (not before or "scheduler" in root or root == "clockwork"):
+        return Context.SCHEDULE
     if "cron" in fold(head.passed_to) or last in ("schedule", "setinterval", "addfunc", "schedulejob"):
         return Context.SCHEDULE
+    if last in HTTP and not before and head.registered_as.startswith("/"):
+        return Context.REQUEST
     if last in HTTP and (root in ROUTERS or root.endswith(("router", "app", "routes", "procedure", "server", "()"))):
         return Context.REQUEST
     if fold(head.passed_to) in ("serve", "deno.serve", "bun.serve"):
@@ -156,7 +160,8 @@ def own_context_by_shape(facts: Facts, scope: Scope, head: Function) -> Context 
     if names[:1] == ["request"] and facts.language == "python":
         return Context.REQUEST
     if worker_class(scope) and head.name in ("process", "perform", "handle", "run", "consume"):
-        return Context.WORKER
+        clocked = head.name == "perform" and SCHEDULE_PATH.search(facts.path)
+        return Context.SCHEDULE if clocked else Context.WORKER
     if (found := own_context_by_class(facts, scope, head)) is not None:
         return found
     if "use server" in facts.directives and head.exported:

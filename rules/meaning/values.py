@@ -476,6 +476,7 @@ BODY_MODELS = ("body", "payload", "request", "input")
 def is_request(values: Values, expression: Expression, scope: Scope, at: int) -> bool:
     """Whether an expression reads what the caller of an endpoint sent: `req.body.n`, `await request.json()`."""
     root: Expression = expression
+    decoded: Expression | None = None
     path: list[str] = []
     while True:
         if isinstance(root, Member):
@@ -484,12 +485,16 @@ def is_request(values: Values, expression: Expression, scope: Scope, at: int) ->
         elif isinstance(root, Index):
             root = root.object
         elif isinstance(root, Call) and root.receiver is not None:
+            if root.folded in ("json.parse", "json.loads") and root.arguments:
+                decoded = root.arguments[0].value
             path.append(fold(root.method))
             root = root.receiver
         else:
             break
     if isinstance(root, Call) and fold(root.method) in ("readbody", "getquery", "getjson"):
         return True
+    if isinstance(root, Name) and decoded is not None:
+        return is_request(values, decoded, scope, at)
     if not isinstance(root, Name):
         return False
     name = fold(root.text)

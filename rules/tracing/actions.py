@@ -53,8 +53,13 @@ def recording(graph: Graph) -> Iterator[tuple[Sight, Node]]:
                 yield sight, (position, sight.routine)
 
 
-def entries(graph: Graph, node: Node) -> Iterator[tuple[Node, Reached]]:
+@lru_cache(maxsize=20_000)
+def entries(graph: Graph, node: Node) -> tuple[tuple[Node, Reached], ...]:
     """The outermost handlers and jobs from which a routine is reached."""
+    return tuple(entered_from(graph, node))
+
+
+def entered_from(graph: Graph, node: Node) -> Iterator[tuple[Node, Reached]]:
     reached = {one.node: one for one in upwards(graph, node, HOPS)}
     for there, way in reached.items():
         routine = graph.routine(there)
@@ -99,7 +104,7 @@ def excused(graph: Graph, node: Node) -> bool:
     routine = graph.routine(node)
     assert routine is not None
     said = {*words(routine.name), *words(title(graph, node)), *words(routine.path.rsplit("/", 1)[-1])}
-    return bool(said & EXCUSED)
+    return bool(said & EXCUSED) or "admin" in routine.path.split("/")
 
 
 def made(graph: Graph, entry: Node, way: Reached, sight: Sight) -> MeteredAction:

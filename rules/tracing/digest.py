@@ -31,13 +31,13 @@ from rules.meaning.naming import HOLE, text_of
 from rules.meaning.usage.counters import Change, Counter
 from rules.meaning.usage.emissions import Emission, shown
 from rules.meaning.usage.work import is_model_call, is_work
-from rules.meaning.usage.writes import inserts_usage
+from rules.meaning.usage.writes import INSERTS, inserts_usage
 from rules.meaning.values import definitions_at
 from rules.meaning.vocabulary import names_counter, names_left, names_limit, names_used, words
 from rules.tracing.queues import queues_of
 from rules.tracing.routines import index_of, routes_of, routines_of
 from rules.tracing.sights import MEMORY, Digest, Kind, Make, Sight, Sure
-from rules.tracing.stores import is_redis, key_of, table_of_call, table_of_counter
+from rules.tracing.stores import is_redis, key_of, sql_text, table_of_call, table_of_counter
 from rules.tracing.sums import sums_of
 
 DIGESTS: WeakKeyDictionary[Code, Digest] = WeakKeyDictionary()
@@ -55,6 +55,8 @@ PAYMENTS = ("invoiceitems.create", "invoiceitem.create", "invoices.create", "inv
 CHARGED = frozenset("invoice invoices invoiceitem invoiceitems invoiceline invoicelines fee fees ledgerentry".split())
 READ_KEYS = frozenset("get hget hgetall mget hmget zscore scard".split())
 CONSTANT = 200
+GIVES = frozenset("reset resets allocate allocated init initialize initialized grant sync refresh update create".split())
+"""In the name of a helper: it sees to it that there is a limit, and asks nobody."""
 
 
 def digest_of(code: Code) -> Digest:
@@ -79,8 +81,8 @@ def made(code: Code) -> Digest:
 
 
 def is_server(code: Code) -> bool:
-    """What runs in a browser, and in tests, meters nothing."""
-    return code.context(code.facts.root) not in (Context.BROWSER, Context.TEST)
+    """What runs in a browser, in tests and in scripts meters nothing."""
+    return code.context(code.facts.root) not in (Context.BROWSER, Context.TEST, Context.SCRIPT)
 
 
 def sights_of(code: Code, known: Known) -> Iterator[Sight]:
@@ -103,7 +105,8 @@ def emitted(code: Code, sight: Make) -> Iterator[Sight]:
             continue
         names = dict.fromkeys(event_names(code, emission)) or {"": None}
         for name in names:
-            yield sight(Kind.EMIT, name, emission.provider.name, call.span, call.scope, f"`{shown(call)}`")
+            title = (emission.record.title,)
+            yield sight(Kind.EMIT, name, emission.provider.name, call.span, call.scope, f"`{shown(call)}`", "certain", title)
     for meter in code.meters:
         yield Sight(Kind.DEFINE, meter.event, meter.provider, meter.path, meter.line, -1, "the meter")
 
@@ -152,7 +155,7 @@ def named(code: Code, value: Expression, call: Call) -> Iterator[str]:
 
 
 def environment(call: Call) -> list[str]:
-    """`os.environ.get("METER", "api_calls")`: the default is what the event is called where nothing is set."""
+    """`getenv("METER", "api_calls")`: the default is what the event is called where nothing is set."""
     if "env" not in call.folded:
         return []
     texts = [one.value.value for one in call.arguments if isinstance(one.value, Literal) and isinstance(one.value.value, str)]
@@ -207,17 +210,21 @@ def direction(counter: Counter) -> Kind | None:
 
 def called(code: Code, sight: Make) -> Iterator[Sight]:
     about = frozenset(words(code.facts.path))
+    sent = {emission.call.span for emission in code.emissions if emission.direct}
     for call in code.facts.calls:
-        if inserts_usage(call, about):
-            table = table_of_call(code, call)
-            if table and not is_charge_row(table):
-                yield sight(Kind.INSERT, "", table, call.span, call.scope, f"`{shown(call)}`", "likely")
+        table = table_of_call(code, call) if stores_row(call) or inserts_usage(call, about) else ""
+        if call.span in sent:
+            continue
+        if table and not is_charge_row(table) and fold(table) not in ("meterevent", "usagerecord"):
+            # Whether a row of this table holds usage is known from its columns when the files are joined.
+            via = () if inserts_usage(call, about) else (MEMORY,)
+            yield sight(Kind.INSERT, "", table, call.span, call.scope, f"`{shown(call)}`", "likely", via)
         if is_charge(call):
             yield sight(Kind.CHARGE, "", "", call.span, call.scope, f"`{shown(call)}`", "likely")
         if is_model_call(call) or is_work(call):
             yield sight(Kind.WORK, call.name, "", call.span, call.scope, f"`{shown(call)}`",
                         "certain" if is_model_call(call) else "likely")  # fmt: skip
-        elif fold(call.method) in ("create", "insert", "add", "save") and is_charge_row(table_of_call(code, call)):
+        elif table and is_charge_row(table):
             yield sight(Kind.CHARGE, "", "", call.span, call.scope, f"`{shown(call)}`", "likely")
         matched = providers.match(call.folded, code.facts.packages, code.facts.language)
         if matched is not None and matched[1].role in ("check", "query"):
@@ -226,6 +233,13 @@ def called(code: Code, sight: Make) -> Iterator[Sight]:
             for name in (*named(code, value, call),) if value is not None else ("",):
                 kind = Kind.LIMIT if matched[1].role == "check" else Kind.AGGREGATE
                 yield sight(kind, name, matched[0].name, call.span, call.scope, f"`{shown(call)}`")
+
+
+def stores_row(call: Call) -> bool:
+    """`Model.create(…)`, `db.add(row)`, `INSERT INTO …`."""
+    if fold(call.method) in INSERTS:
+        return True
+    return bool(re.match(r"\s*insert\s", sql_text(call), re.I))
 
 
 def is_charge_row(table: str) -> bool:
@@ -241,10 +255,13 @@ def is_charge(call: Call) -> bool:
 
 def limited(code: Code, sight: Make) -> Iterator[Sight]:
     for limit in code.limits:
-        used = last_name(limit.used)
+        used = "" if isinstance(limit.used, Name) else last_name(limit.used)
         via = tuple(dict.fromkeys(sources(code, limit.used, limit.scope, limit.span.start)))
-        yield sight(Kind.LIMIT, used, "", limit.span, limit.scope, f"`{code.facts.text(limit.span)[:80]}`", "certain", via)
+        sure: Sure = "certain" if limit.refuses or not any(test is limit.test for test in code.facts.tests) else "possible"
+        yield sight(Kind.LIMIT, used, "", limit.span, limit.scope, f"`{code.facts.text(limit.span)[:80]}`", sure, via)
     for call in gates.asked(code):
+        if GIVES & set(words(call.method)):
+            continue
         yield sight(Kind.LIMIT, "", "", call.span, call.scope, f"`{shown(call)}`", "likely", (f"{call.method}()",))
 
 
@@ -258,7 +275,6 @@ def sources(code: Code, value: Expression, scope: Scope, at: int, hops: int = 4)
         elif isinstance(part, Literal) and isinstance(part.value, str) and part.value.isidentifier():
             yield part.value
         elif isinstance(part, Name):
-            yield part.text
             for found in definitions_at(code.values, part.text, scope, at)[:3] if hops else ():
                 if found.part:
                     yield found.part

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
 
 from rules.facts import fold
-from rules.meaning.vocabulary import words
+from rules.meaning.vocabulary import consumes, emits, words
 from rules.schema.tables import Schema
 from rules.tracing.sights import MEMORY, Called, Digest, Kind, Routine, Sight, Sure, least
 
@@ -15,6 +15,27 @@ Node = tuple[int, int]
 SAME_NAME = 3
 """A name that more functions have is nobody's: the calls of it are not followed."""
 HANDED = 2
+ROWS = frozenset("usage usages metered metering event events log logs ledger consumption record records generation generations "
+                 "spend billable transaction transactions".split())  # fmt: skip
+"""Words of a table's name that let its rows be usage."""
+MOVED = frozenset("transaction transactions record records log logs".split())
+USED = frozenset("usage credit credits token tokens quota meter metering billing consumption request generation".split())
+"""A table of the first is one of usage only with a word of the second."""
+NO_TABLE = frozenset("service repository manager client meter meters props name names type types session config".split())
+
+
+def is_usage_table(name: str) -> bool:
+    """`usage_events`, `CreditTransaction`, `TokenLog`; never a table of meters, nor an object that is no table."""
+    said = words(name)
+    if not said or said[-1] in NO_TABLE or not ROWS & {*said}:
+        return False
+    return bool({*said} & (ROWS - MOVED)) or bool({*said} & USED)
+
+
+AMOUNTS = (
+    "tokens", "quota", "credits", "usage", "cost", "quantity", "units", "amount", "consumed", "used", "tokencount", "spend",
+)  # fmt: skip
+"""Endings of folded columns that hold how much was used."""
 GENERIC = frozenset(
     "create update get set add save run process execute handle call send find delete remove insert build make new init start "
     "check validate load fetch read write apply close open query main render submit post put patch next invoke perform do use "
@@ -141,10 +162,8 @@ class Graph:
             nodes = tuple(own) or tuple(node for node in nodes if node[0] == position) or nodes
         elif not before:
             here = tuple(node for node in nodes if node[0] == position)
-            folder = PurePosixPath(routine.path).parent
-            beside = tuple(
-                node for node in nodes if PurePosixPath(self.path(node)).parent == folder and self.path(node).endswith(".go")
-            )
+            folder = self.places[position].parent
+            beside = tuple(node for node in nodes if self.places[node[0]].go and self.places[node[0]].parent == folder)
             if here or beside:
                 yield (here or beside)[0], "certain"
                 return
@@ -166,6 +185,10 @@ class Graph:
         routine = self.routine(node)
         return routine.holder if routine is not None else ""
 
+    @cached_property
+    def places(self) -> tuple["Place", ...]:
+        return tuple(place_of(digest.path) for digest in self.digests)
+
     def meets(self, before: str, node: Node) -> bool:
         """Whether what stands before the dot names the function's class, file or package."""
         routine = self.routine(node)
@@ -173,17 +196,36 @@ class Graph:
         last = fold(before.replace("()", "").rsplit(".", 1)[-1])
         if not last:
             return False
-        if routine.holder and (alike(last, fold(routine.holder)) or (fold(routine.holder).endswith(last) and len(last) > 5)):
+        holder = fold(routine.holder)
+        if holder and (alike(last, holder) or (holder.endswith(last) and len(last) > 5)):
             return True
-        where = PurePosixPath(routine.path)
-        stem = fold(where.stem if where.stem not in ("index", "__init__", "mod") else where.parent.name)
-        if where.suffix == ".go":
-            return last == fold(where.parent.name) and not routine.holder
-        module = "/".join(fold(piece) for piece in before.split("."))
-        whole = fold(str(where.with_suffix("")).removesuffix("/index").removesuffix("/__init__"))
-        return last == stem or ("/" in module and f"/{whole}".endswith(f"/{module}"))
+        place = self.places[node[0]]
+        if place.go:
+            return last == place.folder and not holder
+        return last == place.stem or ("." in before and place.whole.endswith("/" + fold(before).replace(".", "/")))
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file's path as calls name it, folded."""
+
+    folder: str
+    stem: str
+    """The file's name, or its folder's for an `index.ts` and an `__init__.py`."""
+    whole: str
+    go: bool
+    parent: str
+
+
+def place_of(path: str) -> Place:
+    where = PurePosixPath(path)
+    index = where.stem in ("index", "__init__", "mod")
+    whole = where.parent if index else where.with_suffix("")
+    stem = where.parent.name if index else where.stem
+    return Place(fold(where.parent.name), fold(stem), "/" + fold(str(whole)), where.suffix == ".go", str(where.parent))
+
+
+@lru_cache(maxsize=100_000)
 def alike(one: str, other: str) -> bool:
     """`usageservice` and `usageserviceimpl`, `ledger` and `ledgerservice`, `usagerepo` and `usagerepository`."""
     if one == other:
@@ -220,14 +262,45 @@ def joined(digests: Iterable[Digest], schema: Schema | None = None) -> Graph:
 
 
 def stored_only(digest: Digest, schema: Schema) -> Digest:
-    """Without the fields that are no column of a table: adding to them keeps nothing."""
-    kept = tuple(sight for sight in digest.sights if MEMORY not in sight.via or is_column(sight, schema))
-    return replace(digest, sights=kept) if len(kept) < len(digest.sights) else digest
+    """Without the fields that are no column of a table: adding to them keeps nothing. Rows of no usage become plain rows."""
+    counting = {sight.routine for sight in digest.sights if sight.kind is Kind.COUNT}
+    kept: list[Sight] = []
+    for sight in digest.sights:
+        if MEMORY not in sight.via or (
+            is_column(sight, schema) and (sight.kind is not Kind.INSERT or records(digest, sight, counting))
+        ):
+            kept.append(sight)
+        elif sight.kind is Kind.INSERT:
+            kept.append(replace(sight, kind=Kind.ROW))
+    return replace(digest, sights=tuple(kept))
+
+
+def records(digest: Digest, sight: Sight, counting: set[int]) -> bool:
+    """Whether a row that may be usage is stored by a function that records usage: by its name, or as it counts as well."""
+    return sight.routine >= 0 and (sight.routine in counting or books(digest.routines[sight.routine].name))
+
+
+WRITING = frozenset(
+    "update add increase decrease increment decrement set record save insert create store apply write sync".split()
+)
+COUNTED = frozenset("usage used quota credits credit tokens spend consumption balance cost consumed".split())
+
+
+def books(name: str) -> bool:
+    """`recordUsage`, `PostConsumeTokenQuota`, `updateUserUsedQuota`: a function that only writes usage down."""
+    said = words(name)
+    return emits(name) or consumes(name) or (len(said) > 1 and said[0] in WRITING and bool(frozenset(said[1:]) & COUNTED))
 
 
 def is_column(sight: Sight, schema: Schema) -> bool:
+    """Of a field that it is a column; of a row that its table holds amounts of use."""
     table = schema.table(sight.owner) if sight.owner else None
-    return table is not None and fold(sight.name) in table.columns
+    if table is None:
+        return False
+    if sight.kind is Kind.INSERT:
+        amounts = any(one.endswith(AMOUNTS) for one in table.columns)
+        return is_usage_table(sight.owner) and (amounts or "ingest" in sight.path.lower())
+    return fold(sight.name) in table.columns
 
 
 @dataclass(frozen=True, slots=True)

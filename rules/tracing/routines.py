@@ -21,7 +21,7 @@ from rules.facts import (
     fold,
     walk,
 )
-from rules.meaning.contexts import HTTP, NEXT_METHODS, decorator_strings, own_context_by_call
+from rules.meaning.contexts import HTTP, NEXT_METHODS, Context, decorator_strings, own_context_by_call
 from rules.meaning.vocabulary import names_counter, names_left
 from rules.tracing.sights import Called, Routine
 
@@ -36,7 +36,7 @@ EVERYDAY = frozenset(
     "wrap fatal header some find concat flat".split()
 )
 """What every program calls: never a function of the project that matters here, or not to be told from one."""
-VERBS = frozenset({"get", "post", "put", "patch", "delete", "all", "use", "route", "handle", "handlefunc", "on", "command"})
+VERBS = frozenset({"get", "post", "put", "patch", "delete", "all", "route", "handle", "handlefunc"})
 
 
 def places_of(code: Code) -> tuple[tuple[Scope, ...], Mapping[Scope, int]]:
@@ -47,9 +47,13 @@ def places_of(code: Code) -> tuple[tuple[Scope, ...], Mapping[Scope, int]]:
 
 def stands_alone(head: Function) -> bool:
     if head.passed_to:
-        registers = fold(head.passed_to).rsplit(".", 1)[-1] in VERBS and head.registered_as != ""
-        return registers or own_context_by_call(head) is not None
+        return answers(head) or own_context_by_call(head) is not None
     return bool(head.name)
+
+
+def answers(head: Function) -> bool:
+    """Whether it is registered for a route, on whatever object: `datasets.post("/", f)`."""
+    return fold(head.passed_to).rsplit(".", 1)[-1] in VERBS and head.registered_as[:1] == "/"
 
 
 def index_of(scope: Scope | None, known: Mapping[Scope, int]) -> int:
@@ -77,7 +81,7 @@ def routines_of(code: Code) -> tuple[tuple[Routine, ...], Mapping[Scope, int]]:
             path=code.facts.path,
             line=scope.span.line,
             end_line=scope.span.end_line,
-            context=code.context(scope).value,
+            context=context_of(scope, code),
             outer=index_of(scope.parent, known),
             calls=tuple(calls.get(position, ())),
             reads=frozenset(reads.get(position, ())),
@@ -85,6 +89,12 @@ def routines_of(code: Code) -> tuple[tuple[Routine, ...], Mapping[Scope, int]]:
         for position, scope in enumerate(scopes)
     )
     return made, known
+
+
+def context_of(scope: Scope, code: Code) -> str:
+    found = code.context(scope)
+    registered = found is Context.LIBRARY and isinstance(scope.head, Function) and answers(scope.head)
+    return Context.REQUEST.value if registered else found.value
 
 
 def name_of(scope: Scope) -> str:
@@ -119,14 +129,19 @@ def title_of(scope: Scope, code: Code) -> str:
     assert isinstance(head, Function)
     if head.passed_to and head.registered_as:
         verb = fold(head.passed_to).rsplit(".", 1)[-1]
-        return f"{verb.upper()} {head.registered_as}" if head.registered_as.startswith("/") else head.registered_as
+        return routed(verb, head.registered_as) if head.registered_as.startswith("/") else head.registered_as
     for mark, route in zip(head.decorators, decorator_routes(head), strict=False):
         if route:
             verb = dotted(mark.callee).rsplit(".", 1)[-1] if isinstance(mark, Call) else ""
-            return f"{verb.upper()} {route}" if fold(verb) in HTTP else route
+            return routed(fold(verb), route)
     if head.name in NEXT_METHODS and (route := file_route(code.facts.path)):
         return f"{head.name} {route}"
     return head.name or head.registered_as or "function"
+
+
+def routed(verb: str, route: str) -> str:
+    """`POST /v1/chat`; the route alone where the verb is none of HTTP."""
+    return f"{verb.upper()} {route}" if verb in ("get", "post", "put", "patch", "delete") else route
 
 
 def decorator_routes(head: Function) -> Iterator[str]:
@@ -148,6 +163,8 @@ def file_route(path: str) -> str:
 def reads_of(code: Code, known: Mapping[Scope, int]) -> dict[int, set[str]]:
     """Folded names of fields and columns that hold a count, by routine."""
     found: dict[int, set[str]] = {}
+    if not code.billing:
+        return found
     seen: set[int] = set()
     for expression, scope in code.expressions:
         here = None
@@ -183,7 +200,7 @@ def routes_of(code: Code) -> Iterator[tuple[str, str, int]]:
             continue
         for argument in call.arguments[1:]:
             if isinstance(argument.value, Name | Member):
-                yield dotted(argument.value), f"{call.method.upper()} {first.value}", call.span.line
+                yield dotted(argument.value), routed(fold(call.method), first.value), call.span.line
 
 
 def decorated(head: Function) -> str:

@@ -32,6 +32,8 @@ class Kind(StrEnum):
     """A counter is moved the other way: bought, refunded, reset."""
     INSERT = "insert"
     """A row of usage is stored; `owner` is the table."""
+    ROW = "row"
+    """A row that by itself is no usage; what is billed by counting such rows is."""
     AGGREGATE = "aggregate"
     """Rows or columns are summed or counted; `owner` is the table, `name` the column."""
     LIMIT = "limit"

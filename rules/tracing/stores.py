@@ -180,11 +180,14 @@ def row_type(code: Code, name: Name, call: Call) -> str:
     return ""
 
 
+SESSIONS = frozenset("db session tx conn connection pool prisma database".split())
+
+
 def before(call: Call) -> str:
     """`usageEvent` of `prisma.usageEvent.create`, `UsageLog` of `UsageLog.objects.create`; handles say nothing."""
     for segment in reversed([one for one in re.split(r"[.]", dotted(call.callee))[:-1] if one]):
         name = segment.replace("()", "").replace("[]", "")
-        if name and fold(name) not in HANDLES and not frozenset(words(name)) <= HANDLES:
+        if name and fold(name) not in HANDLES and not frozenset(words(name)) & SESSIONS:
             return re.sub(r"(Repository|Repo|Dao|DAO|Model|Store|_repository|_repo|_model)$", "", name) or name
         if "()" in segment:
             break
@@ -199,8 +202,9 @@ def given_row(code: Code, call: Call) -> str:
         whole = resolved(code.values, argument.value, call.scope, call.span.start)
         if isinstance(whole, Call) and whole.method[:1].isupper():
             return whole.method
-        if named := named_in(code, argument.value, call):
-            return named if fold(named) not in ("ctx", "context", "c", "err", "id", "data") else ""
+        named = named_in(code, argument.value, call)
+        if named and fold(named) not in ("ctx", "context", "c", "err", "data") and words(named)[-1:] != ("id",):
+            return named
     return ""
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.facts import Call, Literal, Member, Name, Object, fold, walk
 from rules.meaning.naming import Way
+from rules.meaning.sql import Statement, grammar, plain
 from rules.meaning.usage.emissions import shown
 from rules.tracing.sights import Kind, Make, Sight
 from rules.tracing.stores import SQL_TABLE, sql_text, table_of_call
@@ -18,12 +19,8 @@ def sums_of(code: Code, sight: Make) -> Iterator[Sight]:
     for one in code.statements:
         if one.aggregates and one.tables:
             seen.add(one.span.line)
-            columns = {column(aggregate.argument) for aggregate in one.aggregates}
-            for table in dict.fromkeys(one.tables):
-                for name in sorted(columns):
-                    yield sight(
-                        Kind.AGGREGATE, name, table, one.span, one.scope, f"`{one.aggregates[0].function}` over `{table}`"
-                    )
+            for table, name, function in dict.fromkeys(summed_tables(one)):
+                yield sight(Kind.AGGREGATE, name, table, one.span, one.scope, f"`{function}` over `{table}`")
     for call in code.facts.calls:
         if call.span.line not in seen and (found := summed(code, call)) is not None:
             table, name = found
@@ -32,6 +29,20 @@ def sums_of(code: Code, sight: Make) -> Iterator[Sight]:
         if use.way is Way.READ:
             scope = next((call.scope for call in code.facts.calls if call.span is use.span), code.facts.root)
             yield sight(Kind.AGGREGATE, use.name, "redis", use.span, scope, "read of the key")
+
+
+def summed_tables(one: Statement) -> Iterator[tuple[str, str, str]]:
+    """Table, column and function of each aggregate: the tables of the query that it stands in, not those of its conditions."""
+    g = grammar()
+    for node in one.tree.find_all(g.Sum, g.Count, g.Max, g.Min, g.Avg):
+        query = node.find_ancestor(g.Select)
+        if query is None:
+            continue
+        sources = [query.args.get("from") or query.args.get("from_"), *(query.args.get("joins") or ())]
+        inside = node.this.sql() if node.this is not None else "*"
+        for source in sources[:1]:
+            for table in source.find_all(g.Table) if source is not None else ():
+                yield plain(table.name), column(plain(inside)), type(node).__name__.lower()
 
 
 def column(argument: str) -> str:

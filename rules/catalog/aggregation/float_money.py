@@ -58,6 +58,15 @@ FLOAT_TYPES = frozenset("float real double doubleprecision floatfield float8 flo
 TO_FLOAT = frozenset("parsefloat float".split())
 TRUNCATES = frozenset("floor trunc parseint int int64 int32 uint64".split())
 EXACT_COLUMN = re.compile(r"type:\s*\"?(decimal|numeric)", re.I)
+FLOATS = {
+    "go": ("float64", "float32"),
+    "java": ("double", "float", "Double", "Float"),
+    "kotlin": ("Double", "Float"),
+}
+"""What languages with declared types call a binary float."""
+ENTITIES = frozenset({"java", "kotlin"})
+MAPPED = frozenset({"Entity", "Table", "Document", "MappedEntity", "Embeddable"})
+"""Annotations of a class whose fields are columns."""
 """A column that is exact, and sums over it are, whatever the program reads it into."""
 TYPED = frozenset({"go", "csharp", "rust"})
 """Languages in which a value is a float only where something says so."""
@@ -150,6 +159,10 @@ def float_column(code: Code, assign: Assign) -> bool:
         )  # fmt: skip
     if code.facts.language == "csharp":
         return is_entity(code, assign) and assign.type.rstrip("?") in ("double", "float")
+    if code.facts.language in ENTITIES:
+        head = assign.scope.head
+        marks = {name_of(mark) or getattr(mark, "method", "") for mark in getattr(head, "decorators", ())}
+        return bool(marks & MAPPED) and assign.type.rpartition(" ")[2].rstrip("?") in FLOATS[code.facts.language]
     if code.facts.language != "python" or enclosing(assign.scope, Kind.FUNCTION) is not None:
         return False
     if not isinstance(assign.value, Call):
@@ -276,10 +289,10 @@ def truncated(code: Code) -> Iterator[Found]:
 
 
 def accumulated(code: Code) -> Iterator[Found]:
-    """Typed languages: money added up as float64 or double, in a loop or in a file that has a decimal type for the same."""
-    if code.facts.language not in TYPED:
+    """Typed languages: money added up as a binary float, in a loop or in a file that has a decimal type for the same."""
+    if code.facts.language not in (*TYPED, *FLOATS):
         return
-    has_decimal = any("decimal" in package for package in code.facts.packages)
+    has_decimal = any("decimal" in package.lower() for package in code.facts.packages)
     for assign in code.facts.assigns:
         target = assign.targets[0]
         if assign.operator != "+=" or assign.value is None or not isinstance(target, Name) or not judged(code, assign.scope):
@@ -290,7 +303,7 @@ def accumulated(code: Code) -> Iterator[Found]:
         adds_up = has_decimal or (looped is not None and looped.kind is Kind.LOOP)
         kind = declared(code, target, assign.scope, assign.span.start)
         shown = {"csharp": "double", "rust": "f64"}.get(code.facts.language, kind)
-        if money and adds_up and kind in ("float64", "float32", "double"):
+        if money and adds_up and kind in ("float64", "float32", *FLOATS.get(code.facts.language, ("double",))):
             also = " while this file has a decimal type for it" if has_decimal else ""
             yield (
                     assign.span, assign.scope,
@@ -305,7 +318,11 @@ def given_up(code: Code) -> Iterator[Found]:
     """`row.Value = v.InexactFloat64()`: an exact amount leaves as an inexact one."""
     for assign in code.facts.assigns:
         value, target = assign.value, assign.targets[0]
-        if not isinstance(value, Call) or fold(value.method) not in ("inexactfloat64",) or not isinstance(target, Member):
+        if (
+            not isinstance(value, Call)
+            or fold(value.method) not in ("inexactfloat64", "doublevalue")
+            or not isinstance(target, Member)
+        ):
             continue
         said = frozenset(words(target.name))
         if (said & (SUMS | MONEY)) and not said & SHOWN and not only_shows(code.facts, assign.scope):
