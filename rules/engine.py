@@ -11,14 +11,15 @@ from rules.facts import fold
 from rules.ignores import Ignore, ignores, silences
 from rules.judge import Around, Judged, Said, judge
 from rules.options import Options
-from rules.project import Project
+from rules.project import Before, Project
 from rules.report import FileDone, Report, Reported, State, Subject, Suppressed, Tool
 from rules.reporting import Lines, reported
 from rules.rule import Rule
 from rules.scope import touched
 from rules.score import score
-from rules.sections import checks, meters, sections, seen_of, summary
+from rules.sections import checks, sections, seen_of, summary
 from rules.together import together
+from rules.trace import meters_of
 from rules.verdict import gate, gravity, with_shown
 
 SCHEMA = "meteraudit/report/1"
@@ -66,7 +67,7 @@ def examine(change: Change, options: Options, version: str, on_file: OnFile | No
         findings=findings,
         fixed=tuple(one for result in results for one in result.fixed),
         sections=sections(seen, parts | {finding.section for finding in new}),
-        meters=meters(codes),
+        meters=meters_of(ends[1].trace, frozenset(code.facts.path for code in codes)),
         score=graded,
         checks=checks(seen),
         actions=tuple(one.fingerprint for one in new if one.severity in ("critical", "high") and one.confidence != "possible"),
@@ -90,7 +91,13 @@ def projects(change: Change, names: OwnNames) -> tuple[Project, Project]:
     """The project at the base and at the head: what did not change is context of both."""
     base = {file.base_path or file.path: file.base for file in change.files if file.base is not None}
     head = {file.path: file.head for file in change.files if file.head is not None}
-    return Project({**change.context, **change.base_context, **base}, names), Project({**change.context, **head}, names)
+    was = Project({**change.context, **change.base_context, **base}, names, dict.fromkeys(base, Before()))
+    before = {
+        file.path: Before(was if file.base is not None else None, file.base_path or file.path, file.deleted)
+        for file in change.files
+        if file.head is not None
+    }
+    return was, Project({**change.context, **head}, names, before)
 
 
 def examine_file(

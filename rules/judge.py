@@ -69,7 +69,9 @@ def judge(
     if not may_concern_billing(f"{path}\n{text}"):
         return Judged(None)
     try:
-        code = Code(lower(path, text.encode()), names, around.code, around.deleted, around.elsewhere)
+        code = ready_code(path, around) or Code(
+            lower(path, text.encode()), names, around.code, around.deleted, around.elsewhere
+        )
     except TooComplexError as error:
         return Judged(None, reason=str(error))
     said: list[Said] = []
@@ -86,6 +88,12 @@ def judge(
         prints = fingerprints(code, rule.about.id, identity, findings)
         said.extend(Said(rule, *pair) for pair in zip(findings, prints, strict=True))
     return Judged(code, tuple(one_per_cause(said)), failed=tuple(failed))
+
+
+def ready_code(path: str, around: Around) -> Code | None:
+    """The project's code of the file, lowered once for the file itself and for those that look at it."""
+    code = around.elsewhere.code_at(path)
+    return code if code is not None and code.base is around.code and code.deleted == around.deleted else None
 
 
 def may_concern_billing(text: str) -> bool:
