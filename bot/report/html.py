@@ -91,7 +91,7 @@ def environment() -> Environment:
 
 def equip(made: Environment) -> None:
     """Gives an environment what the macros need; its loader must know the folder `TEMPLATES`."""
-    made.filters |= {"prose": prose, "line": one_line, "name": visible_name, "visible": visible}
+    made.filters |= {"prose": prose, "line": one_line, "name": visible_name, "path": breakable, "visible": visible}
     made.globals |= {
         "place": place,
         "headline": headline,
@@ -126,6 +126,11 @@ def prose(text: str, limit: int = 2_000) -> Markup:
         for piece, is_code in split_spans(one_line(text, limit))
     ]
     return Markup("").join(parts)
+
+
+def breakable(path: str) -> Markup:
+    """A path that may go on in a new line behind each of its slashes."""
+    return Markup("/<wbr>").join(visible_name(path).split("/"))
 
 
 def marked_code(finding: Reported) -> list[CodeLine]:

@@ -12,7 +12,7 @@ from bot.report.html import as_html, card, environment, marked_code, meters_draw
 from rules.report import LineEdit, Meter, MeterStep, Report, Suggestion
 from tests.report.samples import HOSTILE, finding, hostile, many, report, silent
 
-VOID = {"meta", "br", "img", "link", "input", "hr"}
+VOID = {"wbr", "meta", "br", "img", "link", "input", "hr"}
 
 
 class Page(HTMLParser):
