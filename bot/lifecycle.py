@@ -6,10 +6,9 @@ from bot import checks
 from bot.configuration import FILE, read, text_at
 from bot.desk import Desk
 from bot.errands import InstallationErrand, PushErrand
-from bot.github import housekeeping
 from bot.github.drafts import CheckOutput, CheckRunDraft
 from bot.github.payloads import Branch, PullRequest
-from bot.reconcile import catch_up, keep_unaccepted
+from bot.reconcile import catch_up, report_drift
 from bot.review import Reviewer
 from bot.verdict import config_annotations, listed
 from config.repository import ConfigurationError
@@ -26,9 +25,8 @@ async def installed(reviewer: Reviewer, errand: InstallationErrand) -> None:
         await memory.forget_repository(repository_id)
     if errand.gone:
         await memory.forget_drift(str(errand.installation_id))
-    elif errand.active:
-        await keep_unaccepted(reviewer, await housekeeping.installation(reviewer.github, errand.installation_id))
     if errand.active and errand.added != ():
+        await report_drift(reviewer)
         await catch_up(reviewer, errand.installation_id, errand.added)
 
 

@@ -6,6 +6,9 @@ from typing import Any, Literal
 from bot.jobs.database import Pool
 from bot.jobs.tables import OF_REPOSITORY
 
+REGISTRATION = "registration"
+"""Under this name stands what the App itself lacks; what an installation lacks stands under its number."""
+
 
 class Upkeep:
     """Rows of our own tables. Every method is one statement, and may be repeated."""

@@ -205,6 +205,8 @@ def _carets(line: str, finding: Reported) -> str:
 
 def _meters(report: Report, console: Console) -> None:
     """The way of each meter as a tree."""
+    if not report.summary.applies:
+        return
     for meter in report.meters[:_MOST_DRAWN]:
         head, *branches = tree(meter)
         console.print()
