@@ -10,7 +10,7 @@ from rules.facts import Span
 from rules.fingerprints import fingerprints
 from rules.languages import UNREAD, front_end
 from rules.languages.lowering import TooComplexError
-from rules.meaning.samples import is_sample
+from rules.meaning.samples import bills_nobody
 from rules.meaning.vocabulary import BILLING_EVIDENCE, WEAK_EVIDENCE
 from rules.rule import Confidence, Finding, Rule
 
@@ -76,14 +76,14 @@ def judge(
         return Judged(None, reason=str(error))
     said: list[Said] = []
     failed: list[str] = []
-    sample = is_sample(code.facts)
+    harmless = bills_nobody(code.facts)
     for rule in rules:
         try:
             findings = list(rule.check(code))
         except Exception:  # noqa: BLE001  one rule that fails on one file costs just that, and the report names it
             failed.append(rule.about.id)
             continue
-        if sample:
+        if harmless:
             findings = [replace(finding, confidence=Confidence.POSSIBLE) for finding in findings]
         prints = fingerprints(code, rule.about.id, identity, findings)
         said.extend(Said(rule, *pair) for pair in zip(findings, prints, strict=True))

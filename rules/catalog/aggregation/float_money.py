@@ -82,10 +82,18 @@ def check(code: Code) -> Iterator[Finding]:
         *accumulated(code), *given_up(code), *float_queries(code),
     ):  # fmt: skip
         place = enclosing(scope, Kind.FUNCTION, Kind.CLASS) or span
-        if place in said or code.context(scope) in (Context.TEST, Context.BROWSER, Context.SCRIPT):
+        if place in said or estimated(code, span) or code.context(scope) in (Context.TEST, Context.BROWSER, Context.SCRIPT):
             continue
         said.add(place)
         yield Finding(span=span, description=description, remediation=remediation, confidence=confidence)
+
+
+def estimated(code: Code, span: Span) -> bool:
+    """A comment on the line, or right above, that it is an estimate: nobody is charged that amount."""
+    return any(
+        span.line - 1 <= one.span.end_line <= span.end_line and re.search(r"estimat|approximat", one.text, re.I)
+        for one in code.facts.comments
+    )
 
 
 def name_of(expression: Expression | None) -> str:

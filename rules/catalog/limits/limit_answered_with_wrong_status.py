@@ -26,6 +26,8 @@ from rules.facts import (
 from rules.meaning.contexts import Context
 from rules.meaning.limits.limits import Limit, leaves
 from rules.meaning.outcomes import logs
+from rules.meaning.values import root_of
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 
 ABOUT = About(
@@ -56,7 +58,7 @@ def check(code: Code) -> Iterator[Finding]:
         then = limit.test.then
         if not limit.refuses or then is None or code.context(limit.scope) is not Context.REQUEST:
             continue
-        if not leaves(code.facts, then):
+        if not leaves(code.facts, then) or asks_form(limit):
             continue
         given = list(statuses(code, then))
         if given:
@@ -66,6 +68,12 @@ def check(code: Code) -> Iterator[Finding]:
             yield unmarked(limit, answer)
         elif says_nothing(code, then):
             yield silent(code, limit)
+
+
+def asks_form(limit: Limit) -> bool:
+    """`form.quota <= 0 || form.quota > 99999`: what was asked for is tested, and nothing that was used."""
+    root = root_of(limit.used)
+    return isinstance(root, Name) and bool({"form", "body", "input", "payload", "dto", "params"} & set(words(root.text)))
 
 
 def statuses(code: Code, then: Scope) -> Iterator[tuple[int, Span]]:
