@@ -90,13 +90,13 @@ def projects(change: Change, names: OwnNames) -> tuple[Project, Project]:
     """The project at the base and at the head: what did not change is context of both."""
     base = {file.base_path or file.path: file.base for file in change.files if file.base is not None}
     head = {file.path: file.head for file in change.files if file.head is not None}
-    was = Project({**change.context, **change.base_context, **base}, names, dict.fromkeys(base, Before()))
+    was = Project({**change.context, **change.base_context, **base}, names, False, dict.fromkeys(base, Before()))
     before = {
         file.path: Before(was if file.base is not None else None, file.base_path or file.path, file.deleted)
         for file in change.files
         if file.head is not None
     }
-    return was, Project({**change.context, **head}, names, before)
+    return was, Project({**change.context, **head}, names, change.mode == "audit", before)
 
 
 def examine_file(
