@@ -18,6 +18,7 @@ from rules.rule import Rule
 from rules.scope import touched
 from rules.score import score
 from rules.sections import checks, sections, seen_of, summary
+from rules.siblings import with_siblings
 from rules.trace import meters_of
 from rules.verdict import gate, gravity, with_shown
 
@@ -48,7 +49,8 @@ def examine(change: Change, options: Options, version: str, on_file: OnFile | No
         results.append(examine_file(file, change, options, rules, names, ends))
         if on_file is not None:
             on_file(FileDone(file.path, number, len(change.files), results[-1].findings, results[-1].not_analyzed))
-    found = [finding for result in results for finding in result.findings]
+    judged = frozenset(result.judged.code.facts.path for result in results if result.judged.code is not None)
+    found = with_siblings((one for result in results for one in result.findings), ends[1].trace.graph, judged)
     findings = with_shown(found, options) if change.mode == "review" else all_in_summary(found)
     new = tuple(finding for finding in findings if finding.state != "existing")
     parts = frozenset().union(*(result.touched for result in results))
@@ -66,7 +68,7 @@ def examine(change: Change, options: Options, version: str, on_file: OnFile | No
         findings=findings,
         fixed=tuple(one for result in results for one in result.fixed),
         sections=sections(seen, parts | {finding.section for finding in new}),
-        meters=meters_of(ends[1].trace, frozenset(code.facts.path for code in codes)),
+        meters=meters_of(ends[1].trace, judged),
         score=graded,
         checks=checks(seen),
         actions=tuple(one.fingerprint for one in new if one.severity in ("critical", "high") and one.confidence != "possible"),
