@@ -23,7 +23,12 @@ HEADER_LINES = 40
 GENERATED = re.compile(r"^[ \t]*(?://|#|--|;|%|/\*+|\*)[ \t]*Code generated\b[^\n]{0,400}?\bDO NOT EDIT", re.M)
 """As https://go.dev/s/generatedcode has it. The author of a change can write it too, so such a file is named."""
 
-RELEVANT = tuple(sorted((BILLING_EVIDENCE | WEAK_EVIDENCE) - {"lago", "orb"}, key=len))
+WORK = frozenset(
+    "completions.create messages.create messages.stream images.generate embeddings.create generatetext streamtext "
+    "generateobject streamobject generatecontent replicate.run".split()
+)
+"""Calls of priced resources: a handler that only makes one may be the one that forgets to record it."""
+RELEVANT = tuple(sorted(((BILLING_EVIDENCE | WEAK_EVIDENCE) - {"lago", "orb"}) | WORK, key=len))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
