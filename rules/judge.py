@@ -13,6 +13,7 @@ from rules.languages.lowering import TooComplexError
 from rules.meaning.samples import bills_nobody
 from rules.meaning.vocabulary import BILLING_EVIDENCE, WEAK_EVIDENCE
 from rules.rule import Confidence, Finding, Rule
+from rules.wording import as_written
 
 SIZE = 512 * 1024
 LINE = 20 * 1024
@@ -84,7 +85,7 @@ def judge(
     harmless = bills_nobody(code.facts)
     for rule in rules:
         try:
-            findings = list(rule.check(code))
+            findings = [as_written(code, one) for one in rule.check(code)]
         except Exception:  # noqa: BLE001  one rule that fails on one file costs just that, and the report names it
             failed.append(rule.about.id)
             continue

@@ -14,7 +14,6 @@ UNREAD = {
     ".php": "PHP",
     ".kt": "Kotlin",
     ".kts": "Kotlin",
-    ".rs": "Rust",
     ".scala": "Scala",
     ".swift": "Swift",
     ".ex": "Elixir",

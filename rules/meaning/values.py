@@ -221,14 +221,16 @@ CLOCK_CALLS = frozenset(
     "getcurrenttime currenttimestamp time.perfcounter process.hrtime gettimestamp utcnow clock.now "
     "system.currenttimemillis system.nanotime localdatetime.now offsetdatetime.now localtime.now yearmonth.now "
     "clock.millis clock.instant calendar.getinstance clock.getutcnow clock.getutctoday system.now time.current "
-    "date.current datetime.current zone.now zone.today process.clockgettime datetime.today datetimeoffset.utcnow "
+    "date.current datetime.current zone.now zone.today process.clockgettime datetime.today utc.now local.now systemtime.now "
+    "offsetdatetime.nowutc datetimeoffset.utcnow "
     "datetimeoffset.now getutcnow getlocalnow timeprovider.getutcnow timeprovider.getlocalnow".split()
 )
 RANDOM_CALLS = frozenset(
     "uuid4 uuid1 uuid7 uuidv4 uuidv1 uuidv7 randomuuid nanoid ulid cuid cuid2 createid customalphabet tokenhex tokenurlsafe "
     "tokenbytes urandom getrandombits randombytes newstring newuuid newulid newrandom mustnewv4 newv4 newv7 ksuid "
     "xid randomhex randomstring genid shortuuid getuuid generateuuid guid newguid getrandomstring randomalphanumeric "
-    "randomalphabetic randomnumeric getulid randomnanoid gettimeordered timebasedepoch uniqid createversion7 newulid".split()
+    "randomalphabetic randomnumeric getulid randomnanoid gettimeordered timebasedepoch uniqid createversion7 "
+    "nowv7 newulid".split()
 )
 RANDOM_MODULES = frozenset("random secrets rand crypto/rand math/rand securerandom threadlocalrandom".split())
 SEEN_THROUGH = frozenset(
@@ -243,7 +245,8 @@ SEEN_THROUGH = frozenset(
     "tolocaldate todate getlong requirenonnull tos toi tof tod tosym iso8601 rfc3339 xmlschema squish intimezone "
     "tojson dup presence beginningofmonth beginningofday beginningofhour base64digest change totime todatetime "
     "urlsafeencode64 strictencode64 adddays addhours addminutes addmonths addmilliseconds tounixtimeseconds "
-    "tounixtimemilliseconds touniversaltime tounixtime tryparse tolocaltime todatetimeoffset tolowerinvariant "
+    "tounixtimemilliseconds touniversaltime tounixtime timestampmillis "
+    "torfc3339 timestampnanos durationsince assecs asmillis tryparse tolocaltime todatetimeoffset tolowerinvariant "
     "toupperinvariant tohexstring hashdata computehash".split()
 )
 

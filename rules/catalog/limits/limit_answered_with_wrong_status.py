@@ -16,8 +16,12 @@ from rules.facts import (
     Member,
     Name,
     Object,
+    Raise,
+    Return,
     Scope,
+    Sequence,
     Span,
+    dotted,
     enclosing,
     fold,
     walk,
@@ -78,11 +82,24 @@ def asks_form(limit: Limit) -> bool:
 
 def statuses(code: Code, then: Scope) -> Iterator[tuple[int, Span]]:
     """The HTTP status codes that are written down in a branch."""
+    for pair in paired(code, then):
+        if (found := status(pair)) is not None:
+            yield found, pair.span
     for call in code.facts.calls:
         if within(call.scope, then):
             for value in stated(call):
                 if (found := status(value)) is not None:
                     yield found, value.span
+
+
+def paired(code: Code, then: Scope) -> Iterator[Expression]:
+    """Rust: `Err((StatusCode::…, "…"))`."""
+    exits: tuple[Raise | Return, ...] = (*code.facts.raises, *code.facts.returns)
+    for one in exits:
+        if within(one.scope, then) and isinstance(one.value, Sequence) and one.value.items:
+            first = one.value.items[0]
+            if isinstance(first, Member) and dotted(first.object).endswith("StatusCode"):
+                yield first
 
 
 def stated(call: Call) -> Iterator[Expression]:
