@@ -14,8 +14,6 @@ UNREAD = {
     ".rb": "Ruby",
     ".php": "PHP",
     ".cs": "C#",
-    ".kt": "Kotlin",
-    ".kts": "Kotlin",
     ".rs": "Rust",
     ".scala": "Scala",
     ".swift": "Swift",
