@@ -79,7 +79,7 @@ def receiver_how(method: str, arguments: int, receiver_calls: bool, how: How) ->
         return how._replace(start=Start.AWAITED)
     if method in WAITS and receiver_calls and arguments < 2:
         return how._replace(start=Start.AWAITED)
-    if method == "toList" and not arguments:
+    if method == "toList" and not arguments and receiver_calls:
         return how
     return CHAINED
 
@@ -107,7 +107,7 @@ def without_arguments(
     low: Lowering, node: Node, receiver: Expression, method: str, scope: Scope, how: How
 ) -> Expression | None:
     place = span(node)
-    if method in SAME or (method == "toList"):
+    if method in SAME or (method == "toList" and isinstance(receiver, Call)):
         return receiver
     if method == "start" and (body := run_by_thread(receiver)) is not None:
         return low.call(node, body, (), scope, how._replace(start=Start.DETACHED))

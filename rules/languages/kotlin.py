@@ -131,13 +131,40 @@ def for_statement(low: Lowering, node: Node, scope: Scope) -> None:
     listed = inside(low, node)
     holder = next((one for one in listed if one.type.endswith("variable_declaration")), None)
     rest = [one for one in listed if one is not holder]
-    iterates = expression(low, rest[0] if rest else None, scope, ARGUMENT)
     targets = variables(low, holder)
-    loop = low.scope(Kind.LOOP, node, scope, Loop(targets, iterates))
+    if rest and len(targets) == 1 and (ends := ends_of(low, rest[0])) is not None:
+        loop = counting(low, node, targets[0], ends, scope)
+    else:
+        iterates = expression(low, rest[0] if rest else None, scope, ARGUMENT)
+        loop = low.scope(Kind.LOOP, node, scope, Loop(targets, iterates))
     for target in targets:
         if isinstance(target, Name):
             declare(low, target.text, loop, type_text(low, holder) if holder is not None else "")
     block(low, rest[1] if len(rest) > 1 else None, loop)
+
+
+def ends_of(low: Lowering, node: Node) -> tuple[str, Node, Node] | None:
+    """The first and the last number of `0 until n`, `1..n`, with `step`, and the comparison that holds inside."""
+    listed = inside(low, node)
+    if node.type == "range_expression" and len(listed) == 2:
+        return "<=", listed[0], listed[1]
+    if node.type != "infix_expression" or len(listed) != 3:
+        return None
+    word = low.text(listed[1])
+    if word == "step":
+        return ends_of(low, listed[0])
+    return (">=" if word == "downTo" else "<", listed[0], listed[2]) if word in ("until", "downTo") else None
+
+
+def counting(low: Lowering, node: Node, target: Expression, ends: tuple[str, Node, Node], scope: Scope) -> Scope:
+    """`for (i in 0 until n)` reads `i = 0; while (i < n)`, as other languages write it."""
+    operator, first, last = ends
+    low.assigns.append(Assign(target.span, (target,), expression(low, first, scope), "=", scope, declares=True))
+    test = Compare(span(node), operator, target, expression(low, last, scope))
+    loop = low.scope(Kind.LOOP, node, scope, Loop(test=test))
+    low.tests.append(Test(test.span, test, scope, loop))
+    low.assign(node, (target,), Literal(target.span, 1), "+=", loop)
+    return loop
 
 
 def while_statement(low: Lowering, node: Node, scope: Scope) -> None:

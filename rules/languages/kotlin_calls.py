@@ -24,6 +24,7 @@ from rules.facts import (
     Spread,
     Start,
     Unknown,
+    Use,
     dotted,
 )
 from rules.languages.jvm_builders import STARTS, Link, built
@@ -87,7 +88,10 @@ def finished(
     name = low.name(callee)
     last = arguments[-1].value if arguments else None
     if isinstance(last, Lambda):
-        if detaches(name, how) or (name == "thread" and how.start is not Start.DETACHED):
+        unheard = how.use is Use.RETURNED and isinstance(scope.head, Function) and bool(scope.head.passed_to)
+        if detaches(name, DISCARDED if unheard and name.endswith(".launch") else how) or (
+            name == "thread" and how.start is not Start.DETACHED
+        ):
             return low.call(node, last, arguments[:-1], scope, how._replace(start=Start.DETACHED))
         if name.rpartition(".")[2] in VALUED | UNIT and name.rpartition(".")[2] not in NOT_NOW:
             how = how._replace(start=Start.AWAITED)
@@ -234,10 +238,15 @@ def result_of(
             if taken is not None:
                 lambda_statements(low, taken, holder)
         elif method in SWALLOWS and not any(one[0] in ("onFailure", "recover") for one in links):
-            low.scope(Kind.HANDLER, link, scope, Handler((), "", inner))
+            forgotten(low, link.named_children[0].named_children[-1], scope, inner)
     if not links and how == DISCARDED:
-        low.scope(Kind.HANDLER, node, scope, Handler((), "", inner))
+        forgotten(low, node.named_children[0], scope, inner)
     return value
+
+
+def forgotten(low: Lowering, place: Node, scope: Scope, tried: Scope) -> None:
+    """The failure arrives here, and nothing is done with it."""
+    low.scope(Kind.HANDLER, place, scope, Handler((), "", tried))
 
 
 def lambda_statements(low: Lowering, node: Node, scope: Scope) -> None:

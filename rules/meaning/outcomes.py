@@ -15,6 +15,7 @@ from rules.facts import (
     Member,
     Name,
     Object,
+    Raise,
     Return,
     Scope,
     Sequence,
@@ -262,7 +263,8 @@ def counts_failure(facts: Facts, handler: Scope) -> bool:
         return True
     if isinstance(head, Function) and any(re.search(rf"\b{re.escape(root)}\b", head.returns) for root in roots):
         return True
-    returned = (one for one in facts.returns if enclosing(one.scope, Kind.FUNCTION) is function)
+    ends: tuple[Return | Raise, ...] = (*facts.returns, *facts.raises)
+    returned = (one for one in ends if enclosing(one.scope, Kind.FUNCTION) is function)
     return any(isinstance(part, Name) and part.text in roots for one in returned for part in walk(one.value))
 
 
