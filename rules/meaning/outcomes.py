@@ -272,6 +272,8 @@ def answers(call: Call) -> bool:
     """`res.status(500)`, `c.JSON(500, …)`, `http.Error(w, …)`, `return NextResponse.json(…, {status: 500})`."""
     said = call.folded.split(".")
     last = said[-1]
+    if said[0] == "call" and last.startswith("respond"):
+        return True
     if said[0].rsplit("/", 1)[-1] in ("res", "response", "reply", "c", "ctx", "w", "http", "nextresponse", "context"):
         return last in RESPONSE or len(said) > 1
     return last in ("jsonresponse", "response", "httpexception", "jsonify", "abort") or (call.constructs and last == "response")

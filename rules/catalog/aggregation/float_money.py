@@ -287,7 +287,15 @@ def accumulated(code: Code) -> Iterator[Found]:
         money = is_money(said) or (has_decimal and "quota" in said)
         looped = enclosing(assign.scope, Kind.LOOP, Kind.FUNCTION)
         adds_up = has_decimal or (looped is not None and looped.kind is Kind.LOOP)
-        if money and adds_up and declared(code, target, assign.scope, assign.span.start) in FLOATS[code.facts.language]:
+        if (
+            money
+            and adds_up
+            and declared(code, target, assign.scope, assign.span.start)
+            in (
+                *FLOATS[code.facts.language],
+                "float64",
+            )
+        ):
             also = " while this file has a decimal type for it" if has_decimal else ""
             yield (
                     assign.span, assign.scope,
