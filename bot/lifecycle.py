@@ -6,9 +6,10 @@ from bot import checks
 from bot.configuration import FILE, read, text_at
 from bot.desk import Desk
 from bot.errands import InstallationErrand, PushErrand
+from bot.github import housekeeping
 from bot.github.drafts import CheckOutput, CheckRunDraft
 from bot.github.payloads import Branch, PullRequest
-from bot.reconcile import catch_up
+from bot.reconcile import catch_up, keep_unaccepted
 from bot.review import Reviewer
 from bot.verdict import config_annotations, listed
 from config.repository import ConfigurationError
@@ -23,6 +24,10 @@ async def installed(reviewer: Reviewer, errand: InstallationErrand) -> None:
     gone = await memory.repositories_of(errand.installation_id) if errand.gone else errand.removed
     for repository_id in gone:
         await memory.forget_repository(repository_id)
+    if errand.gone:
+        await memory.forget_drift(str(errand.installation_id))
+    elif errand.active:
+        await keep_unaccepted(reviewer, await housekeeping.installation(reviewer.github, errand.installation_id))
     if errand.active and errand.added != ():
         await catch_up(reviewer, errand.installation_id, errand.added)
 

@@ -7,15 +7,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bot import git
+from bot.actions import add_summary, event
 from bot.audit import audit_change, bundle_change
 from bot.bundle import BundleError, read_bundle
 from bot.git import LocalError
-from bot.local import LocalChange, change_between, ends
+from bot.local import LocalChange, change_between, ends, ends_of_event
 from bot.local_configuration import InForce, at_commit, concluded, on_disk
 from bot.printing import note, write
 from bot.report import FORMATS
 from rules.change import Change
-from rules.engine import examine
+from rules.engine import examine, own_names
 from rules.options import Options
 from rules.report import Report
 
@@ -31,12 +32,13 @@ def review(repo: Path, base: str | None, head: str | None, form: str, output: Pa
     with progress() as say:
         say("Reading the change")
         repository = git.open_repository(repo)
-        between = ends(repository, base, head)
+        started = event() if form == "github" and base is None and head is None else None
+        between = ends_of_event(repository, started.base, started.head) if started else ends(repository, base, head)
         settled = at_commit(repository, between.configured_at)
         local = change_between(repository, between, settled.excluded)
         say(f"Judging {files(len(local.change.files))}")
         # The working tree is the user's own code; a revision may be anybody's.
-        judge = in_this_process if head is None else in_sandbox
+        judge = in_this_process if between.head is None else in_sandbox
         report, partial = judge(local.change, settled.options)
     return show(concluded(report, settled, partial or local.partial), local, settled, form, output)
 
@@ -58,6 +60,19 @@ def audit(paths: Sequence[str], root: Path, form: str, output: Path | None) -> i
         say(f"Judging {files(len(local.change.files))}")
         report, partial = in_this_process(local.change, settled.options)
     return show(concluded(report, settled, partial), local, settled, form, output)
+
+
+def collect(folder: Path, budget: int, output: Path | None) -> int:
+    """Writes the bundle of a folder. Raises LocalError."""
+    from bot.collect import collect as collected
+
+    if not folder.is_dir():
+        raise LocalError(f"{folder} is not a folder: name the one to collect from.")
+    with progress() as say:
+        settled = on_disk(folder)
+        bundle = collected(folder, budget, settled.excluded, own_names(settled.options), lambda path: say(f"Reading {path}"))
+    write(bundle, output)
+    return PASS
 
 
 def bundle_on_standard_input() -> dict[str, str]:
@@ -96,6 +111,8 @@ def show(report: Report, local: LocalChange, settled: InForce, form: str, output
             on_terminal(report)
             return exit_code(report)
     write(FORMATS[form](report), output)
+    if form == "github":
+        add_summary(report)
     return exit_code(report)
 
 

@@ -7,8 +7,9 @@ from bot.configuration import blocks_on_failure
 from bot.deliveries import PullRequestJob
 from bot.github import housekeeping
 from bot.github.errors import Forbidden, GitHubError, InstallationGone, NotFound, RepositoryGone, RevisionGone
+from bot.github.payloads import Installation
 from bot.memory import OpenCheck
-from bot.registration import drift
+from bot.registration import drift, unaccepted
 from bot.review import Reviewer, desk_for
 
 STUCK_SECONDS = 10 * 60.0
@@ -17,6 +18,8 @@ OVERDUE_SECONDS = 30 * 60.0
 """After which it is concluded: a required check that gives no verdict blocks for ever."""
 HOPELESS_SECONDS = 60 * 60.0
 """After which nothing is tried any more."""
+REGISTRATION = "registration"
+"""Where what the App itself lacks is kept; installations are kept by their number."""
 MOST_ATTEMPTS = 3
 DOWNTIME_SECONDS = 150.0
 """The round that notes that we are here comes every minute."""
@@ -57,6 +60,7 @@ async def watch(reviewer: Reviewer) -> None:
     """Every minute. If nobody was there for a while, every installation is looked through."""
     away = await reviewer.memory.seconds_away()
     if away is None or away > DOWNTIME_SECONDS:
+        await report_drift(reviewer)
         for installation in await housekeeping.installations(reviewer.github):
             if installation.suspended_at is None:
                 await catch_up(reviewer, installation.id, None)
@@ -120,8 +124,17 @@ async def finish(reviewer: Reviewer, one: OpenCheck) -> None:
 
 
 async def report_drift(reviewer: Reviewer) -> tuple[str, ...]:
-    """Daily: what the registration on GitHub lacks. Nobody else would notice that an event never comes."""
-    problems = drift(await reviewer.github.app(fresh=True))
+    """Daily, and when we come back: what the registration on GitHub lacks, and what the owners of installations have not
+    accepted. Nobody else would notice that an event never comes.
+    """
+    problems = drift(await reviewer.github.app(fresh=True), reviewer.github.base_url)
     for problem in problems:
         log.error("the App's registration on GitHub lacks something", problem=problem)
+    await reviewer.memory.keep_drift(REGISTRATION, problems)
+    for installation in await housekeeping.installations(reviewer.github):
+        await keep_unaccepted(reviewer, installation)
     return problems
+
+
+async def keep_unaccepted(reviewer: Reviewer, installation: Installation) -> None:
+    await reviewer.memory.keep_drift(str(installation.id), unaccepted(installation, reviewer.github.base_url))

@@ -9,10 +9,12 @@ from typing import Literal
 
 import structlog
 import uvicorn
+from starlette.applications import Starlette
 
 from bot.jobs.database import Database, open_database
 from bot.jobs.worker import USUAL, Timings, Work, run_worker
-from bot.web.app import create_app
+from bot.web.app import create_app, create_page_app
+from bot.web.auditor import Auditor
 from config.settings import Settings
 
 Role = Literal["web", "worker", "both"]
@@ -33,10 +35,12 @@ async def serve(
     *,
     timings: Timings = USUAL,
     started: Callable[[str], None] | None = None,
+    auditor: Auditor | None = None,
 ) -> None:
     """Run until SIGTERM or SIGINT, then finish what is running.
 
-    `open_work` is entered only where there is a worker. `started` is told the address that the web listens on.
+    `open_work` is entered only where there is a worker. `started` is told the address that the web listens on. Without
+    `auditor`, the page at / audits nothing.
     Raises ServeError, EmbeddedDatabaseError and psycopg.Error when it cannot start, and an ExceptionGroup when
     `open_work`, web or worker fail.
     """
@@ -45,11 +49,20 @@ async def serve(
     # A task group: if one of the two dies, the other does not go on alone.
     async with open_database(settings) as database, _stopped_by_signals(stop), asyncio.TaskGroup() as group:
         if listener is not None:
-            group.create_task(_web(settings, database, listener, stop, started))
+            app = create_app(settings, lambda: nullcontext(database), auditor=auditor)
+            group.create_task(_web(app, listener, stop, started))
         if role != "web":
             group.create_task(_worker(settings, database, open_work, timings, stop))
         log.info("serving", role=role)
     log.info("stopped", role=role)
+
+
+async def serve_page(settings: Settings, auditor: Auditor | None, started: Callable[[str], None] | None = None) -> None:
+    """The pages alone until SIGTERM or SIGINT: no App, no database, no worker. Raises ServeError."""
+    stop = asyncio.Event()
+    listener = _listen(settings)
+    async with _stopped_by_signals(stop):
+        await _web(create_page_app(settings, auditor), listener, stop, started)
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -78,16 +91,20 @@ async def _stopped_by_signals(stop: asyncio.Event) -> AsyncIterator[None]:
 
 
 async def _web(
-    settings: Settings,
-    database: Database,
+    app: Starlette,
     listener: socket.socket,
     stop: asyncio.Event,
     started: Callable[[str], None] | None,
 ) -> None:
-    app = create_app(settings, lambda: nullcontext(database))
-    # The Server header and access lines are left out: the first helps nobody, the second would hold addresses.
+    # The Server header and access lines are left out: the first helps nobody, the second would hold addresses. Whose word on
+    # a client's address counts is a setting of ours, and uvicorn's own would believe every program of this machine.
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=WEB_DRAIN_SECONDS
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=WEB_DRAIN_SECONDS,
     )
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve(sockets=[listener]))

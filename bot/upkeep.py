@@ -78,6 +78,18 @@ class Upkeep:
             number,
         )
 
+    async def keep_drift(self, name: str, problems: tuple[str, ...]) -> None:
+        """What is wrong with the registration, or with one installation of it; nothing is kept as nothing."""
+        await self._rows(
+            "INSERT INTO meteraudit_drift VALUES (%s, %s)"
+            " ON CONFLICT (name) DO UPDATE SET problem = excluded.problem, at = clock_timestamp()",
+            name,
+            "\n".join(problems),
+        )
+
+    async def forget_drift(self, name: str) -> None:
+        await self._rows("DELETE FROM meteraudit_drift WHERE name = %s", name)
+
     async def alive(self) -> None:
         """Somebody is there now."""
         await self.set_mark("alive", 0)

@@ -37,7 +37,9 @@ class Recorder:
     line: int
     asynchronous: bool
     swallows: bool
-    """It never fails towards its caller."""
+    """It never fails towards its caller: what is lost is lost in it."""
+    measures: bool
+    """It feeds product analytics or telemetry, and nothing that is billed."""
 
 
 class Elsewhere(Protocol):
@@ -97,7 +99,15 @@ class Code:
 
     @cached_property
     def emissions(self) -> tuple[Emission, ...]:
-        return emissions_of(self.facts, self.values, self.outer, lambda name: is_one_of(name, self.names.emit))
+        found = emissions_of(self.facts, self.values, self.outer, lambda name: is_one_of(name, self.names.emit))
+        return tuple(one for one in found if one.certain or not self.only_measured(one.call))
+
+    def only_measured(self, call: Call) -> bool:
+        """Whether another file of the project shows that the recorder called here feeds no bill."""
+        if self.values.functions.get(call.method) or is_one_of(call.name, self.names.emit):
+            return False
+        recorder = self.elsewhere.recorders.get(call.method)
+        return recorder is not None and recorder.measures
 
     @cached_property
     def counters(self) -> tuple[Counter, ...]:

@@ -55,4 +55,6 @@ def added_after(facts: Facts, last: Span, end: int, written: str) -> Edit:
 def entry(language: str, name: str, value: str) -> str:
     if language == "python":
         return f'"{name}": {value}'
+    if language == "csharp":
+        return f"{name} = {value}"
     return name if name == value else f"{name}: {value}"

@@ -3,16 +3,24 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import PurePosixPath
 
 from rules.code import Code, OwnNames, Recorder
-from rules.facts import Function, Kind, Scope, enclosing
+from rules.facts import Function, Scope, within
 from rules.languages import front_end
 from rules.languages.lowering import TooComplexError
+from rules.meaning.contexts import TEST_PATH
 from rules.meaning.naming import Meter, Use
-from rules.meaning.outcomes import LOST, Outcome, outcome
-from rules.meaning.vocabulary import consumes, emits
+from rules.meaning.promises import is_async
+from rules.meaning.usage.losses import keeps_failures
+from rules.meaning.usage.writes import calls_procedure, inserts_usage
+from rules.meaning.vocabulary import consumes, emits, words
 from rules.schema import Schema, schema_of
 
+MEASURING = frozenset(
+    "posthog analytics telemetry mixpanel amplitude segment statsd prometheus otel opentelemetry gauge histogram span tracer "
+    "metrics datadog sentry".split()
+)
 FILES = 120
 """Context files that are lowered: beyond that the rest is only read for its schema."""
 
@@ -65,27 +73,28 @@ class Project:
 
 
 def recorders_in(code: Code) -> Iterator[Recorder]:
-    """The functions of a file that report usage to a provider or write a counter, and say so by their name."""
-    if not code.billing:
+    """The functions of a file that say by their name that they record usage, and what becomes of it in them."""
+    if TEST_PATH.search(code.facts.path):
         return
-    writes = [(one.call.span, one.scope) for one in code.emissions if one.direct]
-    writes += [(one.span, one.scope) for one in code.counters]
-    seen: set[Scope] = set()
-    for span, scope in writes:
-        function = enclosing(scope, Kind.FUNCTION)
-        while function is not None and isinstance(function.head, Function) and not function.head.name:
-            function = enclosing(function.parent, Kind.FUNCTION)
-        if function is None or function in seen or not isinstance(function.head, Function):
-            continue
-        seen.add(function)
-        name = function.head.name
-        if emits(name) or consumes(name):
-            yield Recorder(name, code.facts.path, span.line, function.head.asynchronous, swallows(code, function))
+    for function in code.facts.scopes:
+        head = function.head
+        if isinstance(head, Function) and (emits(head.name) or consumes(head.name)):
+            yield Recorder(
+                head.name,
+                code.facts.path,
+                function.span.line,
+                is_async(head),
+                swallows=keeps_failures(code, function),
+                measures=only_measures(code, function),
+            )
 
 
-def swallows(code: Code, function: Scope) -> bool:
-    """Whether a failure inside never reaches the caller: then the place to mend is there and not at each call."""
-    handlers = [
-        scope for scope in code.facts.scopes if scope.kind is Kind.HANDLER and enclosing(scope, Kind.FUNCTION) is function
-    ]
-    return any(outcome(code.facts, handler) in LOST | {Outcome.STATUS} for handler in handlers)
+def only_measures(code: Code, function: Scope) -> bool:
+    """Whether what is recorded goes to product analytics or telemetry and nowhere else: nobody is billed from there."""
+    file = code.facts
+    calls = [call for call in file.calls if within(call.scope, function)]
+    about = {*words(PurePosixPath(file.path).parent.name), *words(PurePosixPath(file.path).stem)}
+    if not MEASURING & about and not any(MEASURING & set(words(call.name)) for call in calls):
+        return False
+    written = {id(one.call) for one in code.counters} | {id(one.call) for one in code.emissions if one.direct}
+    return not any(id(call) in written or inserts_usage(call) or calls_procedure(call) for call in calls)

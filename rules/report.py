@@ -99,6 +99,18 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True)
+class FileDone:
+    """What one file contributed, told while others still wait. The report may sort and show its findings otherwise."""
+
+    path: str
+    number: int
+    """From 1 to `of`. It begins again at 1 where the analysis has to be repeated without a file that stopped it."""
+    of: int
+    findings: tuple[Reported, ...]
+    not_analyzed: tuple[NotAnalyzed, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     path: str
     line: int

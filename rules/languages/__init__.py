@@ -11,9 +11,7 @@ from rules.facts import Facts
 Lower = Callable[[str, bytes], Facts]
 
 UNREAD = {
-    ".rb": "Ruby",
     ".php": "PHP",
-    ".cs": "C#",
     ".rs": "Rust",
     ".scala": "Scala",
     ".swift": "Swift",

@@ -24,22 +24,32 @@ class Context(StrEnum):
 REDELIVERED = frozenset({Context.WEBHOOK, Context.WORKER, Context.SCHEDULE})
 """Contexts that run again by themselves after a failure."""
 
-HTTP = frozenset("get post put patch delete all use route options head handle handlefunc mutation query api_route".split())
+HTTP = frozenset(
+    "get post put patch delete all use route options head handle handlefunc mutation query api_route httpget "
+    "httppost httpput httppatch httpdelete mapget mappost mapput mappatch mapdelete mapmethods".split()
+)
 MAPPINGS = frozenset("getmapping postmapping putmapping patchmapping deletemapping requestmapping".split())
-ROUTERS = frozenset("app router api server r mux e g group blueprint bp fastify hono route routes http".split())
+ROUTERS = frozenset("app router api server r mux e g group blueprint bp fastify hono route routes http endpoints".split())
 NEXT_METHODS = frozenset("GET POST PUT PATCH DELETE".split())
 REQUEST_TYPES = re.compile(
     r"http\.ResponseWriter|gin\.Context|echo\.Context|fiber\.Ctx|NextRequest|NextApiRequest|\bRequest\b|APIGatewayProxy|"
     r"FastifyRequest|HttpRequest|HttpServletRequest|ServerRequest|RoutingContext|ApplicationCall|@(?:Request|Query|Path)Param\b|"
-    r"@RequestBody\b|@PathVariable\b"
+    r"@RequestBody\b|@PathVariable\b|HttpContext|ServerCallContext"
 )
 WORK_TYPES = re.compile(
     r"\bJob\b|SQSEvent|SqsEvent|ConsumerMessage|kafka\.Message|ConsumeMessage|amqp\.Delivery|\bDelivery\b|"
-    r"\bConsumerRecords?\b|\bKinesisEvent\b|\bAcknowledgment\b|\bJmsMessage\b|JobExecutionContext|ChunkContext|StepContribution"
+    r"\bConsumerRecords?\b|\bKinesisEvent\b|\bAcknowledgment\b|\bJmsMessage\b|JobExecutionContext|ChunkContext|StepContribution|"
+    r"ConsumeContext<|ConsumeResult<|ServiceBusReceivedMessage|ProcessMessageEventArgs|ProcessEventArgs|BasicDeliverEventArgs|"
+    r"IMessageHandlerContext|PerformContext|(ServiceBus|Queue|EventHub|Kafka|RabbitMQ|CosmosDB|Blob)Trigger\b"
 )
+TIMED_TYPES = re.compile(r"TimerTrigger|TimerInfo|IJobExecutionContext")
+HOSTED = frozenset("BackgroundService IHostedService IInvocable".split())
+"""Classes that the host runs for as long as it lives, mostly on a timer."""
+CONTROLLERS = re.compile(r"Controller(Base)?$|^Endpoint|\w+Base$|^Hub$|^PageModel$")
 TASKS = frozenset(
     "task shared_task actor job processor process periodic_task message_pattern event_pattern kafka_listener sqs_listener "
-    "rabbit_listener jms_listener stream_listener incoming pulsar_listener kafka_handler rabbit_handler topic queue".split()
+    "rabbit_listener jms_listener stream_listener incoming pulsar_listener kafka_handler rabbit_handler topic queue "
+    "automatic_retry disable_concurrent_execution".split()
 )
 SCHEDULES = frozenset("cron interval periodic_task scheduled scheduled_job crontab every".split())
 WORKERS = frozenset(
@@ -52,11 +62,11 @@ WORK_NAMES = re.compile(
 TEST_PATH = re.compile(
     r"(^|/)(tests?|__tests__|locustfiles?|loadtests?|testdata|fixtures?|e2e|specs?|mocks?|__mocks__|examples?|samples?|"
     r"experiments?|demos?|docs|[\w-]+-tests?)/|"
-    r"(^|/)(test_[^/]*|[^/]*_test|conftest|demos?|seeds?|seed_data)\.\w+$|\.(test|spec|stories|mock)\.\w+$|(^|/)tests?\.\w+$|"
-    r"[a-z]Tests?\.\w+$"
+    r"(^|/)(test_[^/]*|[^/]*_test|[^/]*_spec|conftest|demos?|seeds?|seed_data)\.\w+$|\.(test|spec|stories|mock)\.\w+$|(^|/)tests?\.\w+$|"
+    r"[a-z]Tests?\.\w+$|(^|/)([\w.-]+\.)?([A-Z]\w+)?Tests?/"
 )
-SCRIPT_PATH = re.compile(r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|backfill)[^/]*|seeds?|migrations?)/")
-SCHEDULE_PATH = re.compile(r"(^|/)(crons?|schedules?|scheduled)(/|\.|-|_)", re.I)
+SCRIPT_PATH = re.compile(r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|backfill)[^/]*|seeds?|migrations?|db/migrate)/")
+SCHEDULE_PATH = re.compile(r"(^|/)(crons?|schedules?|scheduled|jobs/clock)(/|\.|-|_)", re.I)
 MAIN_CODE = re.compile(r"(?:^|/)src/(?:\w*[mM]ain)/(?:java|kotlin|scala|groovy)/.*/")
 """Below this the folders of Maven and Gradle are the names of packages: `com/acme/sample` is no sample."""
 BROWSER_NAMES = frozenset("window document localStorage sessionStorage navigator".split())
@@ -118,8 +128,12 @@ def own_context_by_call(head: Function) -> Context | None:
         return None
     *before, last = fold(head.passed_to).split(".")
     root = before[-1] if before else ""
+    if last == "every" and (not before or "scheduler" in root or root == "clockwork"):
+        return Context.SCHEDULE
     if "cron" in fold(head.passed_to) or last in ("schedule", "setinterval", "addfunc", "schedulejob"):
         return Context.SCHEDULE
+    if last in HTTP and not before and head.registered_as.startswith("/"):
+        return Context.REQUEST
     if last in HTTP and (root in ROUTERS or root.endswith(("router", "app", "routes", "procedure", "server", "()"))):
         return Context.REQUEST
     if last in HTTP and not before and head.registered_as.startswith("/"):
@@ -135,6 +149,8 @@ def own_context_by_shape(facts: Facts, scope: Scope, head: Function) -> Context 
     """From name, parameters, class and file."""
     types = " ".join(parameter.type for parameter in head.parameters)
     names = [fold(parameter.name) for parameter in head.parameters]
+    if TIMED_TYPES.search(types):
+        return Context.SCHEDULE
     if WORK_TYPES.search(types) or WORK_NAMES.match(head.name):
         return Context.WORKER
     if head.exported and head.name in NEXT_METHODS and re.search(r"(^|/)(route|\+server)\.\w+$", facts.path):
@@ -145,11 +161,34 @@ def own_context_by_shape(facts: Facts, scope: Scope, head: Function) -> Context 
         return Context.REQUEST
     if names[:1] == ["request"] and facts.language == "python":
         return Context.REQUEST
-    if worker_class(scope) and head.name in ("process", "perform", "handle", "run"):
-        return Context.WORKER
+    if worker_class(scope) and head.name in ("process", "perform", "handle", "run", "consume"):
+        clocked = head.name == "perform" and SCHEDULE_PATH.search(facts.path)
+        return Context.SCHEDULE if clocked else Context.WORKER
+    if (found := own_context_by_class(facts, scope, head)) is not None:
+        return found
     if "use server" in facts.directives and head.exported:
         return Context.REQUEST
     return None
+
+
+def own_context_by_class(facts: Facts, scope: Scope, head: Function) -> Context | None:
+    """A public method of a controller, and whatever a hosted service does for itself.
+
+    Where what a method answers is written, only one that answers a request is a request handler.
+    """
+    holder = next((outer.head for outer in chain(scope) if isinstance(outer.head, Class)), None)
+    if holder is None:
+        return None
+    if HOSTED & set(holder.bases) and (not head.exported or head.name in ("Start", "Execute", "Invoke")):
+        return Context.SCHEDULE
+    if facts.language == "csharp":
+        controller = any(CONTROLLERS.search(base) for base in holder.bases) or "ApiController" in map(
+            name_of, holder.decorators
+        )
+        answers = re.search(r"ActionResult|IResult\b", head.returns) is not None
+        return Context.REQUEST if controller and head.exported and answers else None
+    named = any(name.endswith("Controller") for name in (holder.name, *holder.bases))
+    return Context.REQUEST if named else None
 
 
 def worker_class(scope: Scope) -> bool:

@@ -29,10 +29,10 @@ LOCK_WORDS = frozenset("lock locked mutex semaphore redlock advisory synchronize
 LOCK_TEXT = ("for update", "pg_advisory", "skip locked", "get_lock(")
 TRANSACTIONS = frozenset(
     "transaction transact withtransaction runtransaction intransaction withtx atomic runintx begintx transactional "
-    "usetransaction "
-    "transactionresult newsuspendedtransaction suspendtransaction transactiontemplate.execute".split()
+    "usetransaction transactionresult newsuspendedtransaction suspendtransaction transactiontemplate.execute transactionscope "
+    "begintransaction".split()
 )
-ALONE = frozenset("selectforupdate withforupdate lockforupdate forupdate withlock acquirelock trylock setnx".split())
+ALONE = frozenset("selectforupdate withforupdate lockforupdate forupdate withlock acquirelock trylock setnx locktake".split())
 
 
 def precedes(code: Code, first: Span, first_scope: Scope, second: Span, second_scope: Scope) -> bool:

@@ -60,7 +60,8 @@ RESPONSE = frozenset(
 )
 STORES = frozenset(
     "enqueue queue add push publish produce sendmessage insert create save upsert update updatemany lpush rpush xadd write "
-    "writefile append put delay applyasync dispatch schedule store persist insertone bulkcreate execute setex".split()
+    "writefile append put delay applyasync performlater performasync performin performat performbulk dispatch "
+    "schedule store persist insertone bulkcreate execute setex".split()
 )
 FALLBACK_WORDS = frozenset("retry queue outbox dead dlq pending failed fallback backlog failure requeue buffer unsent".split())
 LOG_WORDS = frozenset(
@@ -76,7 +77,9 @@ SAYS_ERROR = frozenset("error errorf errorln errorw exception".split())
 READERS = frozenset("controller subscriber observer subject stream sink emitter socket".split())
 """Whose `error(…)` tells the one who reads from them."""
 FAILURES = frozenset("fail failed failure failures failing err errs error errors skipped rejected success succeeded ok".split())
-DUPLICATE = frozenset("duplicate exists already conflict 409 unique p2002 11000 integrityerror uniqueviolation".split())
+DUPLICATE = frozenset(
+    "duplicate exists already conflict 409 unique p2002 11000 integrityerror uniqueviolation 23505 2601 2627 1062".split()
+)
 
 
 def outcome(facts: Facts, handler: Scope) -> Outcome:
@@ -276,6 +279,8 @@ def answers(call: Call) -> bool:
         return True
     if said[0].rsplit("/", 1)[-1] in ("res", "response", "reply", "c", "ctx", "w", "http", "nextresponse", "context"):
         return last in RESPONSE or len(said) > 1
+    if call.folded in ("render", "head", "halt", "redirectto"):
+        return True
     return last in ("jsonresponse", "response", "httpexception", "jsonify", "abort") or (call.constructs and last == "response")
 
 

@@ -164,7 +164,7 @@ def statement(facts: Facts, text: Text) -> Statement | None:
     if tree is None:
         return None
     kind = "condition" if text.condition else type(tree).__name__.lower()
-    tables = tuple(plain(table.name) for table in tree.find_all(grammar().Table)) if not text.condition else ()
+    tables = tuple(plain(table.name) for table in tree.find_all(grammar().Table)) if not text.condition else models(text.call)
     return Statement(
         kind="select" if kind in ("union", "with") else kind,
         text=text.sql,
@@ -177,6 +177,12 @@ def statement(facts: Facts, text: Text) -> Statement | None:
         aggregates=tuple(aggregates(facts, text, tree)),
         written=dict(assignments(tree)),
     )
+
+
+def models(call: Call | None) -> tuple[str, ...]:
+    """`UsageEvent.where("created_at >= ?", start)`: the model that the condition is put to."""
+    first = call.name.replace("()", "").split(".")[0] if call is not None else ""
+    return (first,) if first[:1].isupper() else ()
 
 
 def grammar() -> Any:

@@ -23,6 +23,7 @@ from rules.facts import (
     Member,
     Name,
     Object,
+    Return,
     Scope,
     Sequence,
     Spread,
@@ -196,25 +197,38 @@ def resolved(values: Values, expression: Expression, scope: Scope, at: int) -> E
         if not isinstance(expression, Name):
             return expression
         found = definitions_at(values, expression.text, scope, at)
+        if not found and (method := named_method(values, expression)) is not None:
+            answer = answer_of(values, method)
+            if answer is None or answer.value is None or is_field(answer.value):
+                return expression
+            expression, scope, at = answer.value, answer.scope, answer.span.end
+            continue
         if len(found) != 1 or found[0].how != "assign" or found[0].value is None:
             return expression
         expression, scope, at = found[0].value, found[0].scope, found[0].end
     return expression
 
 
+def is_field(value: Expression) -> bool:
+    """What tells no more than the name that stands for it."""
+    return isinstance(value, Literal | Member)
+
+
 CLOCK_CALLS = frozenset(
     "time.time time.timens time.monotonic datetime.now datetime.utcnow datetime.today date.today timezone.now date.now "
     "performance.now time.now instant.now localdate.now zoneddatetime.now moment moment.utc dayjs dayjs.utc "
     "pendulum.now arrow.utcnow arrow.now datetime.datetime.now datetime.datetime.utcnow timezone.localtime "
-    "getcurrenttime currenttimestamp time.perfcounter process.hrtime gettimestamp utcnow clock.now system.currenttimemillis "
-    "system.nanotime localdatetime.now offsetdatetime.now localtime.now yearmonth.now clock.millis clock.instant "
-    "calendar.getinstance clock.getutcnow clock.getutctoday system.now".split()
+    "getcurrenttime currenttimestamp time.perfcounter process.hrtime gettimestamp utcnow clock.now "
+    "system.currenttimemillis system.nanotime localdatetime.now offsetdatetime.now localtime.now yearmonth.now "
+    "clock.millis clock.instant calendar.getinstance clock.getutcnow clock.getutctoday system.now time.current "
+    "date.current datetime.current zone.now zone.today process.clockgettime datetime.today datetimeoffset.utcnow "
+    "datetimeoffset.now getutcnow getlocalnow timeprovider.getutcnow timeprovider.getlocalnow".split()
 )
 RANDOM_CALLS = frozenset(
     "uuid4 uuid1 uuid7 uuidv4 uuidv1 uuidv7 randomuuid nanoid ulid cuid cuid2 createid customalphabet tokenhex tokenurlsafe "
     "tokenbytes urandom getrandombits randombytes newstring newuuid newulid newrandom mustnewv4 newv4 newv7 ksuid "
     "xid randomhex randomstring genid shortuuid getuuid generateuuid guid newguid getrandomstring randomalphanumeric "
-    "randomalphabetic randomnumeric getulid randomnanoid gettimeordered timebasedepoch".split()
+    "randomalphabetic randomnumeric getulid randomnanoid gettimeordered timebasedepoch uniqid createversion7 newulid".split()
 )
 RANDOM_MODULES = frozenset("random secrets rand crypto/rand math/rand securerandom threadlocalrandom".split())
 SEEN_THROUGH = frozenset(
@@ -223,10 +237,14 @@ SEEN_THROUGH = frozenset(
     "createhash createhmac encode decode encodetostring join concat replace slice substring substr lower upper tolowercase "
     "touppercase strip trim sprintf sprint valueof bytes sum256 uuid5 uuidv5 v5 newsha1 newsha256 tojson stringify dumps "
     "utc local add sub addseconds fromtimestamp parse tofixed max min itoa formatint epoch value to ptr pointer topt of "
-    "astimezone replaceall padstart toepochmilli toinstant epochsecond getepochsecond b64encode hash new long double short "
-    "intvalue longvalue doublevalue parselong parsedouble formatted toepochsecond ofepochmilli ofepochsecond atzone "
-    "truncatedto getmillis sha256hex nameuuidfrombytes getbytes hashstring tolong toint todouble tobigdecimal tolocaldate "
-    "todate getlong requirenonnull".split()
+    "astimezone replaceall padstart toepochmilli toinstant epochsecond getepochsecond b64encode hash new long double "
+    "short intvalue longvalue doublevalue parselong parsedouble formatted toepochsecond ofepochmilli ofepochsecond "
+    "atzone truncatedto getmillis sha256hex nameuuidfrombytes getbytes hashstring tolong toint todouble tobigdecimal "
+    "tolocaldate todate getlong requirenonnull tos toi tof tod tosym iso8601 rfc3339 xmlschema squish intimezone "
+    "tojson dup presence beginningofmonth beginningofday beginningofhour base64digest change totime todatetime "
+    "urlsafeencode64 strictencode64 adddays addhours addminutes addmonths addmilliseconds tounixtimeseconds "
+    "tounixtimemilliseconds touniversaltime tounixtime tryparse tolocaltime todatetimeoffset tolowerinvariant "
+    "toupperinvariant tohexstring hashdata computehash".split()
 )
 
 
@@ -238,7 +256,7 @@ def is_clock(call: Call) -> bool:
     if folded == "date":
         return False
     tail = ".".join(folded.split(".")[-2:])
-    return (folded in CLOCK_CALLS or tail in CLOCK_CALLS) and not any(
+    return (folded in CLOCK_CALLS or tail in CLOCK_CALLS or tail.endswith((".utcnow", ".getutcnow"))) and not any(
         isinstance(argument.value, Call | Literal) and folded.startswith(("moment", "dayjs")) for argument in call.arguments
     )
 
@@ -314,6 +332,9 @@ def trace(
 
 def trace_name(values: Values, name: Name, scope: Scope, at: int, hops: int, found: list[Origin], seen: set[int]) -> None:
     reaching = definitions_at(values, name.text, scope, at)
+    if not reaching and (method := named_method(values, name)) is not None:
+        trace_answers(values, name, method, hops, found, seen)
+        return
     if not reaching:
         found.append(Origin(Kinds.UNKNOWN, name, scope))
     for one in reaching:
@@ -389,6 +410,29 @@ def trace_call(values: Values, call: Call, scope: Scope, at: int, hops: int, fou
     found.append(Origin(Kinds.CALL, call, scope))
 
 
+def named_method(values: Values, name: Name) -> Scope | None:
+    """The file's own method that a bare name calls, as Ruby lets it: one that needs no arguments."""
+    found = values.functions.get(name.text, ())
+    head = found[0].head if len(found) == 1 else None
+    plain = isinstance(head, Function) and head.method and not head.parameters
+    return found[0] if plain and values.facts.language == "ruby" else None
+
+
+def answer_of(values: Values, method: Scope) -> Return | None:
+    """The one value that a method has, if it has just one."""
+    given = [one for one in values.facts.returns if enclosing(one.scope, Kind.FUNCTION) is method]
+    return given[0] if len(given) == 1 and given[0].value is not None else None
+
+
+def trace_answers(values: Values, name: Name, method: Scope, hops: int, found: list[Origin], seen: set[int]) -> None:
+    before = len(found)
+    for one in values.facts.returns:
+        if one.value is not None and enclosing(one.scope, Kind.FUNCTION) is method:
+            trace(values, one.value, one.scope, one.span.end, hops - 1, found, seen)
+    if len(found) == before:
+        found.append(Origin(Kinds.UNKNOWN, name, method))
+
+
 def trace_returns(values: Values, call: Call, function: Scope, hops: int, found: list[Origin], seen: set[int]) -> None:
     """What the file's own function returns; its parameters stand for this call's arguments."""
     inner: list[Origin] = []
@@ -419,10 +463,10 @@ def named_entry(whole: Object, name: str | None) -> Entry | None:
 
 
 REQUEST_NAMES = frozenset("req request httprequest".split())
-REQUEST_CONTEXTS = frozenset("c ctx context event".split())
+REQUEST_CONTEXTS = frozenset("c ctx context event httpcontext".split())
 REQUEST_PARTS = frozenset(
-    "body json query params form args headers get_json data post values payload querystringparameters input bind "
-    "shouldbindjson formvalue formdata queryparams pathparams rawbody getjson files jsonbody".split()
+    "params body json query form args headers get_json data post values payload querystringparameters input bind "
+    "shouldbindjson formvalue formdata queryparams pathparams rawbody getjson files jsonbody readfromjson routevalues".split()
 )
 SENT = re.compile(r"@(?:RequestBody|RequestParam|PathVariable|PathParam|QueryParam|FormParam|QueryValue|Body|MatrixParam)\b")
 """Annotations of a parameter that the framework fills with what the caller sent."""
@@ -436,6 +480,7 @@ BODY_MODELS = ("body", "payload", "request", "input")
 def is_request(values: Values, expression: Expression, scope: Scope, at: int) -> bool:
     """Whether an expression reads what the caller of an endpoint sent: `req.body.n`, `await request.json()`."""
     root: Expression = expression
+    decoded: Expression | None = None
     path: list[str] = []
     while True:
         if isinstance(root, Member):
@@ -444,12 +489,16 @@ def is_request(values: Values, expression: Expression, scope: Scope, at: int) ->
         elif isinstance(root, Index):
             root = root.object
         elif isinstance(root, Call) and root.receiver is not None:
+            if root.folded in ("json.parse", "json.loads") and root.arguments:
+                decoded = root.arguments[0].value
             path.append(fold(root.method))
             root = root.receiver
         else:
             break
     if isinstance(root, Call) and fold(root.method) in ("readbody", "getquery", "getjson"):
         return True
+    if isinstance(root, Name) and decoded is not None:
+        return is_request(values, decoded, scope, at)
     if not isinstance(root, Name):
         return False
     name = fold(root.text)

@@ -42,7 +42,7 @@ NOT_LEFT = frozenset(
     "used usage spent spend consumed cost costs price required needed need limit limits max maximum min minimum total to "
     "amount per delta add grant grants id ids card note notes memo transaction transactions purchase package plan pack "
     "reset type history log logs threshold initial default free pre has is name key unlimited error adjustment adjustments "
-    "change delta diff old new due forward sheet starting ending invoice transfer".split()
+    "change delta diff old new due forward sheet starting ending invoice transfer duration frequency".split()
 )
 
 BILLING_EVIDENCE = frozenset(
@@ -59,7 +59,8 @@ BOOLEAN_TESTS = frozenset("go java kotlin csharp rust".split())
 """Languages that test only booleans: nothing is taken for missing by being zero, and a flag may be asked whether it is set."""
 
 OTHER_METERS = frozenset(
-    "opentelemetry @opentelemetry prometheus prometheusclient prom-client promclient micrometer statsd datadog".split()
+    "opentelemetry @opentelemetry prometheus prometheusclient prom-client promclient micrometer statsd datadog "
+    "system.diagnostics.metrics".split()
 )
 
 

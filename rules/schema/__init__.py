@@ -3,14 +3,18 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from rules.schema import jvm_models, models, sql
+from rules.schema import entity_framework, jvm_models, models, sql
 from rules.schema.tables import Schema, Table, joined
 
 __all__ = ["Schema", "Table", "looks_like_schema", "schema_of"]
 
 READERS = (
     ((".prisma",), ("model ",), models.prisma),
-    ((".sql", ".py", ".ts", ".js", ".go", ".rb", ".php"), ("create table", "unique index", "add constraint"), sql.tables),
+    (
+        (".sql", ".py", ".ts", ".js", ".go", ".rb", ".php", ".cs"),
+        ("create table", "unique index", "add constraint"),
+        sql.tables,
+    ),
     ((".ts", ".js"), ("Table(",), models.drizzle),
     ((".py",), ("Column(", "Field(", "mapped_column("), models.python_models),
     ((".py",), ("op.create_", "op.add_column", "op.alter_column"), models.alembic),
@@ -21,6 +25,7 @@ READERS = (
     ((".java", ".kt"), ("@Entity", "@Document", "@Table", "@MappedEntity"), jvm_models.jpa),
     ((".kt",), ("Table(",), jvm_models.exposed),
     ((".xml",), ("<createTable", "<addUniqueConstraint", "<createIndex"), jvm_models.liquibase),
+    ((".cs",), ("Entity", "migrationBuilder", "{ get;", "[Index("), entity_framework.entity_framework),
 )
 """Endings, words of which one must occur, and what reads it."""
 SIZE = 1024 * 1024
@@ -53,8 +58,10 @@ def looks_like_schema(path: str) -> bool:
         )
     if said.endswith(".xml"):
         return "changelog" in said or "liquibase" in said
-    folders = ("migration", "alembic/versions", "/schema/", "ent/schema", "db/migrate", "/models/", "drizzle/")
+    folders = ("migration", "alembic/versions", "/schema/", "ent/schema", "db/migrate", "/models/", "drizzle/", "/entities/")
     named = said.rsplit("/", 1)[-1]
-    return said.endswith((".sql", ".py", ".ts", ".go", ".rb", ".php")) and (
-        any(folder in said for folder in folders) or named in ("models.py", "model.go", "models.go", "schema.go", "tables.py")
+    return said.endswith((".sql", ".py", ".ts", ".go", ".rb", ".php", ".cs")) and (
+        any(folder in said for folder in folders)
+        or named.endswith(("dbcontext.cs", "entityconfiguration.cs"))
+        or named in ("models.py", "model.go", "models.go", "schema.go", "tables.py")
     )

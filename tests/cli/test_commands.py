@@ -47,12 +47,12 @@ def test_every_format_is_taken_and_written_to_a_file_as_to_the_screen(
 
 
 def test_no_other_format_is_offered(meteraudit: Meteraudit) -> None:
-    ran = meteraudit("audit", "--format", "sarif")
+    ran = meteraudit("audit", "--format", "yaml")
 
     offered = ", ".join(f"'{form}'" for form in FORMATS)
     assert (ran.code, ran.err) == (
         2,
-        f"meteraudit: Invalid value for '--format': 'sarif' is not one of {offered}. Try `meteraudit --help`.\n",
+        f"meteraudit: Invalid value for '--format': 'yaml' is not one of {offered}. Try `meteraudit --help`.\n",
     )
 
 

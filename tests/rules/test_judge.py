@@ -25,7 +25,8 @@ def judged(path: str, text: str, *rules: Rule) -> Judged:
         ("a.ts", "const usage = " + "(" * 1500 + "1" + ")" * 1500, "nested too deeply to be judged"),
         ("a.go", "package usage\nvar x = " + "(" * 1500 + "1" + ")" * 1500, "nested too deeply to be judged"),
         ("a.py", USAGE + "x = [" + "1,\n" * 21_000 + "]\n", "one construct has more than 20,000 parts"),
-        ("a.rb", "usage.bill!\n", "Ruby is not read yet"),
+        ("a.swift", "usage.bill()\n", "Swift is not read yet"),
+        ("a.rb", "usage = " + "[" * 1500 + "]" * 1500, "nested too deeply to be judged"),
     ],
 )
 def test_a_text_that_cannot_be_judged_says_why(path: str, text: str, reason: str) -> None:

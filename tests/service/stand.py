@@ -26,7 +26,7 @@ SECRET = b"It's a Secret to Everybody"
 def make_settings(**changed: Any) -> Settings:
     values: dict[str, Any] = {
         "github_app_id": 1,
-        "github_private_key": "not used by these tests",
+        "github_private_keys": ("not used by these tests",),
         "webhook_secrets": (SECRET,),
         "github_api_url": "https://api.github.com",
         "database_url": None,

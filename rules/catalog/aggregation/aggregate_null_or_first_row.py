@@ -46,6 +46,8 @@ ABOUT = About(
 )
 NUMBERS = re.compile(r"^(u?int\d*|float\d+)$")
 PRIMITIVES = frozenset("int long double float short".split())
+ONE_VALUE = frozenset("selectvalue fetchval getfirstvalue querysinglevalue".split())
+"""They give the first column of the first row as it is."""
 NULLS = frozenset("sum max min avg".split())
 
 
@@ -162,6 +164,8 @@ def null_operand(code: Code, side: Expression, scope: Scope) -> str | None:
         text = code.facts.text(value.span)
         if re.search(r"\bfunc\.sum\(", text) and "coalesce" not in text.lower() and not tested(code, side, scope):
             return "func.sum(…)"
+    if isinstance(value, Call) and fold(value.method) in ONE_VALUE and not tested(code, side, scope):
+        return next((name for one in code.statements if one.call is value and (name := null_sum(one))), None)
     return None
 
 

@@ -129,14 +129,14 @@ def passed_each(function: Scope) -> bool:
 
 
 def in_sums(code: Code) -> Iterator[Found]:
-    """`sum(round(x * price, 2) for x in rows)`, `rows.reduce((sum, row) => sum + Math.ceil(row.units), 0)`."""
+    """`sum(round(x * price, 2) for x in rows)`, `rows.Sum(row => Math.Round(…))`, `rows.reduce(…)`."""
     for call in code.facts.calls:
         if (
-            call.folded == "sum"
+            fold(call.method) == "sum"
             and call.arguments
             and isinstance(call.arguments[0].value, Sequence)
             and call.arguments[0].value.each
-        ):
+        ) or (fold(call.method) == "sum" and isinstance(call.callee, Member) and len(call.arguments) == 1):
             made = rounding(call.arguments[0].value)
             if made is not None and spoken(made) & MONEY and not spoken(made) & (CONTRACT | SHOWN):
                 yield made.span, call.scope, code.facts.text(made.span), True, None

@@ -35,6 +35,7 @@ ABOUT = About(
     },
 )
 LOOKS = (
+    "any",
     "find",
     "get",
     "exists",
@@ -50,7 +51,7 @@ LOOKS = (
     "eq",
     "where",
 )
-ASKS_STORE = frozenset("get exists hget hexists sismember has haskey ismember contains".split())
+ASKS_STORE = frozenset("get stringget keyexists exists hget hexists sismember has haskey ismember contains".split())
 EVENT_KEYS = NAMED | frozenset(
     "eventid transactionid messageid requestid externalid stripeeventid webhookid webhookeventid usageid uniqueid deliveryid "
     "externaleventid providereventid trackingid".split()
@@ -107,7 +108,7 @@ def sets_if_new(call: Call) -> bool:
     said = {str(text).lower() for argument in call.arguments for text in texts(argument.value)}
     named = {fold(argument.name) for argument in call.arguments if argument.name is not None}
     entries = {fold(one.name or "") for argument in call.arguments for one in getattr(argument.value, "entries", ())}
-    return "nx" in said | named | entries or "nx" in call.folded.rsplit(".", 1)[-1]
+    return bool({"nx", "notexists"} & (said | named | entries)) or "nx" in call.folded.rsplit(".", 1)[-1]
 
 
 def decides(code: Code, asked: Call) -> bool:

@@ -88,6 +88,8 @@ def promised(code: Code, write: UsageWrite, call: Call) -> Confidence | None:
         return Confidence.CERTAIN
     if promises(code, call):
         return Confidence.LIKELY
+    if emission is not None and (recorder := code.elsewhere.recorders.get(call.method)) is not None:
+        return Confidence.LIKELY if recorder.asynchronous else None
     imported = "." not in call.name or call.name.split(".")[0] in {one.split(".")[0] for one in code.facts.imports.values()}
     plain = isinstance(call.callee, Name) and call.callee.text in code.facts.imports
     if emission is not None and plain and imported and in_async(call.scope):

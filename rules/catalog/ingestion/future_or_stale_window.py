@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Binary, Call, Expression, Function, Literal, Scope, chain, fold
+from rules.facts import Binary, Call, Expression, Function, Literal, Member, Scope, chain, fold, walk
 from rules.meaning.contexts import Context
+from rules.meaning.times.durations import seconds
 from rules.meaning.usage.emissions import Emission
 from rules.meaning.values import Kinds, resolved
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
@@ -67,8 +68,8 @@ def shifted(code: Code, value: Expression, emission: Emission) -> int | None:
         and fold(whole.method) in ("timestamp", "isoformat", "toisostring")
     ):
         whole = resolved(code.values, whole.receiver, emission.scope, emission.call.span.start)
-    if isinstance(whole, Binary) and whole.operator in ("+", "-") and isinstance(whole.right, Call):
-        length = duration(whole.right)
+    if isinstance(whole, Binary) and whole.operator in ("+", "-") and isinstance(whole.right, Call | Binary):
+        length = duration(whole.right) if isinstance(whole.right, Call) else spelled(code, whole.right, emission)
         return length * (1 if whole.operator == "+" else -1) if length and is_now(code, whole.left, emission) else None
     if isinstance(whole, Call) and (match := re.fullmatch(r"(sub|add)(hours|days|weeks|minutes)", fold(whole.method))):
         amount = whole.arguments[1].value if len(whole.arguments) == 2 else None
@@ -100,6 +101,13 @@ def duration(call: Call) -> int | None:
             return None
         seconds += argument.value.value * UNITS[argument.name]
     return seconds
+
+
+def spelled(code: Code, product: Binary, emission: Emission) -> int | None:
+    """`2.days`, `48 * time.Hour`."""
+    units = [part for part in walk(product) if isinstance(part, Member)]
+    length = seconds(code, product, emission.scope, emission.call.span.start) if units else None
+    return int(length) if length is not None else None
 
 
 def is_now(code: Code, value: Expression, emission: Emission) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import (
+    ZERO_IS_TRUE,
     Call,
     Compare,
     Expression,
@@ -58,11 +59,12 @@ UNLIMITED = ("unlimited", "no limit", "no cap", "infinite", "0 means", "zero mea
 def check(code: Code) -> Iterator[Finding]:
     if not code.billing or code.facts.language in BOOLEAN_TESTS:
         return
-    for span, scope, name in compared_with_nothing(code):
+    asked = compared_with_nothing(code) if code.facts.language not in ZERO_IS_TRUE else ()
+    for span, scope, name in asked:
         if not unjudged(code, scope) and bills(code.facts, scope):
             yield flag_asked_for(code, span, name)
     for limit in code.limits:
-        if not limit.left and not unjudged(code, limit.scope):
+        if not limit.left and not unjudged(code, limit.scope) and code.facts.language not in ZERO_IS_TRUE:
             yield from skipped_by_truth(code, limit)
             yield from passed_when_falsy(code, limit)
     for one in defaults(code):

@@ -46,7 +46,8 @@ PARTIES = frozenset(
 FILTERS = frozenset("filter where in filterby andwhere wherein eq whereraw".split())
 EMPTY = frozenset("isempty empty isnullorempty isblank".split())
 PLAIN = frozenset(
-    "select query selectfrom selectall from model table all createquerybuilder sum count func distinct knex".split()
+    "select query selectfrom selectall from model table all createquerybuilder sum count func distinct knex "
+    "asqueryable asnotracking".split()
 )
 USAGE = frozenset("usage usages meter meters metering billing invoice invoices credits consumption billable".split())
 QUIET = frozenset({Context.TEST, Context.BROWSER, Context.SCRIPT})

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Kind, Scope, Span, enclosing, fold
+from rules.facts import Call, Compare, Kind, Scope, Span, enclosing, fold, walk
 from rules.meaning.contexts import Context
 from rules.meaning.usage.requests import carried, outermost, reads, trusted
 from rules.meaning.vocabulary import words
@@ -25,7 +25,8 @@ ABOUT = About(
 )
 SHOWN = frozenset("usage usages invoice invoices billing credits meter meters metering".split())
 READS = frozenset(
-    "find findmany findfirst findunique findone aggregate count select query filter filterby where get all "
+    "find findmany findfirst findunique findone aggregate count select query filter filterby "
+    "where singleordefault firstordefault tolist get all "
     "first fetch sum groupby".split()
 )
 FINDS = re.compile(r"(?:find|get|read|query|search|count|sum)\w*?By[A-Z]|(?:find|get)_\w*?by_")
@@ -75,6 +76,7 @@ def knows_caller(code: Code, function: Scope) -> bool:
 def asked_for(code: Code, call: Call) -> tuple[str, Span] | None:
     for argument in call.arguments:
         values = [argument.value, *(value for _, value in carried(code, argument.value, call.scope, call.span.start))]
+        values += [part.right for part in walk(argument.value) if isinstance(part, Compare) and part.operator == "=="]
         for value in values:
             for read in reads(code, value, call.scope, call.span.start, bound=False):
                 said = words(read.field)

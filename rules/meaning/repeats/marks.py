@@ -20,7 +20,7 @@ DONE = frozenset(
     "pushed delivered published redeemed credited fulfilled used invoiced metered flushed".split()
 )
 STATES = frozenset("status state".split())
-STORE_SETS = frozenset("set setex psetex setnx setifabsent hset hsetnx sadd putifabsent".split())
+STORE_SETS = frozenset("stringset set setex psetex setnx setifabsent hset hsetnx sadd putifabsent".split())
 MEMORY_SETS = frozenset("add set append push store loadorstore containsoradd put".split())
 ROW_INSERTS = frozenset(
     "create insert insertone add save put putitem upsert createmany firstorcreate values exec execute query run".split()

@@ -1,7 +1,7 @@
 """Whether code runs again after a failure: a retry decorator, a retry helper around it, a loop that catches."""
 
 from rules.code import Code
-from rules.facts import Call, Function, Handler, Kind, Scope, chain, fold, within
+from rules.facts import Call, Function, Handler, Kind, Object, Scope, chain, fold, within
 from rules.meaning.outcomes import Outcome, outcome
 
 RETRIERS = frozenset(
@@ -42,6 +42,8 @@ def catches_inside(code: Code, loop: Scope, scope: Scope) -> bool:
     head = loop.head
     if head is None or not is_attempt_loop(head):
         return False
+    if any(jump.word == "retry" and within(jump.scope, loop) for jump in code.facts.jumps):
+        return True
     return any(
         isinstance(handler.head, Handler)
         and within(handler, loop)
@@ -57,4 +59,5 @@ def is_attempt_loop(head: object) -> bool:
     iterates = getattr(head, "iterates", None)
     if iterates is None:
         return True
-    return isinstance(iterates, Call) and fold(iterates.method) == "range"
+    counts = isinstance(iterates, Call) and fold(iterates.method) in ("range", "times", "upto", "downto")
+    return counts or (isinstance(iterates, Object) and iterates.type == "Range")

@@ -17,6 +17,8 @@ def thirty_calls(code: Code) -> Iterator[tuple[Span, Scope, str]]:
         days = next((argument.value for argument in call.arguments if argument.name == "days"), None)
         if last == "timedelta":
             days = days or (given[0] if given else None)
+        elif last in ("adddays", "fromdays") and len(given) == 1:
+            days = given[0]
         elif last in ("adddays", "subdays") and len(given) == 2:
             days = given[1]
         elif last in ("plusdays", "minusdays", "ofdays") and len(given) == 1:
@@ -59,7 +61,7 @@ def is_month_long(product: Binary) -> bool:
             factors.append(part.value)
         elif isinstance(part, Member) and part.name == "Hour":
             hours = True
-        elif isinstance(part, Name) and "day" in words(part.text):
+        elif is_day(part):
             factors.append(86_400)
         else:
             return False
@@ -78,3 +80,8 @@ def leaves_of(part: Expression) -> Iterator[Expression]:
         yield from leaves_of(part.right)
     else:
         yield part
+
+
+def is_day(part: Expression) -> bool:
+    """`SECONDS_PER_DAY`, and the unit of `30.days`."""
+    return (isinstance(part, Name) and "day" in words(part.text)) or (isinstance(part, Member) and part.name in ("day", "days"))

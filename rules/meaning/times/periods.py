@@ -81,8 +81,12 @@ def boundary(facts: Facts, values: Values, call: Call) -> Boundary | None:
         return go_boundary(values, call, last)
     if facts.language in ("java", "kotlin"):
         return jvm_boundary(values, call)
+    if facts.language == "csharp":
+        return csharp_boundary(values, call)
     if facts.language == "python":
         return python_boundary(values, call, last)
+    if facts.language == "ruby":
+        return rails_boundary(values, call, last)
     if call.constructs and call.folded == "date" and len(call.arguments) > 1:
         return date_of_parts(call)
     if last in ("sethours", "setutchours"):
@@ -207,6 +211,24 @@ def python_end(given: dict[str, Expression]) -> Precision | None:
     return Precision.MICROSECOND if "microsecond" in given else Precision.SECOND
 
 
+def rails_boundary(values: Values, call: Call, last: str) -> Boundary | None:
+    """`Time.current.beginning_of_month`, `date.end_of_day`: the end is the last nanosecond."""
+    if not STARTS_OF.match(last.removeprefix("at")):
+        return None
+    end = Precision.MICROSECOND if "end" in last[:5] else None
+    return Boundary(call.span, call.scope, call, rails_zone(values, call), end)
+
+
+def rails_zone(values: Values, expression: Expression) -> Zone:
+    """`Time.current` and `Time.zone` are in the application's zone, which is UTC unless it says otherwise."""
+    marks = set(mark_names(values, expression, 4))
+    if marks & {"intimezone", "usezone", "localtime"}:
+        return Zone.NAMED
+    if marks & (UTC_MARKS | {"current", "zone"}):
+        return Zone.UTC
+    return Zone.LOCAL if {"now", "today"} & marks and {"time", "date", "datetime"} & marks else Zone.UNKNOWN
+
+
 AWARE = frozenset("timezone.now django.utils.timezone.now utcnow now_utc utc_now".split())
 
 
@@ -231,15 +253,30 @@ def clock_reads(values: Values, expression: Expression, hops: int) -> Iterator[Z
 
 def clock_call(call: Call) -> Zone | None:
     folded = call.folded
+    if folded.endswith(("datetimeoffset.now", "getlocalnow")):
+        return Zone.LOCAL
     if folded.endswith(("datetime.now", "datetime.today", "date.today")):
         return Zone.LOCAL if not call.arguments else Zone.NAMED
-    if folded.endswith(("datetime.utcnow", "timezone.now", "utcnow", "utc_now", "arrow.now", "pendulum.now")):
+    if folded.endswith(("datetime.utcnow", "timezone.now", "utcnow", "getutcnow", "utc_now", "arrow.now", "pendulum.now")):
         return Zone.UTC
     if folded == "time.now":
         return Zone.LOCAL
     if folded in ("now.beginningofmonth", "now.endofmonth", "now.beginningofday", "now.endofday"):
         return Zone.LOCAL
     return None
+
+
+def csharp_boundary(values: Values, call: Call) -> Boundary | None:
+    """`new DateTime(now.Year, now.Month, 1)`; `DateTime.Today` is the machine's midnight."""
+    if call.folded == "datetime.today":
+        return Boundary(call.span, call.scope, call, Zone.LOCAL)
+    if not call.constructs or call.folded not in ("datetime", "datetimeoffset") or len(call.arguments) < 3:
+        return None
+    given = numbers(call)
+    if None not in given[:2] or any(one not in (0, 1, 23, 59, 999) for one in given[2:6] if one is not None):
+        return None
+    end = None if 23 not in given[2:6] else Precision.MILLISECOND if 999 in given else Precision.SECOND
+    return Boundary(call.span, call.scope, call, clock_zone(values, call), end)
 
 
 def go_boundary(values: Values, call: Call, last: str) -> Boundary | None:

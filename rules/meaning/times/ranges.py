@@ -157,6 +157,8 @@ def in_call(facts: Facts, call: Call, scope: Scope, query: int) -> Iterator[Boun
     for argument in call.arguments:
         if argument.name is not None and (found := LOOKUP.match(argument.name)):
             yield from in_lookup(facts, found.group(1), found.group(2), argument.value, scope, query)
+        elif argument.name is not None and isinstance(argument.value, Object) and argument.value.type == "Range":
+            yield from in_fields(facts, argument.name, argument.value, scope, query)
     if last in OPERATORS and len(given) == 2 and not isinstance(call.receiver, Call) and is_column(given[0]):
         yield made(facts, column_name(given[0]), OPERATORS[last], given[1], call, scope, "code", query)
     elif last == "between" and len(given) == 3 and is_column(given[0]):

@@ -57,7 +57,7 @@ def call(facts: Facts, name: str) -> Call:
 
 
 def value(text: str, fields: str = "") -> Expression:
-    made = [one.value for one in body(f"var x = {text};", fields).assigns if dotted(one.targets[0]) == "x"][0]
+    made = next(one.value for one in body(f"var x = {text};", fields).assigns if dotted(one.targets[0]) == "x")
     assert made is not None
     return made
 
