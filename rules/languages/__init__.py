@@ -12,8 +12,6 @@ Lower = Callable[[str, bytes], Facts]
 
 UNREAD = {
     ".php": "PHP",
-    ".kt": "Kotlin",
-    ".kts": "Kotlin",
     ".scala": "Scala",
     ".swift": "Swift",
     ".ex": "Elixir",

@@ -138,7 +138,9 @@ def own_context_by_call(head: Function) -> Context | None:
         return Context.REQUEST
     if last in HTTP and (root in ROUTERS or root.endswith(("router", "app", "routes", "procedure", "server", "()"))):
         return Context.REQUEST
-    if fold(head.passed_to) in ("serve", "deno.serve", "bun.serve"):
+    if last in HTTP and not before and head.registered_as.startswith("/"):
+        return Context.REQUEST
+    if fold(head.passed_to) in ("serve", "deno.serve", "bun.serve", "routing"):
         return Context.REQUEST
     if last in WORKERS and (last not in ("run", "process", "subscribe", "consume") or before):
         return Context.WORKER if last != "run" or "consumer" in root else None

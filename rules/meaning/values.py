@@ -473,6 +473,10 @@ REQUEST_PARTS = frozenset(
 )
 SENT = re.compile(r"@(?:RequestBody|RequestParam|PathVariable|PathParam|QueryParam|FormParam|QueryValue|Body|MatrixParam)\b")
 """Annotations of a parameter that the framework fills with what the caller sent."""
+RECEIVED = frozenset(
+    "receive receivenullable receivetext receiveparameters receivemultipart parameters queryparameters".split()
+)
+"""How Ktor's `call` gives what the caller sent."""
 BODY_MODELS = ("body", "payload", "request", "input")
 
 
@@ -501,13 +505,16 @@ def is_request(values: Values, expression: Expression, scope: Scope, at: int) ->
     if not isinstance(root, Name):
         return False
     name = fold(root.text)
+    given = definitions_at(values, root.text, scope, at)
+    if path and given and given[0].how == "parameter" and sent_by_caller(given[0], root.text):
+        return True
+    if name == "call" and set(path) & RECEIVED:
+        return True
     if name in REQUEST_NAMES or (name in REQUEST_CONTEXTS and path and ("req" in path or "request" in path)):
         return any(part in REQUEST_PARTS for part in path)
     if name == "r" and values.facts.language == "go":
         return any(part in ("body", "formvalue", "url", "postformvalue") for part in path)
     found = definitions_at(values, root.text, scope, at)
-    if found and found[0].how == "parameter" and path and isinstance(found[0].scope.head, Function):
-        return any(one.name == root.text and SENT.match(one.type) for one in found[0].scope.head.parameters)
     return (
         len(found) == 1
         and found[0].how in ("assign", "part")
@@ -517,12 +524,18 @@ def is_request(values: Values, expression: Expression, scope: Scope, at: int) ->
     )
 
 
+def sent_by_caller(one: Definition, name: str) -> bool:
+    """Whether a parameter is marked as one that the framework fills with what the caller sent."""
+    head = one.scope.head
+    return isinstance(head, Function) and any(each.name == name and SENT.match(each.type) for each in head.parameters)
+
+
 def from_request(values: Values, one: Definition, name: Name) -> bool:
     """Whether a parameter of an endpoint is its body. Typed bodies carry a model's name; unsure is a plain parameter."""
     head = one.scope.head
     if not isinstance(head, Function):
         return False
-    if any(parameter.name == name.text and SENT.match(parameter.type) for parameter in head.parameters):
+    if sent_by_caller(one, name.text):
         return True
     return one.part is not None and any(
         fold(parameter.name or "") in REQUEST_NAMES for parameter in head.parameters if parameter.pattern is not None

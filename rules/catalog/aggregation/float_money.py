@@ -321,7 +321,7 @@ def accumulated(code: Code) -> Iterator[Found]:
         looped = enclosing(assign.scope, Kind.LOOP, Kind.FUNCTION)
         adds_up = has_decimal or (looped is not None and looped.kind is Kind.LOOP)
         kind = declared(code, target, assign.scope, assign.span.start)
-        shown = {"csharp": "double", "rust": "f64"}.get(code.facts.language, kind)
+        shown = {"csharp": "double", "rust": "f64", "java": "double", "kotlin": "Double"}.get(code.facts.language, kind)
         if money and adds_up and kind in ("float64", "float32", *FLOATS.get(code.facts.language, ("double", "f64", "f32"))):
             also = " while this file has a decimal type for it" if has_decimal else ""
             yield (

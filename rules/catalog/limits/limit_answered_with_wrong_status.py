@@ -45,7 +45,7 @@ ABOUT = About(
 )
 STATUS_NAMES = frozenset("status statuscode code".split())
 STATUS_CALLS = frozenset(
-    "statuscode status sendstatus writeheader json abort abortwithstatus abortwithstatusjson string code".split()
+    "statuscode status sendstatus writeheader json abort abortwithstatus abortwithstatusjson string code respond".split()
 )
 NAMED = {"statusinternalservererror": 500, "statusok": 200, "internalservererror": 500, "http500internalservererror": 500}
 NAMED |= {"http200ok": 200, "status200ok": 200, "status500internalservererror": 500}
@@ -118,6 +118,8 @@ def status(value: Expression) -> int | None:
     if isinstance(value, Literal) and isinstance(value.value, int) and not isinstance(value.value, bool):
         return value.value if 100 <= value.value < 600 else None
     if isinstance(value, Member):
+        if dotted(value) in ("HttpStatusCode.OK", "HttpStatus.OK"):
+            return 200
         return NAMED.get(fold(value.name), 1 if fold(value.name).startswith(("status", "http4")) else None)
     return None
 
