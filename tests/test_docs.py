@@ -240,7 +240,15 @@ def test_the_check_has_the_name_that_the_readme_tells_to_pin() -> None:
 
 def test_the_languages_in_the_readme_are_those_that_are_read_and_those_that_are_not() -> None:
     read, unread = re.search(r"Read are (.*?)\. Files in (.*?) that may", " ".join(section("Limits").split())).groups()  # type: ignore[union-attr]
-    endings = {"Python": ".py", "TypeScript": ".ts", "JavaScript": ".js", "Go": ".go", "Ruby": ".rb", "SQL": ".sql"}
+    endings = {
+        "Python": ".py",
+        "TypeScript": ".ts",
+        "JavaScript": ".js",
+        "Go": ".go",
+        "Ruby": ".rb",
+        "PHP": ".php",
+        "SQL": ".sql",
+    }
 
     assert set(endings) == set(re.findall(r"\b(?!JSX)[A-Z]\w+", read))
     assert {language(suffix) for suffix in _by_suffix()} == set(endings)
@@ -248,7 +256,16 @@ def test_the_languages_in_the_readme_are_those_that_are_read_and_those_that_are_
 
 
 def language(suffix: str) -> str:
-    names = {"py": "Python", "ts": "TypeScript", "js": "JavaScript", "go": "Go", "rb": "Ruby", "rake": "Ruby", "sql": "SQL"}
+    names = {
+        "py": "Python",
+        "ts": "TypeScript",
+        "js": "JavaScript",
+        "go": "Go",
+        "rb": "Ruby",
+        "rake": "Ruby",
+        "php": "PHP",
+        "sql": "SQL",
+    }
     return next((name for part, name in names.items() if part in suffix), suffix)
 
 

@@ -218,12 +218,14 @@ CLOCK_CALLS = frozenset(
     "performance.now time.now instant.now localdate.now zoneddatetime.now moment moment.utc dayjs dayjs.utc "
     "pendulum.now arrow.utcnow arrow.now datetime.datetime.now datetime.datetime.utcnow timezone.localtime "
     "getcurrenttime currenttimestamp time.perfcounter process.hrtime gettimestamp utcnow clock.now time.current date.current "
-    "datetime.current zone.now zone.today process.clockgettime".split()
+    "datetime.current zone.now zone.today process.clockgettime carbon.now carbon.today carbonimmutable.now now today time "
+    "microtime hrtime".split()
 )
 RANDOM_CALLS = frozenset(
     "uuid4 uuid1 uuid7 uuidv4 uuidv1 uuidv7 randomuuid nanoid ulid cuid cuid2 createid customalphabet tokenhex tokenurlsafe "
     "tokenbytes urandom getrandombits randombytes newstring newuuid newulid newrandom mustnewv4 newv4 newv7 ksuid "
-    "xid randomhex randomstring genid shortuuid getuuid generateuuid guid newguid getrandomstring uniqid".split()
+    "xid randomhex randomstring genid shortuuid getuuid generateuuid guid newguid getrandomstring uniqid randombytes "
+    "mtrand randomint".split()
 )
 RANDOM_MODULES = frozenset("random secrets rand crypto/rand math/rand securerandom".split())
 SEEN_THROUGH = frozenset(
@@ -242,7 +244,10 @@ def is_clock(call: Call) -> bool:
     """Whether a call reads the clock: `Date.now()`, `new Date()` without arguments, `time.Now()`."""
     folded = call.folded
     if folded == "date":
-        return call.constructs and not call.arguments
+        # PHP's `date('Y-m')`; JavaScript's `Date(…)` without `new` is the time as well.
+        return not call.arguments if call.constructs else len(call.arguments) == 1
+    if folded in ("datetime", "datetimeimmutable"):
+        return call.constructs and (not call.arguments or getattr(call.arguments[0].value, "value", None) == "now")
     tail = ".".join(folded.split(".")[-2:])
     return (folded in CLOCK_CALLS or tail in CLOCK_CALLS) and not any(
         isinstance(argument.value, Call | Literal) and folded.startswith(("moment", "dayjs")) for argument in call.arguments
@@ -254,6 +259,8 @@ def is_random(call: Call) -> bool:
     segments = call.folded.split(".")
     last = segments[-1]
     if last in RANDOM_CALLS:
+        return True
+    if len(segments) > 1 and segments[-2] == "str" and last in ("uuid", "ulid", "random", "ordereduuid"):
         return True
     if last in ("v1", "v4", "v6", "v7") and "uuid" in call.folded:
         return True
@@ -454,7 +461,8 @@ REQUEST_NAMES = frozenset("req request httprequest".split())
 REQUEST_CONTEXTS = frozenset("c ctx context event".split())
 REQUEST_PARTS = frozenset(
     "params body json query params form args headers get_json data post values payload querystringparameters input bind "
-    "shouldbindjson formvalue formdata queryparams pathparams rawbody getjson files jsonbody".split()
+    "shouldbindjson formvalue formdata queryparams pathparams rawbody getjson files jsonbody getbody "
+    "getparsedbody getqueryparams getcontent".split()
 )
 BODY_MODELS = ("body", "payload", "request", "input")
 
@@ -470,8 +478,10 @@ def is_request(values: Values, expression: Expression, scope: Scope, at: int) ->
             root = root.object
         elif isinstance(root, Index):
             root = root.object
+        elif isinstance(root, Call) and root.folded == "jsondecode" and root.arguments:
+            return is_request(values, root.arguments[0].value, scope, at)
         elif isinstance(root, Call) and root.receiver is not None:
-            if root.folded in ("json.parse", "json.loads") and root.arguments:
+            if root.folded in ("json.parse", "json.loads", "jsondecode") and root.arguments:
                 decoded = root.arguments[0].value
             path.append(fold(root.method))
             root = root.receiver

@@ -19,6 +19,8 @@ def thirty_calls(code: Code) -> Iterator[tuple[Span, Scope, str]]:
             days = days or (given[0] if given else None)
         elif last in ("adddays", "subdays") and len(given) == 2:
             days = given[1]
+        elif last in ("adddays", "subdays") and len(given) == 1 and call.receiver is not None:
+            days = given[0]
         elif last == "adddate" and code.facts.language == "go" and len(given) == 3:
             days = given[2]
         elif last in ("setdate", "setutcdate") and given and isinstance(given[0], Binary):
