@@ -14,7 +14,7 @@ from msgspec import structs
 
 from bot.desk import Desk
 from bot.github.drafts import CheckAction, CheckOutput, CheckRunDraft
-from bot.github.errors import NotFound, RevisionGone
+from bot.github.errors import NotFound, Rejected, RevisionGone
 from bot.github.payloads import CheckRun
 from bot.memory import Verdict
 from bot.report.quoting import clipped, code_span, one_line, prose
@@ -29,6 +29,8 @@ BUTTONS = (
 GRAVITY: tuple[Conclusion, ...] = ("failure", "action_required", "cancelled", "timed_out", "neutral", "skipped", "success")
 """The worst first: what two pull requests with one head share is the worse verdict."""
 LONGEST_TITLE = 80
+HALVINGS = 4
+CUT = "GitHub refused the rest of this text as too long: `meteraudit review` shows all."
 _MOST_OTHERS = 10
 
 
@@ -92,6 +94,7 @@ async def conclude(desk: Desk, word: Word, *, settles: bool = True) -> None:
             here = {pull.number for pull in await desk.repository.pull_requests_of(head)}
             others = [one for one in others if one.number in here]
         await say(desk, head, joined(own, word, others), said_mark([own, *others]))
+    await desk.memory.set_mark("check", number)
     if settles:
         await desk.memory.check_closed(desk.repository_id, head, number)
 
@@ -141,13 +144,29 @@ async def say(desk: Desk, head: str, word: Word, mark: str) -> None:
         waiting = await create(desk, head, len(runs) + 1)
     # A run that grew before its writer died keeps what it has: GitHub adds annotations and takes none back.
     output = structs.replace(output, annotations=output.annotations[waiting.output.annotations_count :])
-    await desk.repository.update_check_run(
-        waiting.id,
-        CheckRunDraft(status="completed", conclusion=word.conclusion, completed_at=now(), output=output, actions=BUTTONS),
-    )
+    await complete(desk, waiting.id, word.conclusion, output)
     for older in runs:
         if older.status != "completed" and older.id != waiting.id:
             await end(desk, older, "Superseded by a newer run", "Another run of this check has the verdict.")
+
+
+async def complete(desk: Desk, run: int, conclusion: Conclusion, output: CheckOutput) -> None:
+    """The last update of a run. What GitHub finds too long is halved until it takes it; the mark at the end stays."""
+    for left in reversed(range(HALVINGS + 1)):
+        draft = CheckRunDraft(status="completed", conclusion=conclusion, completed_at=now(), output=output, actions=BUTTONS)
+        try:
+            await desk.repository.update_check_run(run, draft)
+            return
+        except Rejected:
+            if not left:
+                raise
+        output = structs.replace(output, summary=halved(output.summary))
+
+
+def halved(summary: str) -> str:
+    """The first half of a text and its last line, which is our mark."""
+    text, _, mark = summary.rstrip().rpartition("\n")
+    return f"{text[: len(text) // 2].rpartition(chr(10))[0]}\n\n{CUT}\n\n{mark}\n"
 
 
 async def end(desk: Desk, run: CheckRun, title: str, summary: str) -> None:

@@ -8,7 +8,7 @@ from bot.desk import Desk
 from bot.errands import InstallationErrand, PushErrand
 from bot.github.drafts import CheckOutput, CheckRunDraft
 from bot.github.payloads import Branch, PullRequest
-from bot.reconcile import catch_up
+from bot.reconcile import catch_up, report_drift
 from bot.review import Reviewer
 from bot.verdict import config_annotations, listed
 from config.repository import ConfigurationError
@@ -23,7 +23,10 @@ async def installed(reviewer: Reviewer, errand: InstallationErrand) -> None:
     gone = await memory.repositories_of(errand.installation_id) if errand.gone else errand.removed
     for repository_id in gone:
         await memory.forget_repository(repository_id)
+    if errand.gone:
+        await memory.forget_drift(str(errand.installation_id))
     if errand.active and errand.added != ():
+        await report_drift(reviewer)
         await catch_up(reviewer, errand.installation_id, errand.added)
 
 

@@ -12,7 +12,7 @@ from bot.deliveries import PullRequestJob
 from bot.errands import Errand, InstallationErrand
 from bot.github.app_token import AppCredentials
 from bot.github.client import GitHub
-from bot.github.errors import RateLimited
+from bot.github.errors import Postponed, RateLimited
 from bot.jobs.database import Database
 from bot.jobs.queue import ask_for_review
 from bot.jobs.worker import Round, Work
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 @asynccontextmanager
 async def open_work(settings: Settings, database: Database) -> AsyncIterator[Work]:
     """Yields what the worker can do."""
-    credentials = AppCredentials(str(settings.github_app_id), (settings.github_private_key,))
+    credentials = AppCredentials(str(settings.github_app_id), settings.github_private_keys)
     with Sandbox(workers=WORKERS) as sandbox:
         async with GitHub(credentials, settings.github_api_url) as github:
             memory, queue = Memory(database.pool), partial(ask_for_review, database)
@@ -76,6 +76,8 @@ async def in_turn(reviewer: Reviewer, installation_id: int, run: Callable[[], Aw
         reviewer.github.pause(installation_id, until.timestamp())
     try:
         await run()
+    except Postponed:
+        raise
     except RateLimited as limited:
         await reviewer.memory.pause(installation_id, datetime.fromtimestamp(limited.until, UTC))
         raise

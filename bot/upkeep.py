@@ -6,6 +6,9 @@ from typing import Any, Literal
 from bot.jobs.database import Pool
 from bot.jobs.tables import OF_REPOSITORY
 
+REGISTRATION = "registration"
+"""Under this name stands what the App itself lacks; what an installation lacks stands under its number."""
+
 
 class Upkeep:
     """Rows of our own tables. Every method is one statement, and may be repeated."""
@@ -77,6 +80,18 @@ class Upkeep:
             name,
             number,
         )
+
+    async def keep_drift(self, name: str, problems: tuple[str, ...]) -> None:
+        """What is wrong with the registration, or with one installation of it; nothing is kept as nothing."""
+        await self._rows(
+            "INSERT INTO meteraudit_drift VALUES (%s, %s)"
+            " ON CONFLICT (name) DO UPDATE SET problem = excluded.problem, at = clock_timestamp()",
+            name,
+            "\n".join(problems),
+        )
+
+    async def forget_drift(self, name: str) -> None:
+        await self._rows("DELETE FROM meteraudit_drift WHERE name = %s", name)
 
     async def alive(self) -> None:
         """Somebody is there now."""

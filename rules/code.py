@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rules.facts import Call, Expression, Facts, Function, Kind, Scope, enclosing, fold, within
 from rules.meaning.contexts import Context, context_of
@@ -17,6 +17,9 @@ from rules.meaning.usage.emissions import Emission, emissions_of, outer_calls
 from rules.meaning.values import Origin, Values, origins, values_of
 from rules.meaning.vocabulary import evidence
 from rules.schema.tables import Schema
+
+if TYPE_CHECKING:
+    from rules.tracing.whole import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,9 @@ class Recorder:
     line: int
     asynchronous: bool
     swallows: bool
-    """It never fails towards its caller."""
+    """It never fails towards its caller: what is lost is lost in it."""
+    measures: bool
+    """It feeds product analytics or telemetry, and nothing that is billed."""
 
 
 class Elsewhere(Protocol):
@@ -57,6 +62,13 @@ class Elsewhere(Protocol):
         """Keys of stores and queues by name, those of the file that is judged included."""
         ...
 
+    @property
+    def trace(self) -> "Trace | None": ...
+
+    def code_at(self, path: str) -> "Code | None":
+        """The code of a file, if it is at hand."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
@@ -66,6 +78,10 @@ class Nothing:
     recorders: Mapping[str, Recorder] = field(default_factory=dict)
     meters: tuple[Meter, ...] = ()
     uses: tuple[Use, ...] = ()
+    trace: "Trace | None" = None
+
+    def code_at(self, path: str) -> "Code | None":
+        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +113,15 @@ class Code:
 
     @cached_property
     def emissions(self) -> tuple[Emission, ...]:
-        return emissions_of(self.facts, self.values, self.outer, lambda name: is_one_of(name, self.names.emit))
+        found = emissions_of(self.facts, self.values, self.outer, lambda name: is_one_of(name, self.names.emit))
+        return tuple(one for one in found if one.certain or not self.only_measured(one.call))
+
+    def only_measured(self, call: Call) -> bool:
+        """Whether another file of the project shows that the recorder called here feeds no bill."""
+        if self.values.functions.get(call.method) or is_one_of(call.name, self.names.emit):
+            return False
+        recorder = self.elsewhere.recorders.get(call.method)
+        return recorder is not None and recorder.measures
 
     @cached_property
     def counters(self) -> tuple[Counter, ...]:

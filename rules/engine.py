@@ -1,7 +1,7 @@
 """From a change to its report: one pure function, the middle of the program."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from rules import catalog
@@ -11,16 +11,20 @@ from rules.facts import fold
 from rules.ignores import Ignore, ignores, silences
 from rules.judge import Around, Judged, Said, judge
 from rules.options import Options
-from rules.project import Project
-from rules.report import Report, Reported, State, Subject, Suppressed, Tool
+from rules.project import Before, Project
+from rules.report import FileDone, Report, Reported, State, Subject, Suppressed, Tool
 from rules.reporting import Lines, reported
 from rules.rule import Rule
 from rules.scope import touched
 from rules.score import score
-from rules.sections import checks, meters, sections, summary
+from rules.sections import checks, sections, seen_of, summary
+from rules.together import together
+from rules.trace import meters_of
 from rules.verdict import gate, gravity, with_shown
 
 SCHEMA = "meteraudit/report/1"
+
+OnFile = Callable[[FileDone], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,30 +39,37 @@ class FileResult:
     not_analyzed: tuple[NotAnalyzed, ...]
 
 
-def examine(change: Change, options: Options, version: str) -> Report:
-    """The report of a change. Pure: the same input gives the same report."""
+def examine(change: Change, options: Options, version: str, on_file: OnFile | None = None) -> Report:
+    """The report of a change. Pure: the same input gives the same report. `on_file` is told of each file once it is judged."""
     rules = tuple(rule for rule in catalog.rules() if options.rules.get(rule.about.id) != "off")
     names = own_names(options)
     ends = projects(change, names)
-    results = [examine_file(file, change, options, rules, names, ends) for file in change.files]
+    results = []
+    for number, file in enumerate(change.files, 1):
+        results.append(examine_file(file, change, options, rules, names, ends))
+        if on_file is not None:
+            on_file(FileDone(file.path, number, len(change.files), results[-1].findings, results[-1].not_analyzed))
     found = [finding for result in results for finding in result.findings]
     findings = with_shown(found, options) if change.mode == "review" else all_in_summary(found)
     new = tuple(finding for finding in findings if finding.state != "existing")
     parts = frozenset().union(*(result.touched for result in results))
     codes = tuple(result.judged.code for result in results if result.judged.code is not None)
-    graded = score(new, parts)
+    # The answers speak of the code as it is, whatever a change brought and whatever was there before.
+    seen = seen_of(codes, findings, ends[1])
+    told = summary(seen, new)
+    graded = score(new, parts) if told.applies else None
     return Report(
         schema=SCHEMA,
         tool=Tool("meteraudit", version, len(catalog.rules())),
         mode=change.mode,
         subject=Subject(change.repository, change.pull_request, change.base, change.head),
-        summary=summary(codes, new, parts),
+        summary=told,
         findings=findings,
         fixed=tuple(one for result in results for one in result.fixed),
-        sections=sections(codes, new, parts),
-        meters=meters(codes),
+        sections=sections(seen, parts | {finding.section for finding in new}),
+        meters=meters_of(ends[1].trace, frozenset(code.facts.path for code in codes)),
         score=graded,
-        checks=checks(codes, new),
+        checks=checks(seen),
         actions=tuple(one.fingerprint for one in new if one.severity in ("critical", "high") and one.confidence != "possible"),
         suppressed=tuple(one for result in results for one in result.suppressed),
         not_analyzed=(*change.not_analyzed, *(one for result in results for one in result.not_analyzed)),
@@ -80,7 +91,13 @@ def projects(change: Change, names: OwnNames) -> tuple[Project, Project]:
     """The project at the base and at the head: what did not change is context of both."""
     base = {file.base_path or file.path: file.base for file in change.files if file.base is not None}
     head = {file.path: file.head for file in change.files if file.head is not None}
-    return Project({**change.context, **change.base_context, **base}, names), Project({**change.context, **head}, names)
+    was = Project({**change.context, **change.base_context, **base}, names, dict.fromkeys(base, Before()))
+    before = {
+        file.path: Before(was if file.base is not None else None, file.base_path or file.path, file.deleted)
+        for file in change.files
+        if file.head is not None
+    }
+    return was, Project({**change.context, **head}, names, before)
 
 
 def examine_file(
@@ -102,7 +119,8 @@ def examine_file(
     marks = ignores(file.head or "")
     kept, silenced = parted(head.said, marks)
     texts = (Lines(file.head or ""), Lines(file.base or ""))
-    findings = tuple(reported(said, file, texts, state(said, before, change), options) for said in kept)
+    every = [reported(said, file, texts, state(said, before, change), options) for said in kept]
+    findings = together(kept, every, head.code)
     after = {said.fingerprint for said in head.said}
     lines_touched = None if change.mode == "audit" else file.added
     return FileResult(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from rules.code import Code, Elsewhere, Nothing, OwnNames
@@ -10,8 +10,9 @@ from rules.facts import Span
 from rules.fingerprints import fingerprints
 from rules.languages import UNREAD, front_end
 from rules.languages.lowering import TooComplexError
+from rules.meaning.samples import is_sample
 from rules.meaning.vocabulary import BILLING_EVIDENCE, WEAK_EVIDENCE
-from rules.rule import Finding, Rule
+from rules.rule import Confidence, Finding, Rule
 
 SIZE = 512 * 1024
 LINE = 20 * 1024
@@ -68,20 +69,31 @@ def judge(
     if not may_concern_billing(f"{path}\n{text}"):
         return Judged(None)
     try:
-        code = Code(lower(path, text.encode()), names, around.code, around.deleted, around.elsewhere)
+        code = ready_code(path, around) or Code(
+            lower(path, text.encode()), names, around.code, around.deleted, around.elsewhere
+        )
     except TooComplexError as error:
         return Judged(None, reason=str(error))
     said: list[Said] = []
     failed: list[str] = []
+    sample = is_sample(code.facts)
     for rule in rules:
         try:
             findings = list(rule.check(code))
         except Exception:  # noqa: BLE001  one rule that fails on one file costs just that, and the report names it
             failed.append(rule.about.id)
             continue
+        if sample:
+            findings = [replace(finding, confidence=Confidence.POSSIBLE) for finding in findings]
         prints = fingerprints(code, rule.about.id, identity, findings)
         said.extend(Said(rule, *pair) for pair in zip(findings, prints, strict=True))
     return Judged(code, tuple(one_per_cause(said)), failed=tuple(failed))
+
+
+def ready_code(path: str, around: Around) -> Code | None:
+    """The project's code of the file, lowered once for the file itself and for those that look at it."""
+    code = around.elsewhere.code_at(path)
+    return code if code is not None and code.base is around.code and code.deleted == around.deleted else None
 
 
 def may_concern_billing(text: str) -> bool:

@@ -3,18 +3,39 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import PurePosixPath
 
 from rules.code import Code, OwnNames, Recorder
-from rules.facts import Function, Kind, Scope, enclosing
+from rules.facts import Function, Scope, within
+from rules.judge import may_concern_billing, out_of_bounds
 from rules.languages import front_end
 from rules.languages.lowering import TooComplexError
+from rules.meaning.contexts import TEST_PATH
 from rules.meaning.naming import Meter, Use
-from rules.meaning.outcomes import LOST, Outcome, outcome
-from rules.meaning.vocabulary import consumes, emits
+from rules.meaning.promises import is_async
+from rules.meaning.usage.losses import keeps_failures
+from rules.meaning.usage.writes import calls_procedure, inserts_usage
+from rules.meaning.vocabulary import consumes, emits, words
 from rules.schema import Schema, schema_of
+from rules.tracing.digest import digest_of
+from rules.tracing.whole import Trace, traced
 
+MEASURING = frozenset(
+    "posthog analytics telemetry mixpanel amplitude segment statsd prometheus otel opentelemetry gauge histogram span tracer "
+    "metrics datadog sentry".split()
+)
 FILES = 120
 """Context files that are lowered: beyond that the rest is only read for its schema."""
+CONTEXT_SIZE = 200_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Before:
+    """What a judged file was before the change: its path in the project at the base, and the lines that are gone."""
+
+    project: "Project | None" = None
+    path: str = ""
+    deleted: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +44,8 @@ class Project:
 
     texts: Mapping[str, str] = field(default_factory=dict)
     names: OwnNames = OwnNames()
+    judged: Mapping[str, Before] = field(default_factory=dict)
+    """The files that are judged, with what they were: all of them are lowered, the others as far as FILES allows."""
 
     @cached_property
     def schema(self) -> Schema:
@@ -48,44 +71,86 @@ class Project:
         return tuple(use for code in self.codes for use in code.uses)
 
     @cached_property
-    def codes(self) -> tuple[Code, ...]:
-        return tuple(self.lowered())
+    def trace(self) -> Trace:
+        """The ways of the meters over all files at hand."""
+        return traced((digest_of(code) for code in self.codes), self.schema)
 
-    def lowered(self) -> Iterator[Code]:
-        lowered = 0
+    @cached_property
+    def codes(self) -> tuple[Code, ...]:
+        return tuple(self.all_codes())
+
+    def all_codes(self) -> Iterator[Code]:
+        around = 0
         for path, text in sorted(self.texts.items()):
-            lower = front_end(path)
-            if lower is None or lowered >= FILES or len(text) > 200_000:
+            if path in self.judged:
+                code = self.lowered(path)
+            elif front_end(path) is None or around >= FILES or len(text) > CONTEXT_SIZE:
                 continue
-            lowered += 1
-            try:
-                yield Code(lower(path, text.encode()), self.names)
-            except TooComplexError:
-                continue
+            else:
+                around += 1
+                code = self.lowered(path)
+            if code is not None:
+                yield code
+
+    def has(self, code: Code) -> bool:
+        """Whether a code is one of this project's own."""
+        return self._lowered.get(code.facts.path) is code
+
+    def code_at(self, path: str) -> Code | None:
+        """The code of a file that is judged, lowered once. Raises TooComplexError."""
+        text = self.texts.get(path)
+        if path not in self.judged or text is None:
+            return None
+        if path not in self._lowered:
+            self._lowered[path] = self.made(path, text)
+        return self._lowered[path]
+
+    def lowered(self, path: str) -> Code | None:
+        try:
+            return self.code_at(path) if path in self.judged else self.made(path, self.texts[path])
+        except TooComplexError:
+            return None
+
+    def made(self, path: str, text: str) -> Code | None:
+        lower = front_end(path)
+        if lower is None:
+            return None
+        before = self.judged.get(path)
+        if before is None:
+            return Code(lower(path, text.encode()), self.names)
+        if out_of_bounds(text) is not None or not may_concern_billing(f"{path}\n{text}"):
+            return None
+        base = before.project.lowered(before.path) if before.project is not None and before.path else None
+        return Code(lower(path, text.encode()), self.names, base, before.deleted, self)
+
+    @cached_property
+    def _lowered(self) -> dict[str, Code | None]:
+        return {}
 
 
 def recorders_in(code: Code) -> Iterator[Recorder]:
-    """The functions of a file that report usage to a provider or write a counter, and say so by their name."""
-    if not code.billing:
+    """The functions of a file that say by their name that they record usage, and what becomes of it in them."""
+    if TEST_PATH.search(code.facts.path):
         return
-    writes = [(one.call.span, one.scope) for one in code.emissions if one.direct]
-    writes += [(one.span, one.scope) for one in code.counters]
-    seen: set[Scope] = set()
-    for span, scope in writes:
-        function = enclosing(scope, Kind.FUNCTION)
-        while function is not None and isinstance(function.head, Function) and not function.head.name:
-            function = enclosing(function.parent, Kind.FUNCTION)
-        if function is None or function in seen or not isinstance(function.head, Function):
-            continue
-        seen.add(function)
-        name = function.head.name
-        if emits(name) or consumes(name):
-            yield Recorder(name, code.facts.path, span.line, function.head.asynchronous, swallows(code, function))
+    for function in code.facts.scopes:
+        head = function.head
+        if isinstance(head, Function) and (emits(head.name) or consumes(head.name)):
+            yield Recorder(
+                head.name,
+                code.facts.path,
+                function.span.line,
+                is_async(head),
+                swallows=keeps_failures(code, function),
+                measures=only_measures(code, function),
+            )
 
 
-def swallows(code: Code, function: Scope) -> bool:
-    """Whether a failure inside never reaches the caller: then the place to mend is there and not at each call."""
-    handlers = [
-        scope for scope in code.facts.scopes if scope.kind is Kind.HANDLER and enclosing(scope, Kind.FUNCTION) is function
-    ]
-    return any(outcome(code.facts, handler) in LOST | {Outcome.STATUS} for handler in handlers)
+def only_measures(code: Code, function: Scope) -> bool:
+    """Whether what is recorded goes to product analytics or telemetry and nowhere else: nobody is billed from there."""
+    file = code.facts
+    calls = [call for call in file.calls if within(call.scope, function)]
+    about = {*words(PurePosixPath(file.path).parent.name), *words(PurePosixPath(file.path).stem)}
+    if not MEASURING & about and not any(MEASURING & set(words(call.name)) for call in calls):
+        return False
+    written = {id(one.call) for one in code.counters} | {id(one.call) for one in code.emissions if one.direct}
+    return not any(id(call) in written or inserts_usage(call) or calls_procedure(call) for call in calls)

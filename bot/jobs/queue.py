@@ -51,10 +51,10 @@ async def store(
     return "stored"
 
 
-async def ask_for_review(database: Database, job: PullRequestJob, *, priority: int = 0) -> None:
+async def ask_for_review(database: Database, job: PullRequestJob) -> None:
     """Queue a review that no delivery asked for: a command, a button, or our own looking after what was missed."""
     async with database.pool.connection() as connection:
-        await _queue(connection, database, job, None, priority)
+        await _queue(connection, database, job, None)
 
 
 async def _insert(connection: Connection, delivery: Delivery) -> bool:
@@ -99,11 +99,10 @@ async def _start_time(
     return row[0] if row else None
 
 
-async def _queue(
-    connection: Connection, database: Database, job: PullRequestJob, start: datetime | None, priority: int = 0
-) -> None:
+async def _queue(connection: Connection, database: Database, job: PullRequestJob, start: datetime | None) -> None:
     lock = review_lock(job.repository_id, job.number)
     arguments: JSONDict = asdict(job)
+    priority = -await _waiting(connection, job.installation_id)
     waiting = database.jobs.configure_task(
         REVIEW, connection=connection, queue=QUEUE, lock=lock, queueing_lock=lock, schedule_at=start, priority=priority
     )
@@ -113,6 +112,19 @@ async def _queue(
             await waiting.defer_async(**arguments)
     except AlreadyEnqueued:
         await _update_waiting(connection, lock, arguments, start)
+
+
+async def _waiting(connection: Connection, installation_id: int) -> int:
+    """How many reviews of an installation wait: a job yields to those of all that have fewer, so that nobody floods it."""
+    found = await connection.execute(
+        """
+        SELECT count(*) FROM procrastinate_jobs
+        WHERE status = 'todo' AND task_name = %(task)s AND args ->> 'installation_id' = %(installation)s
+        """,
+        {"task": REVIEW, "installation": str(installation_id)},
+    )
+    row = await found.fetchone()
+    return int(row[0]) if row else 0
 
 
 async def _queue_errand(connection: Connection, database: Database, guid: str, errand: Errand) -> None:

@@ -68,6 +68,11 @@ CREATE TABLE IF NOT EXISTS meteraudit_installation (
     hides boolean NOT NULL DEFAULT true,
     paused_until timestamptz
 );
+CREATE TABLE IF NOT EXISTS meteraudit_drift (
+    name text PRIMARY KEY,
+    problem text NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
 CREATE TABLE IF NOT EXISTS meteraudit_redelivery (
     guid text PRIMARY KEY,
     attempts integer NOT NULL,

@@ -88,7 +88,8 @@ async def run_worker(database: Database, work: Work, *, timings: Timings = USUAL
     _register_sweep(database, timings)
     for one in work.rounds:
         _register_round(database, one)
-    while True:
+    task = asyncio.current_task()
+    while task is None or not task.cancelling():
         # The engine gives up on a database error, with or without an exception; this loop is what makes it durable.
         try:
             await _run_engine(database, timings, concurrency)

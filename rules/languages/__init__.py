@@ -11,8 +11,6 @@ from rules.facts import Facts
 Lower = Callable[[str, bytes], Facts]
 
 UNREAD = {
-    ".java": "Java",
-    ".cs": "C#",
     ".kt": "Kotlin",
     ".kts": "Kotlin",
     ".rs": "Rust",

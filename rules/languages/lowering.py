@@ -95,10 +95,14 @@ class Lowering:
     """Calls whose error a test has taken."""
     origins: dict[tuple[Scope, str], Origin] = dataclasses.field(default_factory=dict)
     """Where a variable, by the scope that declares it, comes from; one that no call gave has no call."""
+    types: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Where types are written: a variable or field in view, and the type it is of."""
     exported: set[str] = dataclasses.field(default_factory=set)
     """Names exported apart from their declaration."""
     later: list[tuple[Node, Scope, list[tuple[Expression, Node]]]] = dataclasses.field(default_factory=list)
     """Bodies of callbacks that take the error of a call, until that call is made."""
+    declared: dict[tuple[Scope, str], str] = dataclasses.field(default_factory=dict)
+    """Where types are written: that of a field, parameter or variable, by the scope that declares it."""
     texts: dict[int, Node] = dataclasses.field(default_factory=dict)
     """Where a string stands apart from the place that uses it: a heredoc's body, by the byte at which it is called for."""
     locals: set[tuple[Scope, str]] = dataclasses.field(default_factory=set)

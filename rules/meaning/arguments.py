@@ -28,7 +28,7 @@ CONTAINERS = frozenset(
 """Arguments and entries that only hold the named ones."""
 APART = frozenset("headers options opts payload config".split())
 """Of these, the ones that are no place for a field of the event itself."""
-NOT_OPTIONS = frozenset("ctx context self this cls".split())
+NOT_OPTIONS = frozenset("ctx context self this cls ct".split())
 """Names that are never an object of arguments: Go's context above all."""
 
 
@@ -167,6 +167,10 @@ def listed(values: Values, value: Expression, scope: Scope, at: int) -> tuple[Gi
         return (entries(values, whole, scope, at),)
     if isinstance(whole, Sequence) and (whole.items or not isinstance(value, Name)):
         return tuple(one(values, item, scope, at) for item in whole.items)
+    if isinstance(whole, Call) and fold(whole.method) in ("tolist", "toarray") and isinstance(whole.receiver, Call):
+        whole = whole.receiver
+    if isinstance(whole, Call) and fold(whole.method) == "select" and whole.arguments:
+        return listed(values, whole.arguments[0].value, scope, at)
     if isinstance(whole, Call) and fold(whole.method) in ("map", "flatmap"):
         return tuple(mapped(values, whole))
     if isinstance(value, Name):
@@ -201,7 +205,7 @@ def appended(values: Values, name: Name, scope: Scope) -> Iterator[Given]:
         if enclosing(call.scope, Kind.FUNCTION, Kind.MODULE) is not function or not call.arguments:
             continue
         method = fold(call.method)
-        on_it = isinstance(call.receiver, Name) and call.receiver.text == name.text and method in ("push", "append")
+        on_it = isinstance(call.receiver, Name) and call.receiver.text == name.text and method in ("push", "append", "add")
         first = call.arguments[0].value
         to_it = call.folded == "append" and isinstance(first, Name) and first.text == name.text
         if on_it or to_it:

@@ -24,15 +24,33 @@ class Context(StrEnum):
 REDELIVERED = frozenset({Context.WEBHOOK, Context.WORKER, Context.SCHEDULE})
 """Contexts that run again by themselves after a failure."""
 
-HTTP = frozenset("get post put patch delete all use route options head handle handlefunc mutation query api_route".split())
-ROUTERS = frozenset("app router api server r mux e g group blueprint bp fastify hono route routes http".split())
+HTTP = frozenset(
+    "get post put patch delete all use route options head handle handlefunc mutation query api_route httpget "
+    "httppost httpput httppatch httpdelete mapget mappost mapput mappatch mapdelete mapmethods".split()
+)
+MAPPINGS = frozenset("getmapping postmapping putmapping patchmapping deletemapping requestmapping".split())
+ROUTERS = frozenset("app router api server r mux e g group blueprint bp fastify hono route routes http endpoints".split())
 NEXT_METHODS = frozenset("GET POST PUT PATCH DELETE".split())
 REQUEST_TYPES = re.compile(
     r"http\.ResponseWriter|gin\.Context|echo\.Context|fiber\.Ctx|NextRequest|NextApiRequest|\bRequest\b|APIGatewayProxy|"
-    r"FastifyRequest|HttpRequest"
+    r"FastifyRequest|HttpRequest|HttpServletRequest|ServerRequest|RoutingContext|ApplicationCall|@(?:Request|Query|Path)Param\b|"
+    r"@RequestBody\b|@PathVariable\b|HttpContext|ServerCallContext"
 )
-WORK_TYPES = re.compile(r"\bJob\b|SQSEvent|SqsEvent|ConsumerMessage|kafka\.Message|ConsumeMessage|amqp\.Delivery|\bDelivery\b")
-TASKS = frozenset("task shared_task actor job processor process periodic_task message_pattern event_pattern".split())
+WORK_TYPES = re.compile(
+    r"\bJob\b|SQSEvent|SqsEvent|ConsumerMessage|kafka\.Message|ConsumeMessage|amqp\.Delivery|\bDelivery\b|"
+    r"\bConsumerRecords?\b|\bKinesisEvent\b|\bAcknowledgment\b|\bJmsMessage\b|JobExecutionContext|ChunkContext|StepContribution|"
+    r"ConsumeContext<|ConsumeResult<|ServiceBusReceivedMessage|ProcessMessageEventArgs|ProcessEventArgs|BasicDeliverEventArgs|"
+    r"IMessageHandlerContext|PerformContext|(ServiceBus|Queue|EventHub|Kafka|RabbitMQ|CosmosDB|Blob)Trigger\b"
+)
+TIMED_TYPES = re.compile(r"TimerTrigger|TimerInfo|IJobExecutionContext")
+HOSTED = frozenset("BackgroundService IHostedService IInvocable".split())
+"""Classes that the host runs for as long as it lives, mostly on a timer."""
+CONTROLLERS = re.compile(r"Controller(Base)?$|^Endpoint|\w+Base$|^Hub$|^PageModel$")
+TASKS = frozenset(
+    "task shared_task actor job processor process periodic_task message_pattern event_pattern kafka_listener sqs_listener "
+    "rabbit_listener jms_listener stream_listener incoming pulsar_listener kafka_handler rabbit_handler topic queue "
+    "automatic_retry disable_concurrent_execution".split()
+)
 SCHEDULES = frozenset("cron interval periodic_task scheduled scheduled_job crontab every".split())
 WORKERS = frozenset(
     "worker process consume consumer basic_consume createfunction run subscribe eachmessage eachbatch on_message "
@@ -45,12 +63,14 @@ TEST_PATH = re.compile(
     r"(^|/)(tests?|__tests__|locustfiles?|loadtests?|testdata|fixtures?|e2e|specs?|mocks?|__mocks__|examples?|samples?|"
     r"experiments?|demos?|docs|[\w-]+-tests?)/|"
     r"(^|/)(test_[^/]*|[^/]*_test|[^/]*_spec|conftest|demos?|seeds?|seed_data)\.\w+$|\.(test|spec|stories|mock)\.\w+$|(^|/)tests?\.\w+$|"
-    r"[a-z]Tests?\.\w+$"
+    r"[a-z]Tests?\.\w+$|(^|/)([\w.-]+\.)?([A-Z]\w+)?Tests?/"
 )
 SCRIPT_PATH = re.compile(
     r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|backfill)[^/]*|seeds?|seeders?|factories|migrations?|db/migrate)/"
 )
 SCHEDULE_PATH = re.compile(r"(^|/)(crons?|schedules?|scheduled|jobs/clock)(/|\.|-|_)", re.I)
+MAIN_CODE = re.compile(r"(?:^|/)src/(?:\w*[mM]ain)/(?:java|kotlin|scala|groovy)/.*/")
+"""Below this the folders of Maven and Gradle are the names of packages: `com/acme/sample` is no sample."""
 BROWSER_NAMES = frozenset("window document localStorage sessionStorage navigator".split())
 STATE_LIBRARIES = frozenset("zustand pinia jotai recoil react-redux @reduxjs/toolkit mobx-react valtio".split())
 HOOKS = frozenset("usestate useeffect usememo usecallback useref usecontext usereducer".split())
@@ -58,7 +78,8 @@ HOOKS = frozenset("usestate useeffect usememo usecallback useref usecontext user
 
 def context_of(facts: Facts, scope: Scope) -> Context:
     """The context of the function around a scope. A function inside another has the outer one's, where its own is unknown."""
-    if TEST_PATH.search(facts.path):
+    path = MAIN_CODE.sub("/", facts.path)
+    if TEST_PATH.search(path):
         return Context.TEST
     if is_browser(facts):
         return Context.BROWSER
@@ -67,7 +88,7 @@ def context_of(facts: Facts, scope: Scope) -> Context:
             found = own_context(facts, outer, outer.head)
             if found is not None:
                 return webhook_or(found, facts, outer, outer.head)
-    if SCRIPT_PATH.search(facts.path):
+    if SCRIPT_PATH.search(path):
         return Context.SCRIPT
     if SCHEDULE_PATH.search(facts.path):
         return Context.SCHEDULE
@@ -96,7 +117,7 @@ def own_context(facts: Facts, scope: Scope, head: Function) -> Context | None:
         return Context.SCHEDULE
     if any(mark in {fold(name) for name in TASKS} for mark in marks):
         return Context.WORKER
-    if any(mark in HTTP or mark in ("apiview", "action", "route", "websocket") for mark in marks):
+    if any(mark in HTTP | MAPPINGS or mark in ("apiview", "action", "route", "websocket") for mark in marks):
         return Context.REQUEST
     if passed := own_context_by_call(head):
         return passed
@@ -130,6 +151,8 @@ def own_context_by_shape(facts: Facts, scope: Scope, head: Function) -> Context 
     """From name, parameters, class and file."""
     types = " ".join(parameter.type for parameter in head.parameters)
     names = [fold(parameter.name) for parameter in head.parameters]
+    if TIMED_TYPES.search(types):
+        return Context.SCHEDULE
     if WORK_TYPES.search(types) or WORK_NAMES.match(head.name):
         return Context.WORKER
     if head.exported and head.name in NEXT_METHODS and re.search(r"(^|/)(route|\+server)\.\w+$", facts.path):
@@ -145,11 +168,31 @@ def own_context_by_shape(facts: Facts, scope: Scope, head: Function) -> Context 
         return Context.SCHEDULE if clocked else Context.WORKER
     if command_class(scope) and head.name in ("handle", "execute", "__invoke"):
         return Context.SCHEDULE if facts.language == "php" else None
-    if controller_class(scope):
-        return Context.REQUEST
+    if (found := own_context_by_class(facts, scope, head)) is not None:
+        return found
     if "use server" in facts.directives and head.exported:
         return Context.REQUEST
     return None
+
+
+def own_context_by_class(facts: Facts, scope: Scope, head: Function) -> Context | None:
+    """A public method of a controller, and whatever a hosted service does for itself.
+
+    Where what a method answers is written, only one that answers a request is a request handler.
+    """
+    holder = next((outer.head for outer in chain(scope) if isinstance(outer.head, Class)), None)
+    if holder is None:
+        return None
+    if HOSTED & set(holder.bases) and (not head.exported or head.name in ("Start", "Execute", "Invoke")):
+        return Context.SCHEDULE
+    if facts.language == "csharp":
+        controller = any(CONTROLLERS.search(base) for base in holder.bases) or "ApiController" in map(
+            name_of, holder.decorators
+        )
+        answers = re.search(r"ActionResult|IResult\b", head.returns) is not None
+        return Context.REQUEST if controller and head.exported and answers else None
+    named = any(name.endswith("Controller") for name in (holder.name, *holder.bases))
+    return Context.REQUEST if named else None
 
 
 def worker_class(scope: Scope) -> bool:
@@ -162,12 +205,6 @@ def command_class(scope: Scope) -> bool:
     """A console command of Laravel or Symfony: those of billing run on a schedule."""
     holder = next((outer.head for outer in chain(scope) if isinstance(outer.head, Class)), None)
     return holder is not None and "Command" in holder.bases
-
-
-def controller_class(scope: Scope) -> bool:
-    """A class whose methods a framework calls for requests: Rails, Laravel and Symfony name it, or what it extends, so."""
-    holder = next((outer.head for outer in chain(scope) if isinstance(outer.head, Class)), None)
-    return holder is not None and any(name.endswith("Controller") for name in (holder.name, *holder.bases))
 
 
 def decorator_names(head: Function) -> Iterator[str]:

@@ -14,6 +14,7 @@ from rules.facts import (
     Start,
     Use,
     enclosing,
+    fold,
     within,
 )
 
@@ -48,7 +49,18 @@ def nearness(handler: Scope) -> tuple[bool, int]:
     return False, handler.span.start
 
 
+CANCELLED = ("operationcanceledexception", "taskcanceledexception", "cancellederror", "cancellationexception")
+
+
+def only_cancelled(head: Handler) -> bool:
+    """Whether a handler only takes that the work was called off, which is no failure of it."""
+    kinds = [kind for kind in head.catches if not kind.startswith("when")]
+    return bool(kinds) and all(fold(kind).rsplit(".", 1)[-1] in CANCELLED for kind in kinds)
+
+
 def takes(head: Handler, call: Call, sent: Call) -> bool:
+    if only_cancelled(head):
+        return False
     if isinstance(head.guards, Scope):
         inside = enclosing(call.scope, Kind.FUNCTION) is enclosing(head.guards, Kind.FUNCTION)
         return inside and within(call.scope, head.guards)

@@ -76,7 +76,9 @@ SAYS_ERROR = frozenset("error errorf errorln errorw exception".split())
 READERS = frozenset("controller subscriber observer subject stream sink emitter socket".split())
 """Whose `error(…)` tells the one who reads from them."""
 FAILURES = frozenset("fail failed failure failures failing err errs error errors skipped rejected success succeeded ok".split())
-DUPLICATE = frozenset("duplicate exists already conflict 409 unique p2002 11000 integrityerror uniqueviolation".split())
+DUPLICATE = frozenset(
+    "duplicate exists already conflict 409 unique p2002 11000 integrityerror uniqueviolation 23505 2601 2627 1062".split()
+)
 
 
 def outcome(facts: Facts, handler: Scope) -> Outcome:

@@ -6,7 +6,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rules.facts import Call, Expression, Facts, Literal, Object, Scope, Sequence, Span, Template, dotted, walk
+from rules.facts import (
+    Call,
+    Expression,
+    Facts,
+    Lambda,
+    Literal,
+    Member,
+    Name,
+    Object,
+    Scope,
+    Sequence,
+    Span,
+    Template,
+    dotted,
+    walk,
+)
 from rules.meaning.times.periods import Held
 
 LENGTH = 20_000
@@ -114,10 +129,20 @@ def texts(facts: Facts, held: Held) -> Iterator[Text]:
 
 def listed(values: list[Expression]) -> Iterator[Expression]:
     """The arguments that fill positional placeholders, a list or tuple opened."""
+    values = [value for value in values if not is_mapping(value)]
     if len(values) == 1 and isinstance(values[0], Sequence) and not values[0].each:
         yield from values[0].items
     else:
         yield from values
+
+
+def is_mapping(value: Expression) -> bool:
+    """`Long.class`, `Row::of`, `rs -> …`: into what a row is made, as Java's clients are told between statement and values."""
+    if isinstance(value, Lambda):
+        return True
+    if not isinstance(value, Member) or not isinstance(value.object, Name) or not value.object.text[:1].isupper():
+        return False
+    return not value.name[:1].isupper()
 
 
 def named_in(values: list[Expression]) -> dict[str, Expression]:

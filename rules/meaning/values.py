@@ -1,5 +1,6 @@
 """Where a value comes from, inside one file: literal, parameter, request, stored field, clock, random or another call."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -217,39 +218,48 @@ CLOCK_CALLS = frozenset(
     "time.time time.timens time.monotonic datetime.now datetime.utcnow datetime.today date.today timezone.now date.now "
     "performance.now time.now instant.now localdate.now zoneddatetime.now moment moment.utc dayjs dayjs.utc "
     "pendulum.now arrow.utcnow arrow.now datetime.datetime.now datetime.datetime.utcnow timezone.localtime "
-    "getcurrenttime currenttimestamp time.perfcounter process.hrtime gettimestamp utcnow clock.now time.current date.current "
-    "datetime.current zone.now zone.today process.clockgettime carbon.now carbon.today carbonimmutable.now now today time "
-    "microtime hrtime".split()
+    "getcurrenttime currenttimestamp time.perfcounter process.hrtime gettimestamp utcnow clock.now "
+    "system.currenttimemillis system.nanotime localdatetime.now offsetdatetime.now localtime.now yearmonth.now "
+    "clock.millis clock.instant calendar.getinstance clock.getutcnow clock.getutctoday system.now time.current "
+    "date.current datetime.current zone.now zone.today process.clockgettime datetime.today datetimeoffset.utcnow "
+    "datetimeoffset.now getutcnow getlocalnow timeprovider.getutcnow timeprovider.getlocalnow carbon.now "
+    "carbon.today carbonimmutable.now now today time microtime hrtime".split()
 )
 RANDOM_CALLS = frozenset(
     "uuid4 uuid1 uuid7 uuidv4 uuidv1 uuidv7 randomuuid nanoid ulid cuid cuid2 createid customalphabet tokenhex tokenurlsafe "
     "tokenbytes urandom getrandombits randombytes newstring newuuid newulid newrandom mustnewv4 newv4 newv7 ksuid "
-    "xid randomhex randomstring genid shortuuid getuuid generateuuid guid newguid getrandomstring uniqid randombytes "
-    "mtrand randomint".split()
+    "xid randomhex randomstring genid shortuuid getuuid generateuuid guid newguid getrandomstring randomalphanumeric "
+    "randomalphabetic randomnumeric getulid randomnanoid gettimeordered timebasedepoch uniqid createversion7 newulid "
+    "randombytes mtrand randomint".split()
 )
-RANDOM_MODULES = frozenset("random secrets rand crypto/rand math/rand securerandom".split())
+RANDOM_MODULES = frozenset("random secrets rand crypto/rand math/rand securerandom threadlocalrandom".split())
 SEEN_THROUGH = frozenset(
     "str string int int64 int32 float float64 number bigint round floor ceil trunc abs tostring toisostring isoformat "
     "timestamp gettime unix unixmilli unixnano format strftime hex hexdigest digest update sha256 sha1 md5 sha512 "
     "createhash createhmac encode decode encodetostring join concat replace slice substring substr lower upper tolowercase "
     "touppercase strip trim sprintf sprint valueof bytes sum256 uuid5 uuidv5 v5 newsha1 newsha256 tojson stringify dumps "
     "utc local add sub addseconds fromtimestamp parse tofixed max min itoa formatint epoch value to ptr pointer topt of "
-    "astimezone replaceall padstart toepochmilli toinstant epochsecond getepochsecond b64encode hash new tos toi tof tod tosym "
-    "iso8601 rfc3339 xmlschema squish intimezone tojson dup presence beginningofmonth beginningofday beginningofhour "
-    "base64digest change todate totime todatetime urlsafeencode64 strictencode64".split()
+    "astimezone replaceall padstart toepochmilli toinstant epochsecond getepochsecond b64encode hash new long double "
+    "short intvalue longvalue doublevalue parselong parsedouble formatted toepochsecond ofepochmilli ofepochsecond "
+    "atzone truncatedto getmillis sha256hex nameuuidfrombytes getbytes hashstring tolong toint todouble tobigdecimal "
+    "tolocaldate todate getlong requirenonnull tos toi tof tod tosym iso8601 rfc3339 xmlschema squish intimezone "
+    "tojson dup presence beginningofmonth beginningofday beginningofhour base64digest change totime todatetime "
+    "urlsafeencode64 strictencode64 adddays addhours addminutes addmonths addmilliseconds tounixtimeseconds "
+    "tounixtimemilliseconds touniversaltime tounixtime tryparse tolocaltime todatetimeoffset tolowerinvariant "
+    "toupperinvariant tohexstring hashdata computehash".split()
 )
 
 
 def is_clock(call: Call) -> bool:
     """Whether a call reads the clock: `Date.now()`, `new Date()` without arguments, `time.Now()`."""
     folded = call.folded
+    if folded in ("date", "datetime", "datetimeimmutable", "localdate", "localdatetime") and call.constructs:
+        return not call.arguments or getattr(call.arguments[0].value, "value", None) == "now"
     if folded == "date":
-        # PHP's `date('Y-m')`; JavaScript's `Date(…)` without `new` is the time as well.
-        return not call.arguments if call.constructs else len(call.arguments) == 1
-    if folded in ("datetime", "datetimeimmutable"):
-        return call.constructs and (not call.arguments or getattr(call.arguments[0].value, "value", None) == "now")
+        # PHP's `date('Y-m')`.
+        return call.method == "date" and len(call.arguments) == 1
     tail = ".".join(folded.split(".")[-2:])
-    return (folded in CLOCK_CALLS or tail in CLOCK_CALLS) and not any(
+    return (folded in CLOCK_CALLS or tail in CLOCK_CALLS or tail.endswith((".utcnow", ".getutcnow"))) and not any(
         isinstance(argument.value, Call | Literal) and folded.startswith(("moment", "dayjs")) for argument in call.arguments
     )
 
@@ -458,12 +468,14 @@ def named_entry(whole: Object, name: str | None) -> Entry | None:
 
 
 REQUEST_NAMES = frozenset("req request httprequest".split())
-REQUEST_CONTEXTS = frozenset("c ctx context event".split())
+REQUEST_CONTEXTS = frozenset("c ctx context event httpcontext".split())
 REQUEST_PARTS = frozenset(
-    "params body json query params form args headers get_json data post values payload querystringparameters input bind "
-    "shouldbindjson formvalue formdata queryparams pathparams rawbody getjson files jsonbody getbody "
+    "params body json query form args headers get_json data post values payload querystringparameters input bind "
+    "shouldbindjson formvalue formdata queryparams pathparams rawbody getjson files jsonbody readfromjson routevalues getbody "
     "getparsedbody getqueryparams getcontent".split()
 )
+SENT = re.compile(r"@(?:RequestBody|RequestParam|PathVariable|PathParam|QueryParam|FormParam|QueryValue|Body|MatrixParam)\b")
+"""Annotations of a parameter that the framework fills with what the caller sent."""
 BODY_MODELS = ("body", "payload", "request", "input")
 
 
@@ -499,6 +511,8 @@ def is_request(values: Values, expression: Expression, scope: Scope, at: int) ->
     if name == "r" and values.facts.language == "go":
         return any(part in ("body", "formvalue", "url", "postformvalue") for part in path)
     found = definitions_at(values, root.text, scope, at)
+    if found and found[0].how == "parameter" and path and isinstance(found[0].scope.head, Function):
+        return any(one.name == root.text and SENT.match(one.type) for one in found[0].scope.head.parameters)
     return (
         len(found) == 1
         and found[0].how in ("assign", "part")
@@ -513,6 +527,8 @@ def from_request(values: Values, one: Definition, name: Name) -> bool:
     head = one.scope.head
     if not isinstance(head, Function):
         return False
+    if any(parameter.name == name.text and SENT.match(parameter.type) for parameter in head.parameters):
+        return True
     return one.part is not None and any(
         fold(parameter.name or "") in REQUEST_NAMES for parameter in head.parameters if parameter.pattern is not None
     )

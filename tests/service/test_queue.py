@@ -11,6 +11,7 @@ from stand import Query
 from bot.deliveries import PullRequestJob
 from bot.jobs.database import Database, create_tables
 from bot.jobs.queue import Delivery, store
+from bot.jobs.worker import Timings, Work, run_worker
 
 PAUSE = timedelta(seconds=5)
 
@@ -147,3 +148,27 @@ async def test_a_migration_that_came_with_a_newer_procrastinate_is_applied(addre
     assert await query("SELECT name FROM meteraudit_migration WHERE name = %s", name) == [(name,)]
     trigger = "procrastinate_trigger_status_events_update_v1"
     assert await query("SELECT tgname FROM pg_trigger WHERE tgname = %s", trigger) == [(trigger,)]
+
+
+async def test_an_installation_that_floods_the_queue_lets_the_reviews_of_others_through(
+    database: Database, query: Query
+) -> None:
+    order: list[tuple[int, int]] = []
+    done = asyncio.Event()
+
+    async def review(job: PullRequestJob) -> None:
+        order.append((job.installation_id, job.number))
+        if len(order) == 7:
+            done.set()
+
+    for number in range(1, 6):
+        await store(database, push(f"flood-{number}", action="opened", number=number))
+    for number in (11, 12):
+        await store(database, push(f"other-{number}", action="opened", number=number, installation=901))
+    task = asyncio.create_task(run_worker(database, Work(review), timings=Timings(poll=0.1, drain=1.0), concurrency=1))
+    async with asyncio.timeout(15):
+        await done.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert [(900, 1), (901, 11), (900, 2), (901, 12), (900, 3), (900, 4), (900, 5)] == order

@@ -33,6 +33,11 @@ calls `run` (for a push in the middle of reading), or a callable from `Incoming`
 `secondary_limit(path)` is GitHub's throttling. `github.limits` holds the sizes at which answers are cut (`files`,
 `patch_bytes`, `contents_bytes`, `tree_entries`, `hourly` …).
 
+Pages for people: an App is registered by POSTing a manifest to `{site}/settings/apps/new` (or below `/organizations/ORG`),
+confirming the form, and exchanging the code at `/app-manifests/CODE/conversions`; it is installed at
+`{html_url}/installations/new`. What then is delivered by itself goes where `github.reach["https://public.host"] =
+"http://127.0.0.1:8000"` leads. `StandIn(enterprise=True)` is a GitHub Enterprise Server, with its interface at /api/v3.
+
 Reading back: `github.exchanges` has every request with its answer. `StandIn(clock)` takes the time from a function, for
 tokens and stamps. A new endpoint is a handler and a line in `routes.py`.
 """

@@ -16,6 +16,7 @@ from rules.facts import (
     Call,
     Compare,
     Expression,
+    Function,
     Kind,
     Logical,
     Member,
@@ -23,6 +24,7 @@ from rules.facts import (
     Scope,
     Span,
     Unary,
+    Use,
     enclosing,
     fold,
     walk,
@@ -43,6 +45,7 @@ ABOUT = About(
     iso_25010="Functional suitability / functional correctness",
 )
 NUMBERS = re.compile(r"^(u?int\d*|float\d+)$")
+PRIMITIVES = frozenset("int long double float short".split())
 ONE_VALUE = frozenset("selectvalue fetchval getfirstvalue querysinglevalue".split())
 """They give the first column of the first row as it is."""
 NULLS = frozenset("sum max min avg".split())
@@ -51,7 +54,7 @@ NULLS = frozenset("sum max min avg".split())
 def check(code: Code) -> Iterator[Finding]:
     if not code.billing:
         return
-    for found in (*scanned(code), *unguarded_sums(code), *counted_nothing(code)):
+    for found in (*scanned(code), *unboxed(code), *unguarded_sums(code), *counted_nothing(code)):
         if code.context(found[1]) is not Context.TEST:
             yield found[0]
 
@@ -101,6 +104,22 @@ def scanned(code: Code) -> Iterator[tuple[Finding, Scope]]:
         if (target := scan_target(code, one.call)) is not None and NUMBERS.match(declared(code, target)):
             span = one.aggregates[0].span
             yield reported(span, name, f"`{target.text}` is a plain number, so that reading fails"), one.scope
+
+
+def unboxed(code: Code) -> Iterator[tuple[Finding, Scope]]:
+    """Java: the answer of `queryForObject("SELECT SUM(…)", Long.class)` taken as a `long`, which cannot be null."""
+    if code.facts.language != "java":
+        return
+    for one in code.statements:
+        name = null_sum(one)
+        if not name or one.call is None or fold(one.call.method) not in ("queryforobject", "getsingleresult", "fetchone"):
+            continue
+        function = enclosing(one.scope, Kind.FUNCTION)
+        head = function.head if function is not None else None
+        returned = one.call.use is Use.RETURNED and isinstance(head, Function) and head.returns in PRIMITIVES
+        held = any(assign.value is one.call and assign.type in PRIMITIVES for assign in code.facts.assigns)
+        if returned or held:
+            yield reported(one.aggregates[0].span, name, "a `long` cannot hold that, so reading it fails"), one.scope
 
 
 def scan_target(code: Code, query: Call) -> Name | None:

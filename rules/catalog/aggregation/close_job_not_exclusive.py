@@ -29,6 +29,7 @@ ABOUT = About(
 DIRECT = (
     "invoices.create", "invoiceitems.create", "paymentintents.create", "charges.create", "invoice.create",
     "invoiceitem.create", "paymentintent.create", "charge.create", "invoice.new",
+    "invoiceservice.create", "invoiceitemservice.create", "paymentintentservice.create", "chargeservice.create",
     "invoiceitem.new", "invoice.objects.create", "charge.objects.create",
 )  # fmt: skip
 MAKES = frozenset("create generate issue charge bill".split())

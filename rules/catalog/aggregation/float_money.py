@@ -14,6 +14,7 @@ from rules.facts import (
     Assign,
     Binary,
     Call,
+    Class,
     Expression,
     Index,
     Kind,
@@ -57,7 +58,18 @@ FLOAT_TYPES = frozenset("float real double doubleprecision floatfield float8 flo
 TO_FLOAT = frozenset("parsefloat float".split())
 TRUNCATES = frozenset("floor trunc parseint int int64 int32 uint64".split())
 EXACT_COLUMN = re.compile(r"type:\s*\"?(decimal|numeric)", re.I)
+FLOATS = {
+    "go": ("float64", "float32"),
+    "java": ("double", "float", "Double", "Float"),
+    "kotlin": ("Double", "Float"),
+}
+"""What languages with declared types call a binary float."""
+ENTITIES = frozenset({"java", "kotlin"})
+MAPPED = frozenset({"Entity", "Table", "Document", "MappedEntity", "Embeddable"})
+"""Annotations of a class whose fields are columns."""
 """A column that is exact, and sums over it are, whatever the program reads it into."""
+TYPED = frozenset({"go", "csharp", "rust"})
+"""Languages in which a value is a float only where something says so."""
 Found = tuple[Span, Scope, str, str, Confidence]
 
 
@@ -145,6 +157,12 @@ def float_column(code: Code, assign: Assign) -> bool:
         return assign.operator == ":" and assign.type.lstrip("*") in ("float64", "float32") and bool(
             re.search(r"\b(gorm|db|bun|bson|pg|xorm):\"", str(tag)) and not EXACT_COLUMN.search(str(tag))
         )  # fmt: skip
+    if code.facts.language == "csharp":
+        return is_entity(code, assign) and assign.type.rstrip("?") in ("double", "float")
+    if code.facts.language in ENTITIES:
+        head = assign.scope.head
+        marks = {name_of(mark) or getattr(mark, "method", "") for mark in getattr(head, "decorators", ())}
+        return bool(marks & MAPPED) and assign.type.rpartition(" ")[2].rstrip("?") in FLOATS[code.facts.language]
     if code.facts.language != "python" or enclosing(assign.scope, Kind.FUNCTION) is not None:
         return False
     if not isinstance(assign.value, Call):
@@ -156,6 +174,15 @@ def float_column(code: Code, assign: Assign) -> bool:
     }
     numbered = any(isinstance(argument.value, Literal) and argument.name is None for argument in assign.value.arguments)
     return (made == "floatfield" and not numbered) or (made in ("column", "mappedcolumn") and bool(kinds & FLOAT_TYPES))
+
+
+def is_entity(code: Code, assign: Assign) -> bool:
+    """A property of a class that Entity Framework is told to keep: `[Table]`, or a `[Key]` in it."""
+    holder = assign.scope.head
+    if assign.operator not in (":", "=") or not isinstance(holder, Class) or assign.scope.kind is not Kind.CLASS:
+        return False
+    marked = any(fold(name_of(mark)) in ("table", "owned") for mark in holder.decorators)
+    return marked or "[Key]" in code.facts.text(assign.scope.span)
 
 
 def is_schema(code: Code) -> bool:
@@ -251,7 +278,7 @@ def truncated(code: Code) -> Iterator[Found]:
         factor, other = (product.right, product.left) if isinstance(product.right, Literal) else (product.left, product.right)
         if not isinstance(factor, Literal) or factor.value not in (100, 100.0) or not is_money(spoken(other)):
             continue
-        if code.facts.language != "go" or is_float(code, other, call.scope, call.span.start):
+        if code.facts.language not in TYPED or is_float(code, other, call.scope, call.span.start):
             yield (
                 call.span, call.scope,
                 f"`{code.facts.text(call.span)}` cuts a binary fraction: 19.99 becomes 1998, one "
@@ -262,10 +289,10 @@ def truncated(code: Code) -> Iterator[Found]:
 
 
 def accumulated(code: Code) -> Iterator[Found]:
-    """Go: money added up as float64, in a loop or in a file that has a decimal type for the same."""
-    if code.facts.language != "go":
+    """Typed languages: money added up as a binary float, in a loop or in a file that has a decimal type for the same."""
+    if code.facts.language not in (*TYPED, *FLOATS):
         return
-    has_decimal = any("decimal" in package for package in code.facts.packages)
+    has_decimal = any("decimal" in package.lower() for package in code.facts.packages)
     for assign in code.facts.assigns:
         target = assign.targets[0]
         if assign.operator != "+=" or assign.value is None or not isinstance(target, Name) or not judged(code, assign.scope):
@@ -274,11 +301,13 @@ def accumulated(code: Code) -> Iterator[Found]:
         money = is_money(said) or (has_decimal and "quota" in said)
         looped = enclosing(assign.scope, Kind.LOOP, Kind.FUNCTION)
         adds_up = has_decimal or (looped is not None and looped.kind is Kind.LOOP)
-        if money and adds_up and declared(code, target, assign.scope, assign.span.start) in ("float64", "float32"):
+        kind = declared(code, target, assign.scope, assign.span.start)
+        shown = {"csharp": "double", "rust": "f64"}.get(code.facts.language, kind)
+        if money and adds_up and kind in ("float64", "float32", *FLOATS.get(code.facts.language, ("double",))):
             also = " while this file has a decimal type for it" if has_decimal else ""
             yield (
                     assign.span, assign.scope,
-                    f"`{target.text}` is added up as `float64`{also}: each addition rounds, and the amount "
+                    f"`{target.text}` is added up as `{shown}`{also}: each addition rounds, and the amount "
                     "drifts from the exact one.",
                     "Add decimals, or integers of a minor unit, and convert once at the end.",
                     Confidence.LIKELY,
@@ -289,7 +318,11 @@ def given_up(code: Code) -> Iterator[Found]:
     """`row.Value = v.InexactFloat64()`: an exact amount leaves as an inexact one."""
     for assign in code.facts.assigns:
         value, target = assign.value, assign.targets[0]
-        if not isinstance(value, Call) or fold(value.method) not in ("inexactfloat64",) or not isinstance(target, Member):
+        if (
+            not isinstance(value, Call)
+            or fold(value.method) not in ("inexactfloat64", "doublevalue")
+            or not isinstance(target, Member)
+        ):
             continue
         said = frozenset(words(target.name))
         if (said & (SUMS | MONEY)) and not said & SHOWN and not only_shows(code.facts, assign.scope):

@@ -51,7 +51,7 @@ PERIODIC = frozenset(
 )
 """Words of things that come round with the calendar."""
 FIXED = frozenset(
-    "trial retention retain ttl cache cookie session token expire expires expiry expiration grace lookback "
+    "due trial retention retain ttl cache cookie session token expire expires expiry expiration grace lookback "
     "since cutoff ago recent "
     "history archive purge cleanup stale window rolling warning remind delete deleted old invite link max limit key avg "
     "due average estimate projected projection forecast daily".split()
@@ -406,6 +406,8 @@ def added_by_call(code: Code) -> Iterator[tuple[Span, Scope, Expression, str]]:
     for call in code.facts.calls:
         if fold(call.method) in CHAINED and len(call.arguments) == 2:
             yield call.span, call.scope, call.arguments[0].value, code.facts.text(call.span)
+        elif fold(call.method) in CHAINED and len(call.arguments) == 1 and call.receiver is not None:
+            yield call.span, call.scope, call.receiver, code.facts.text(call.span)
 
 
 def months_without_years(code: Code) -> Iterator[Found]:

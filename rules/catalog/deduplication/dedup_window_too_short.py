@@ -59,7 +59,7 @@ WEBHOOK = 3600
 ASKS = frozenset("has contains containskey containsoradd load loadorstore get includes exists".split())
 IDS = frozenset("id uuid guid jobId job_id deliveryId".split())
 CLAIMS = frozenset("processing pending claimed started locked running progress inflight".split())
-STORES = ("Set", "Map", "set", "dict", "LRU", "lru", "Cache", "sync.Map", "map[", "OrderedDict", "deque")
+STORES = ("Set", "Map", "set", "dict", "LRU", "lru", "Cache", "sync.Map", "map[", "OrderedDict", "deque", "Dictionary")
 
 
 def check(code: Code) -> Iterator[Finding]:

@@ -40,10 +40,15 @@ ABOUT = About(
 QUIET = frozenset({Context.TEST, Context.BROWSER, Context.SCRIPT})
 EXIT = re.compile(
     rb"SIGTERM|SIGINT|beforeExit|atexit|OnApplicationShutdown|onModuleDestroy|on_shutdown|lifespan|__a?exit__|asyncDispose|"
-    rb"NotifyContext|RegisterOnShutdown|onClose|add_event_handler\([\"']shutdown|gracefulShutdown|@PreDestroy"
+    rb"NotifyContext|RegisterOnShutdown|onClose|add_event_handler\([\"']shutdown|gracefulShutdown|@PreDestroy|"
+    rb"addShutdownHook|DisposableBean|SmartLifecycle|ShutdownEvent|implements \w*Closeable|ApplicationStopp|Disposes\b|"
+    rb"IAsyncDisposable|StopAsync"
 )
 ENDS = frozenset("close shutdown stop destroy dispose drain terminate teardown".split())
-TIMERS = frozenset("setinterval settimeout timer newticker tick sleep".split())
+TIMERS = frozenset(
+    "setinterval settimeout timer newticker tick sleep scheduleatfixedrate schedulewithfixeddelay fixedratetimer "
+    "waitfornexttick delay".split()
+)
 SERVERLESS = frozenset("handler lambdahandler lambda_handler GET POST PUT PATCH DELETE onRequest onRequestPost fetch".split())
 FLUSHES = frozenset("flush shutdown close stop flushasync closeasync drain".split())
 STORE_WORDS = re.compile(
@@ -92,7 +97,7 @@ def reaches(code: Code, timer: Call, one: Emptying) -> bool:
         return function is not None
     name = function.head.name if isinstance(function.head, Function) else ""
     text = code.facts.text(around.span) if around is not None else code.facts.text(timer.span)
-    return bool(name) and re.search(rf"\b{re.escape(name)}\b", text) is not None
+    return bool(name) and re.search(rf"\b{re.escape(name)}(?:Async)?\b", text) is not None
 
 
 def half_closed(code: Code) -> Iterator[Finding]:
@@ -219,6 +224,8 @@ def is_public(code: Code, function: Scope, head: Function) -> bool:
         return head.name[:1].isupper()
     if code.facts.language == "python":
         return not head.name.startswith("_")
+    if code.facts.language == "csharp":
+        return head.exported
     line = code.facts.source[: function.span.start].rsplit(b"\n", 1)[-1] + code.facts.source[function.span.start :][:80]
     return b"private" not in line and (head.method or head.exported)
 

@@ -368,6 +368,65 @@ export async function save(supabase: SupabaseClient, row: UsageRow) {
 """,
     ),
     Example(
+        "typescript",
+        """
+import { recordUsage } from "./usage-service";
+import { captureUsage } from "./analytics/usage";
+
+export async function answer(key: string, model: Model, question: string) {
+  const reply = await model.ask(question);
+  try {
+    await recordUsage(key, reply.tokens);
+  } catch (error) {
+    logger.error("usage not recorded", error);
+  }
+  try {
+    captureUsage(model.name, reply.tokens);
+  } catch (error) {}
+  return reply;
+}
+""",
+        context={
+            "usage-service.ts": """
+export async function recordUsage(key: string, tokens: number) {
+  try {
+    await prisma.usageEvent.create({ data: { key, tokens } });
+  } catch (error) {
+    await retryQueue.add("usage", { key, tokens });
+  }
+}
+""",
+            "analytics/usage.ts": """
+export function captureUsage(model: string, tokens: number) {
+  posthog.capture("usage", { model, tokens });
+}
+""",
+        },
+    ),
+    Example(
+        "typescript",
+        """
+import { recordUsage } from "./usage-service";
+
+export async function answer(key: string, model: Model, question: string) {
+  const reply = await model.ask(question);
+  try {
+    await recordUsage(key, reply.tokens);
+  } catch (error) {  // <- finding
+    logger.error("usage not recorded", error);
+  }
+  return reply;
+}
+""",
+        context={
+            "usage-service.ts": """
+export async function recordUsage(key: string, tokens: number) {
+  await prisma.usageEvent.create({ data: { key, tokens } });
+}
+""",
+        },
+    ),
+    Example(
         "go",
         """
 package model

@@ -88,6 +88,8 @@ def promised(code: Code, write: UsageWrite, call: Call) -> Confidence | None:
         return Confidence.CERTAIN
     if promises(code, call):
         return Confidence.LIKELY
+    if emission is not None and (recorder := code.elsewhere.recorders.get(call.method)) is not None:
+        return Confidence.LIKELY if recorder.asynchronous else None
     imported = "." not in call.name or call.name.split(".")[0] in {one.split(".")[0] for one in code.facts.imports.values()}
     plain = isinstance(call.callee, Name) and call.callee.text in code.facts.imports
     if emission is not None and plain and imported and in_async(call.scope):
@@ -172,7 +174,7 @@ def flushes(code: Code) -> Iterator[Finding]:
 
 
 def detached(code: Code, write: UsageWrite) -> Finding | None:
-    """A goroutine, or a Python coroutine that is made and never awaited."""
+    """A goroutine or a task of a thread pool, or a Python coroutine that is made and never awaited."""
     call, end = write.call, write.sent or write.call
     assert call is not None
     assert end is not None
@@ -184,7 +186,8 @@ def detached(code: Code, write: UsageWrite) -> Finding | None:
     if emission is None and not write.certain:
         return None
     if end.start is Start.DETACHED or goroutine(code, call.scope) is not None:
-        return task(call.span, f"{capital(write.title)} runs in a goroutine that nobody waits for")
+        beside = "a goroutine" if code.facts.language == "go" else "the background"
+        return task(call.span, f"{capital(write.title)} runs in {beside}, and nobody waits for it")
     return None
 
 

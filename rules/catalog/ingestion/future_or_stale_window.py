@@ -75,10 +75,24 @@ def shifted(code: Code, value: Expression, emission: Emission) -> int | None:
         amount = whole.arguments[1].value if len(whole.arguments) == 2 else None
         if isinstance(amount, Literal) and isinstance(amount.value, int) and is_now(code, whole.arguments[0].value, emission):
             return amount.value * UNITS[match[2]] * (1 if match[1] == "add" else -1)
-    return None
+    return moved_by_method(code, whole, emission) if isinstance(whole, Call) else None
+
+
+def moved_by_method(code: Code, whole: Call, emission: Emission) -> int | None:
+    """`ZonedDateTime.now().minusDays(2)`."""
+    match = re.fullmatch(r"(minus|plus)(hours|days|weeks|minutes)", fold(whole.method))
+    amount = whole.arguments[0].value if match and len(whole.arguments) == 1 else None
+    if match is None or not isinstance(amount, Literal) or not isinstance(amount.value, int) or whole.receiver is None:
+        return None
+    return (
+        amount.value * UNITS[match[2]] * (1 if match[1] == "plus" else -1) if is_now(code, whole.receiver, emission) else None
+    )
 
 
 def duration(call: Call) -> int | None:
+    if (unit := fold(call.method).removeprefix("of")) in UNITS and call.folded.startswith("duration."):
+        amount = call.arguments[0].value if len(call.arguments) == 1 else None
+        return amount.value * UNITS[unit] if isinstance(amount, Literal) and isinstance(amount.value, int) else None
     if fold(call.method) != "timedelta":
         return None
     seconds = 0

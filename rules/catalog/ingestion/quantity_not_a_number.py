@@ -31,7 +31,9 @@ ABOUT = About(
     iso_25010="Functional suitability / functional correctness",
     gives_way_to=("client-supplied-quantity",),
 )
-CUTS = frozenset("int int64 int32 parseint floor trunc".split())
+CUTS = frozenset("int int64 int32 long short parseint floor trunc intvalue longvalue".split())
+METHOD_CUTS = frozenset("intvalue longvalue".split())
+"""Cuts that are asked of the number itself: `cost.longValue()`."""
 WHOLE_CUTS = frozenset("parseint floor trunc".split())
 FRACTIONS = frozenset("ratio price rate cost multiplier factor hours minutes fraction per".split())
 MEANT = frozenset("started rounded billable whole full block blocks".split())
@@ -136,9 +138,12 @@ def is_cut(code: Code, call: Call, scope: Scope) -> bool:
     last = fold(call.method)
     if any(RESERVED & set(spoken(target)) for target in call.targets):
         return False
-    if last not in CUTS or not call.arguments or (last not in WHOLE_CUTS and call.receiver is not None):
+    if last in METHOD_CUTS and call.receiver is not None and not call.arguments:
+        inner = call.receiver
+    elif last not in CUTS or not call.arguments or (last not in WHOLE_CUTS and call.receiver is not None):
         return False
-    inner = call.arguments[0].value
+    else:
+        inner = call.arguments[0].value
     if any(is_fine(part) for part in walk(inner)):
         return False
     return is_fraction(code, inner, scope, call.span.start) and not rounds(code, inner)

@@ -38,9 +38,13 @@ ABOUT = About(
     iso_25010="Interaction capability / user error protection; Compatibility",
 )
 STATUS_NAMES = frozenset("status statuscode code".split())
-STATUS_CALLS = frozenset("status sendstatus writeheader json abort abortwithstatus abortwithstatusjson string code".split())
+STATUS_CALLS = frozenset(
+    "statuscode status sendstatus writeheader json abort abortwithstatus abortwithstatusjson string code".split()
+)
 NAMED = {"statusinternalservererror": 500, "statusok": 200, "internalservererror": 500, "http500internalservererror": 500}
-NAMED |= {"http200ok": 200}
+NAMED |= {"http200ok": 200, "status200ok": 200, "status500internalservererror": 500}
+OKS = frozenset({"ok", "this.ok", "results.ok", "typedresults.ok"})
+"""What ASP.NET calls an answer of 200."""
 ANSWERED = frozenset("c ctx w rw res reply response writer context gc ginctx".split())
 REFUSED = re.compile(r"limit|quota|credit|exceed|insufficient|balance|upgrade|not enough|error", re.I)
 
@@ -97,9 +101,9 @@ def status(value: Expression) -> int | None:
 def plain_answer(code: Code, then: Scope) -> Call | None:
     """`res.json({ error })`, `NextResponse.json({ error })` without a status: that is a 200."""
     for call in code.facts.calls:
-        if not within(call.scope, then) or fold(call.method) not in ("json", "send") or len(call.arguments) != 1:
+        if not within(call.scope, then) or fold(call.method) not in ("json", "send", "ok") or len(call.arguments) != 1:
             continue
-        if call.folded.split(".")[0].rstrip("()") not in ("res", "response", "nextresponse"):
+        if call.folded.split(".")[0].rstrip("()") not in ("res", "response", "nextresponse") and call.folded not in OKS:
             continue
         first = call.arguments[0].value
         names = {fold(entry.name or "") for entry in getattr(first, "entries", ())}

@@ -24,7 +24,10 @@ ABOUT = About(
     iso_25010="Security / confidentiality",
 )
 LOGS = frozenset("console logger logging log slog".split())
-LEVELS = frozenset("log info debug warn warning error exception print printf println infof debugf errorf warnf".split())
+LEVELS = frozenset(
+    "loginformation logdebug logtrace logwarning logerror logcritical "
+    "log info debug warn warning error exception print printf println infof debugf errorf warnf".split()
+)
 SECRETS = frozenset(
     "apikey secretkey accesstoken authtoken password bearertoken privatekey stripesecretkey clientsecret".split()
 )

@@ -20,7 +20,7 @@ DONE = frozenset(
     "pushed delivered published redeemed credited fulfilled used invoiced metered flushed".split()
 )
 STATES = frozenset("status state".split())
-STORE_SETS = frozenset("set setex psetex setnx setifabsent hset hsetnx sadd putifabsent".split())
+STORE_SETS = frozenset("stringset set setex psetex setnx setifabsent hset hsetnx sadd putifabsent".split())
 MEMORY_SETS = frozenset("add set append push store loadorstore containsoradd put".split())
 ROW_INSERTS = frozenset(
     "create insert insertone add save put putitem upsert createmany firstorcreate values exec execute query run".split()
@@ -77,7 +77,7 @@ def by_call(code: Code, call: Call) -> Iterator[Mark]:
         yield Mark(call.span, call.scope, How.STORE, spoken_key(code, call), call, stored_value(call))
     elif last in MEMORY_SETS and outlives(code, call.receiver, call.scope, call) and speaks(receiver.rsplit(".", 1)[-1]):
         yield Mark(call.span, call.scope, How.MEMORY, receiver, call)
-    elif last in ROW_INSERTS and (table := receipt_table(call)):
+    elif last in ROW_INSERTS and (last != "values" or call.arguments) and (table := receipt_table(call)):
         yield Mark(call.span, call.scope, How.ROW, table, call)
     elif last in UPDATES and "." in call.name:
         yield from by_fields(code, call)

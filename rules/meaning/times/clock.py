@@ -22,9 +22,17 @@ BY_METHOD = {
     "unix": Unit.SECONDS,
     "unixnano": Unit.NANOSECONDS,
     "timestamp": Unit.SECONDS,
+    "tounixtimeseconds": Unit.SECONDS,
+    "tounixtimemilliseconds": Unit.MILLISECONDS,
     "toisostring": Unit.TEXT,
     "isoformat": Unit.TEXT,
     "strftime": Unit.TEXT,
+    "getepochsecond": Unit.SECONDS,
+    "toepochsecond": Unit.SECONDS,
+    "toepochmilli": Unit.MILLISECONDS,
+    "currenttimemillis": Unit.MILLISECONDS,
+    "gettimeinmillis": Unit.MILLISECONDS,
+    "nanotime": Unit.NANOSECONDS,
     "iso8601": Unit.TEXT,
 }
 BY_NAME = {
@@ -38,6 +46,10 @@ BY_NAME = {
     "zone.now": Unit.DATE,
     "datetime.now": Unit.DATE,
     "datetime.utcnow": Unit.DATE,
+    "instant.now": Unit.DATE,
+    "localdatetime.now": Unit.DATE,
+    "zoneddatetime.now": Unit.DATE,
+    "offsetdatetime.now": Unit.DATE,
 }
 THROUGH = frozenset(
     "floor round trunc ceil int int64 number parseint string str int32 float float64 abs ptr int64ptr f".split()

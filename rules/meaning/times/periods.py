@@ -15,9 +15,11 @@ from rules.facts import (
     Name,
     Scope,
     Span,
+    Use,
     fold,
     walk,
 )
+from rules.meaning.times import jvm_periods
 from rules.meaning.values import Values, definitions_at
 
 
@@ -77,6 +79,10 @@ def boundary(facts: Facts, values: Values, call: Call) -> Boundary | None:
     last = fold(call.method)
     if facts.language == "go":
         return go_boundary(values, call, last)
+    if facts.language in ("java", "kotlin"):
+        return jvm_boundary(values, call)
+    if facts.language == "csharp":
+        return csharp_boundary(values, call)
     if facts.language == "python":
         return python_boundary(values, call, last)
     if facts.language in ("ruby", "php"):
@@ -247,15 +253,30 @@ def clock_reads(values: Values, expression: Expression, hops: int) -> Iterator[Z
 
 def clock_call(call: Call) -> Zone | None:
     folded = call.folded
+    if folded.endswith(("datetimeoffset.now", "getlocalnow")):
+        return Zone.LOCAL
     if folded.endswith(("datetime.now", "datetime.today", "date.today")):
         return Zone.LOCAL if not call.arguments else Zone.NAMED
-    if folded.endswith(("datetime.utcnow", "timezone.now", "utcnow", "utc_now", "arrow.now", "pendulum.now")):
+    if folded.endswith(("datetime.utcnow", "timezone.now", "utcnow", "getutcnow", "utc_now", "arrow.now", "pendulum.now")):
         return Zone.UTC
     if folded == "time.now":
         return Zone.LOCAL
     if folded in ("now.beginningofmonth", "now.endofmonth", "now.beginningofday", "now.endofday"):
         return Zone.LOCAL
     return None
+
+
+def csharp_boundary(values: Values, call: Call) -> Boundary | None:
+    """`new DateTime(now.Year, now.Month, 1)`; `DateTime.Today` is the machine's midnight."""
+    if call.folded == "datetime.today":
+        return Boundary(call.span, call.scope, call, Zone.LOCAL)
+    if not call.constructs or call.folded not in ("datetime", "datetimeoffset") or len(call.arguments) < 3:
+        return None
+    given = numbers(call)
+    if None not in given[:2] or any(one not in (0, 1, 23, 59, 999) for one in given[2:6] if one is not None):
+        return None
+    end = None if 23 not in given[2:6] else Precision.MILLISECOND if 999 in given else Precision.SECOND
+    return Boundary(call.span, call.scope, call, clock_zone(values, call), end)
 
 
 def go_boundary(values: Values, call: Call, last: str) -> Boundary | None:
@@ -270,6 +291,16 @@ def go_boundary(values: Values, call: Call, last: str) -> Boundary | None:
     if given[3:7] == [0, 0, 0, 0] and None in given[:2]:
         return Boundary(call.span, call.scope, call, zone)
     return None
+
+
+def jvm_boundary(values: Values, call: Call) -> Boundary | None:
+    """`LocalDate.now().withDayOfMonth(1).atStartOfDay()`; of a chain the outermost link is the boundary."""
+    if call.use is Use.CHAINED or not any(isinstance(one, Call) and jvm_periods.makes_boundary(one) for one in walk(call)):
+        return None
+    zone = jvm_periods.zone_of(values, call)
+    ends = [one for one in walk(call) if isinstance(one, Call) and jvm_periods.ends_day(one)]
+    end = Precision.MICROSECOND if ends and jvm_periods.ends_with_fraction(ends[0]) else Precision.SECOND if ends else None
+    return Boundary(call.span, call.scope, call, Zone(zone) if zone else Zone.UNKNOWN, end)
 
 
 def go_zone(values: Values, location: Expression) -> Zone:

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from rules.facts import (
     Assign,
+    Binary,
     Call,
     Expression,
     Facts,
@@ -23,26 +24,33 @@ from rules.facts import (
     Span,
     Template,
     Unary,
+    dotted,
     enclosing,
     fold,
     walk,
 )
 from rules.meaning.usage.readings import arithmetic, field_name, names_count, old_reading, stepped
 from rules.meaning.values import Values, resolved
-from rules.meaning.vocabulary import names_counter
+from rules.meaning.vocabulary import names_counter, words
 
 WRITES = frozenset(
     "update updatemany updateone updates updatecolumn updatecolumns set save upsert findoneandupdate findbyidandupdate values "
     "updateuser updateby updateall upsertall insertall patch put hset hmset mset setex create insert bulkwrite modify execute "
-    "exec".split()
+    "exec stringset".split()
 )
 REDIS_ADDS = {
     "incr": 1,
     "incrby": 1,
+    "increment": 1,
+    "decrement": -1,
     "hincrby": 1,
     "incrbyfloat": 1,
     "hincrbyfloat": 1,
     "zincrby": 1,
+    "stringincrement": 1,
+    "hashincrement": 1,
+    "stringdecrement": -1,
+    "hashdecrement": -1,
     "decr": -1,
     "decrby": -1,
 }
@@ -99,13 +107,19 @@ def assigned(values: Values, assign: Assign) -> Iterator[Counter]:
     """`user.used += n`, `user.credits = user.credits - n`, `data["usage"] = 0`."""
     for target in assign.targets:
         name = field_name(target)
-        if not name or not names_count(name) or assign.value is None:
+        if not name or not names_count(name) or assign.value is None or in_bucket(target):
             continue
         if assign.operator in ("+=", "-="):
             change = Change.ADD if assign.operator == "+=" else Change.SUBTRACT
             yield Counter(assign.span, name, change, False, assign.scope, None, assign.value, target, assign.value)
         elif assign.operator == "=":
             yield from named(classified(values, assign.span, name, assign.value, assign.scope, None))
+
+
+def in_bucket(target: Expression) -> bool:
+    """`tokenBucket.Tokens`: the tokens of a rate limiter are nobody's usage."""
+    holder = dotted(target.object) if isinstance(target, Member) else ""
+    return "bucket" in words(holder.rpartition(".")[2])
 
 
 def named(counter: Counter) -> Iterator[Counter]:
@@ -119,11 +133,18 @@ def written(values: Values, call: Call) -> Iterator[Counter]:
     if last in COLUMN_ADDS and (found := tuple(stepped_column(call, last))):
         yield from found
         return
-    if last in REDIS_ADDS and "." in call.name:
+    if last in REDIS_ADDS and "." in call.name and adds_in_store(call, last):
         yield from redis(call, last)
         return
     if statement := sql_of(call):
         yield from sql(call, statement)
+        return
+    if last == "inc" and len(call.arguments) == 2 and isinstance(field := call.arguments[0].value, Member):
+        if names_count(field.name):
+            yield Counter(call.span, field.name, Change.ADD, True, call.scope, call, call.arguments[1].value)
+        return
+    if last == "executeupdate":
+        yield from set_properties(values, call)
         return
     if last not in WRITES and not last.startswith("update") and not SETTER.match(call.method):
         return
@@ -165,13 +186,38 @@ def stepped_column(call: Call, last: str) -> Iterator[Counter]:
             yield Counter(call.span, name, Change.SUBTRACT if lowered else change, True, call.scope, call, value)
 
 
+def set_properties(values: Values, call: Call) -> Iterator[Counter]:
+    """Entity Framework: `ExecuteUpdate(s => s.SetProperty(row => row.Used, row => row.Used + n))`."""
+    for setter in values.facts.calls:
+        if fold(setter.method) != "setproperty" or not call.span.holds(setter.span) or len(setter.arguments) != 2:
+            continue
+        name, value = (argument.value for argument in setter.arguments)
+        if not isinstance(name, Member) or not names_count(name.name):
+            continue
+        own = isinstance(value, Binary) and value.operator in ("+", "-") and field_name(value.left) == name.name
+        if isinstance(value, Binary) and own:
+            change = Change.SUBTRACT if value.operator == "-" else Change.ADD
+            yield Counter(call.span, name.name, change, True, call.scope, call, value.right, value=value)
+        else:
+            yield from named(classified(values, call.span, name.name, value, call.scope, call))
+
+
+def adds_in_store(call: Call, last: str) -> bool:
+    """`increment` is many libraries' word: with a key it is the one of a template for Redis."""
+    if last not in ("increment", "decrement"):
+        return True
+    return bool(call.arguments) and bool(
+        {"redis", "cache"} & {word for part in call.name.split(".")[:-1] for word in words(part)}
+    )
+
+
 def redis(call: Call, last: str) -> Iterator[Counter]:
     """`redis.incrby(key, n)`: the key must speak of usage."""
     said = " ".join(text for argument in call.arguments for text in texts(argument.value))
     if not names_counter(said):
         return
     change = Change.ADD if REDIS_ADDS[last] > 0 else Change.SUBTRACT
-    amount = call.arguments[-1].value if "by" in last and len(call.arguments) > 1 else None
+    amount = call.arguments[-1].value if ("by" in last or "crement" in last) and len(call.arguments) > 1 else None
     yield Counter(call.span, said[:60], change, True, call.scope, call, amount)
 
 
@@ -238,7 +284,11 @@ def written_fields(values: Values, call: Call) -> Iterator[tuple[str, Expression
     for key, value in pairwise(plain):
         if isinstance(key, Literal) and isinstance(key.value, str) and key.value.isidentifier():
             yield key.value, value
-    if fold(call.method) in ("set", "setex", "put") and len(plain) > 1 and not isinstance(plain[-1], Object | Lambda):
+    if (
+        fold(call.method) in ("set", "setex", "put", "stringset")
+        and len(plain) > 1
+        and not isinstance(plain[-1], Object | Lambda)
+    ):
         yield key_name(plain[0]), plain[1] if fold(call.method) != "setex" else plain[-1]
     if (setter := SETTER.match(call.method)) and len(plain) == 1:
         yield setter.group(1), plain[0]

@@ -52,18 +52,31 @@ def losses(code: Code) -> Iterator[Loss]:
 
 
 def cannot_fail(code: Code, call: Call) -> bool:
-    """Whether the file's own function of this name keeps every failure to itself, so that none reaches its callers."""
+    """Whether the project's own function of this name keeps every failure to itself, so that none reaches its callers.
+
+    Then what is lost is lost there, and there it is said.
+    """
     functions = code.values.functions.get(call.method, ())
-    if len(functions) != 1 or not is_local(call, code.values):
+    if functions:
+        return len(functions) == 1 and is_local(call, code.values) and keeps_failures(code, functions[0])
+    if not emits(call.method) and not consumes(call.method):
         return False
-    return any(
-        enclosing(handler, Kind.FUNCTION) is functions[0]
-        and isinstance(handler.head, Handler)
-        and isinstance(handler.head.guards, Scope)
-        and is_whole(handler.head.guards)
-        and outcome(code.facts, handler) is not Outcome.RETHROWN
-        for handler in code.facts.scopes
-    )
+    recorder = code.elsewhere.recorders.get(call.method)
+    return recorder is not None and recorder.swallows
+
+
+def keeps_failures(code: Code, function: Scope) -> bool:
+    """Whether the writes of usage in a function, or all that it does, can fail without its caller hearing of it."""
+    handlers = [one for one in code.facts.scopes if one.kind is Kind.HANDLER and enclosing(one, Kind.FUNCTION) is function]
+    kept = {one for one in handlers if outcome(code.facts, one) not in (Outcome.RETHROWN, Outcome.DUPLICATE_ONLY)}
+    if not kept:
+        return False
+    guards = (one.head.guards for one in kept if isinstance(one.head, Handler))
+    if any(isinstance(tried, Scope) and is_whole(tried) for tried in guards):
+        return True
+    writes = [one for one in failing_writes(code) if one.function is function and one.call is not None]
+    taken = (handlers_of(code, one.call, one.sent or one.call) for one in writes if one.call is not None)
+    return bool(writes) and all(kept.issuperset(found[:1]) and found for found in taken)
 
 
 def gives_back(call: Call) -> bool:

@@ -7,7 +7,7 @@ from rules.meaning.vocabulary import names_counter, words
 CONVERSIONS = frozenset(
     "max min int round floor number string str parseint parsefloat float int64 tostring itoa formatint".split()
 )
-READS = ("get", "fetch", "find", "hget", "load", "read", "select", "query", "first", "scan")
+READS = ("get", "fetch", "find", "hget", "load", "read", "select", "query", "first", "scan", "stringget", "hashget")
 WHEN = frozenset("new old prev previous current existing updated next now before after total my".split())
 """Words that only say which reading of a field it is."""
 COUNTED = frozenset("count counter tokens remaining requests generations calls units seats minutes limit total points".split())
