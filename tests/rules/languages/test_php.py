@@ -273,8 +273,9 @@ def test_a_long_chain_of_elseif_is_read() -> None:
 
 TOKENS = st.sampled_from(
     "class function fn { } ( ) [ ] -> ?-> :: => = ?? ??= += . .= , ; ? : $a $this 'x' \"y{$a}\" <<<A 1 2.5 if else "
-    "elseif foreach as for while switch case default match try catch finally throw new return break continue use namespace static "
-    "self array list isset empty unset abort_if each #[A] // /* */ ... & | && || ! instanceof enum trait interface".split()
+    "elseif foreach as for while switch case default match try catch finally throw new return break continue use "
+    "namespace static self array list isset empty unset abort_if each #[A] // /* */ ... & | && || ! instanceof enum "
+    "trait interface".split()
 ).map(lambda token: token + " ")
 PIECES = (
     "use A\\{B, C as D};\n#[E]\nfinal class F extends G implements H { use I; const J = 1; private ?K $l = null;\n"
