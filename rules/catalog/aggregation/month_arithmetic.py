@@ -115,6 +115,7 @@ def calendar(code: Code, span: Span, scope: Scope) -> bool:
 
 def overflowing(code: Code) -> Iterator[Found]:
     """`date.setMonth(date.getMonth() + 1)` and Go's `AddDate(0, 1, 0)` on a day that need not be the first."""
+    said: set[Scope | None] = set()
     for call in code.facts.calls:
         last = fold(call.method)
         if last in ("setmonth", "setutcmonth") and len(call.arguments) == 1 and steps_month(call):
@@ -133,6 +134,19 @@ def overflowing(code: Code) -> Iterator[Found]:
                     f"Set the day to 1 first, or use a calendar library that clamps: `addMonths({target.text}, n)`.",
                     Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
                 )  # fmt: skip
+        elif code.facts.language == "php" and carried_over(code, call):
+            function = enclosing(call.scope, Kind.FUNCTION)
+            if function in said:
+                continue
+            said.add(function)
+            if calendar(code, call.span, call.scope) or paid(code, call.scope):
+                yield (
+                    call.span, call.scope,
+                    f"`{one_line(code, call.span)}` on the 29th to 31st runs over into the month after the one meant: February "
+                    "is skipped, and the period is billed or reset a month late.",
+                    "Use `addMonthNoOverflow()`, and count from the anchor.",
+                    Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
+                )  # fmt: skip
         elif last == "adddate" and code.facts.language == "go" and adds_month(call):
             overflows = not first_in_go(code, call) and "created" not in words(name_of(call.receiver))
             if overflows and calendar(code, call.span, call.scope):
@@ -143,6 +157,19 @@ def overflowing(code: Code) -> Iterator[Found]:
                     "Add months to the first of the month, then clamp the anchor day to the length of that month.",
                     Confidence.LIKELY,
                 )  # fmt: skip
+
+
+def carried_over(code: Code, call: Call) -> bool:
+    """Carbon's `addMonth()` and PHP's own `modify('+1 month')`, on a date that need not be the first of a month."""
+    last = fold(call.method)
+    text = call.arguments[0].value if call.arguments else None
+    spelled = isinstance(text, Literal) and re.fullmatch(r"\+ ?\d+ months?", str(text.value)) is not None
+    if last not in ("addmonth", "addmonths", "addquarter", "addquarters") and not (last in ("modify", "strtotime") and spelled):
+        return False
+    base: Expression | None = call.receiver if call.receiver is not None else call
+    whole = resolved(code.values, base, call.scope, call.span.start) if base is not None else None
+    names = {word for part in (*walk(base), *walk(whole)) for word in words(name_of(part) or getattr(part, "method", ""))}
+    return not ({"start", "first"} & names and {"month", "day"} & names)
 
 
 def one_line(code: Code, span: Span) -> str:

@@ -176,7 +176,7 @@ def of_itself(code: Code, counter: Counter, call: Call) -> bool:
         isinstance(read, Member)
         and call.receiver is not None
         and code.facts.text(read.object.span) == code.facts.text(call.receiver.span)
-        and any(argument.name is not None for argument in call.arguments)
+        and any(argument.name is not None or isinstance(argument.value, Object) for argument in call.arguments)
     )
 
 
