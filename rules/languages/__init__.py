@@ -11,9 +11,6 @@ from rules.facts import Facts
 Lower = Callable[[str, bytes], Facts]
 
 UNREAD = {
-    ".php": "PHP",
-    ".kt": "Kotlin",
-    ".kts": "Kotlin",
     ".scala": "Scala",
     ".swift": "Swift",
     ".ex": "Elixir",

@@ -82,10 +82,18 @@ def check(code: Code) -> Iterator[Finding]:
         *accumulated(code), *given_up(code), *float_queries(code),
     ):  # fmt: skip
         place = enclosing(scope, Kind.FUNCTION, Kind.CLASS) or span
-        if place in said or code.context(scope) in (Context.TEST, Context.BROWSER, Context.SCRIPT):
+        if place in said or estimated(code, span) or code.context(scope) in (Context.TEST, Context.BROWSER, Context.SCRIPT):
             continue
         said.add(place)
         yield Finding(span=span, description=description, remediation=remediation, confidence=confidence)
+
+
+def estimated(code: Code, span: Span) -> bool:
+    """A comment on the line, or right above, that it is an estimate: nobody is charged that amount."""
+    return any(
+        span.line - 1 <= one.span.end_line <= span.end_line and re.search(r"estimat|approximat", one.text, re.I)
+        for one in code.facts.comments
+    )
 
 
 def name_of(expression: Expression | None) -> str:
@@ -313,7 +321,7 @@ def accumulated(code: Code) -> Iterator[Found]:
         looped = enclosing(assign.scope, Kind.LOOP, Kind.FUNCTION)
         adds_up = has_decimal or (looped is not None and looped.kind is Kind.LOOP)
         kind = declared(code, target, assign.scope, assign.span.start)
-        shown = {"csharp": "double", "rust": "f64"}.get(code.facts.language, kind)
+        shown = {"csharp": "double", "rust": "f64", "java": "double", "kotlin": "Double"}.get(code.facts.language, kind)
         if money and adds_up and kind in ("float64", "float32", *FLOATS.get(code.facts.language, ("double", "f64", "f32"))):
             also = " while this file has a decimal type for it" if has_decimal else ""
             yield (
