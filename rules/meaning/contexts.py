@@ -63,7 +63,7 @@ WORK_NAMES = re.compile(
 )
 TEST_PATH = re.compile(
     r"(^|/)(tests?|__tests__|locustfiles?|loadtests?|testdata|fixtures?|e2e|specs?|mocks?|__mocks__|examples?|samples?|"
-    r"experiments?|demos?|docs|[\w-]+-tests?)/|"
+    r"experiments?|demos?|docs|[\w-]+-(tests?|samples?|examples?))/|"
     r"(^|/)(test_[^/]*|[^/]*_test|[^/]*_spec|conftest|demos?|seeds?|seed_data)\.\w+$|\.(test|spec|stories|mock)\.\w+$|(^|/)tests?\.\w+$|"
     r"[a-z]Tests?\.\w+$|(^|/)([\w.-]+\.)?([A-Z]\w+)?Tests?/"
 )
