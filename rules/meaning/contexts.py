@@ -136,7 +136,11 @@ def own_context_by_call(head: Function) -> Context | None:
         return Context.SCHEDULE
     if last == "every" and (not before or "scheduler" in root or root == "clockwork"):
         return Context.SCHEDULE
-    if "cron" in fold(head.passed_to) or root == "recurringjob" or last in ("schedule", "setinterval", "addfunc", "schedulejob"):
+    if (
+        "cron" in fold(head.passed_to)
+        or root == "recurringjob"
+        or last in ("schedule", "setinterval", "addfunc", "schedulejob")
+    ):
         return Context.SCHEDULE
     if last in HTTP and not before and head.registered_as.startswith("/"):
         return Context.REQUEST
