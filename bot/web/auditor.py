@@ -13,7 +13,7 @@ from bot.local_configuration import concluded
 from bot.sandbox import Limits, RunError, Sandbox, SandboxError, StoppedError, Watch, incomplete
 from bot.web.asked import Asked, RefusedError, elsewhere
 from bot.web.clients import Buckets
-from bot.web.drawing import Drawn, cards, drawn, drawn_again, exported
+from bot.web.drawing import MOST_CARDS, Drawn, cards, drawn, drawn_again, exported
 from config.page import PageSettings
 from rules.report import FileDone, Report
 
@@ -83,8 +83,11 @@ class Auditor:
         judging.add_done_callback(lambda _: heard.put_nowait(None))
         alarm = loop.call_later(self.page.seconds, watch.stop)
         try:
+            told = 0
             while (done := await heard.get()) is not None:
-                html = await self._draw(cards, done.findings, base) if done.findings else ""
+                room = max(0, MOST_CARDS - told) if done.number > 1 else MOST_CARDS
+                told = MOST_CARDS - room + len(done.findings)
+                html = await self._draw(cards, done.findings[:room], base) if done.findings and room else ""
                 yield Progress(done.path, done.number, done.of, len(done.findings), html)
             report = await self._outcome(judging, asked)
             yield await self._draw(drawn, report, base)
