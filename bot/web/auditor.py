@@ -108,16 +108,20 @@ class Auditor:
 
     async def draw_again(self, document: bytes, base: str) -> Drawn:
         """A report that a browser has kept. Raises RefusedError."""
-        return await self._draw(drawn_again, document, base)
+        return await self._draw_sent(drawn_again, document, base)
 
     async def export(self, document: bytes, form: str) -> str:
         """Raises RefusedError."""
-        return await self._draw(exported, document, form)
+        return await self._draw_sent(exported, document, form)
 
     async def _draw(self, function: Callable[..., T], *values: object) -> T:
+        """Raises RunError."""
+        call = partial(self._drawing.call, function, *values, seconds=DRAWING_SECONDS)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    async def _draw_sent(self, function: Callable[..., T], *values: object) -> T:
         try:
-            call = partial(self._drawing.call, function, *values, seconds=DRAWING_SECONDS)
-            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+            return await self._draw(function, *values)
         except RunError as error:
             raise RefusedError(422, "This is no report that can be shown.", "Audit the code again.") from error
 

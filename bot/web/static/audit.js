@@ -108,6 +108,8 @@ async function run(title, sent, sources) {
   }
   running = null;
   settle(false);
+  // What had the focus, such as the button that cancels, may be gone.
+  if (document.activeElement === document.body) at(at("result").hidden ? "code" : "result-title").focus();
 }
 
 function hear(name, data, title, sources) {
