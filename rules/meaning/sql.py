@@ -6,7 +6,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rules.facts import Call, Expression, Facts, Lambda, Literal, Member, Name, Object, Scope, Sequence, Span, Template, walk
+from rules.facts import (
+    Call,
+    Expression,
+    Facts,
+    Lambda,
+    Literal,
+    Member,
+    Name,
+    Object,
+    Scope,
+    Sequence,
+    Span,
+    Template,
+    dotted,
+    walk,
+)
 from rules.meaning.times.periods import Held
 
 LENGTH = 20_000
@@ -125,9 +140,10 @@ def is_mapping(value: Expression) -> bool:
     """`Long.class`, `Row::of`, `rs -> …`: into what a row is made, as Java's clients are told between statement and values."""
     if isinstance(value, Lambda):
         return True
-    if not isinstance(value, Member) or not isinstance(value.object, Name) or not value.object.text[:1].isupper():
+    if not isinstance(value, Member):
         return False
-    return not value.name[:1].isupper()
+    root = value.object.object if isinstance(value.object, Member) and value.object.name == "class" else value.object
+    return isinstance(root, Name) and root.text[:1].isupper() and not value.name[:1].isupper()
 
 
 def named_in(values: list[Expression]) -> dict[str, Expression]:
@@ -180,7 +196,7 @@ def statement(facts: Facts, text: Text) -> Statement | None:
 
 def models(call: Call | None) -> tuple[str, ...]:
     """`UsageEvent.where("created_at >= ?", start)`: the model that the condition is put to."""
-    first = call.name.replace("()", "").split(".")[0] if call is not None else ""
+    first = dotted(call.callee).replace("()", "").split(".")[0] if call is not None else ""
     return (first,) if first[:1].isupper() else ()
 
 
