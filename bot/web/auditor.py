@@ -13,7 +13,7 @@ from bot.local_configuration import concluded
 from bot.sandbox import Limits, RunError, Sandbox, SandboxError, StoppedError, Watch, incomplete
 from bot.web.asked import Asked, RefusedError, elsewhere
 from bot.web.clients import Buckets
-from bot.web.drawing import MOST_CARDS, Drawn, cards, drawn, drawn_again, exported
+from bot.web.drawing import MOST_CARDS, Drawn, NoReportError, cards, drawn, drawn_again, exported
 from config.page import PageSettings
 from rules.report import FileDone, Report
 
@@ -123,7 +123,9 @@ class Auditor:
         try:
             return await self._draw(function, *values)
         except RunError as error:
-            raise RefusedError(422, "This is no report that can be shown.", "Audit the code again.") from error
+            if isinstance(error.__cause__, NoReportError):
+                raise RefusedError(422, "This is no report that can be shown.", "Audit the code again.") from error
+            raise
 
 
 def unread(judging: "asyncio.Future[Report]") -> None:

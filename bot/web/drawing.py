@@ -13,6 +13,7 @@ from bot.report.verdict import due
 from bot.web.pages import environment
 from rules import catalog
 from rules.report import Report, Reported
+from rules.rule import Classification, Confidence, Severity
 
 MOST_CARDS = 1_000
 """Findings that are drawn; the report itself has all."""
@@ -60,7 +61,10 @@ def read_report(document: bytes) -> Report:
     """A report as `as_json` writes it. Raises NoReportError."""
     try:
         report = msgspec.json.decode(document, type=Report)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        for one in report.findings:
+            # The types hold any text, the contract only these.
+            Severity(one.severity), Confidence(one.confidence), Classification(one.classification)
+    except (msgspec.MsgspecError, ValueError) as error:
         raise NoReportError from error
     if report.schema != VERSION:
         raise NoReportError
