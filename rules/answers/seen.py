@@ -16,8 +16,8 @@ from rules.meaning.vocabulary import OTHER_METERS, words
 from rules.project import Project
 from rules.report import Evidence, Reported
 from rules.rule import Confidence
-from rules.trace import MeteredAction, graph_of
-from rules.tracing.actions import HOPS, metered
+from rules.trace import MeteredAction, graph_of, metered_actions
+from rules.tracing.actions import HOPS
 from rules.tracing.graph import Graph, Node, upwards
 from rules.tracing.sights import Kind as Seeing
 from rules.tracing.sights import Sight
@@ -118,7 +118,7 @@ class Seen:
     def actions(self) -> tuple[MeteredAction, ...]:
         """The metered actions of the analysed files; those of other files are another report's matter."""
         here = {code.facts.path for code in self.codes}
-        return tuple(one for one in metered(self.graph) if one.path in here and one.sure != "possible")
+        return tuple(one for one in metered_actions(self.codes, self.project) if one.path in here and one.sure != "possible")
 
     @cached_property
     def reports(self) -> tuple[Sent, ...]:

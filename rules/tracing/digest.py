@@ -11,6 +11,7 @@ from rules.facts import (
     Call,
     Class,
     Expression,
+    Function,
     Literal,
     Member,
     Name,
@@ -104,12 +105,30 @@ def emitted(code: Code, sight: Make) -> Iterator[Sight]:
         call = emission.call
         if emission.record is None or emission.provider is None:
             continue
-        names = dict.fromkeys(event_names(code, emission)) or {"": None}
-        for name in names:
-            title = (emission.record.title,)
+        title = (emission.record.title,)
+        names = dict.fromkeys(event_names(code, emission))
+        sent = tuple(sent_through(code, emission)) if not names else ()
+        for call_of_sender, name in sent:
+            text = f"`{shown(call_of_sender)}`"
+            yield sight(
+                Kind.EMIT, name, emission.provider.name, call_of_sender.span, call_of_sender.scope, text, "certain", title
+            )
+        for name in names or ({} if sent else {"": None}):
             yield sight(Kind.EMIT, name, emission.provider.name, call.span, call.scope, f"`{shown(call)}`", "certain", title)
     for meter in code.meters:
         yield Sight(Kind.DEFINE, meter.event, meter.provider, meter.path, meter.line, -1, "the meter")
+
+
+def sent_through(code: Code, emission: Emission) -> Iterator[tuple[Call, str]]:
+    """The calls of the file's own function that sends, where they name the event that it is handed."""
+    assert emission.record is not None
+    function = emission.function
+    name = function.head.name if function is not None and isinstance(function.head, Function) else ""
+    for call in code.facts.calls if name else ():
+        if call.method == name:
+            value = given(code.values, call).first(tuple(map(fold, emission.record.event_name)))
+            for text in named(code, value, call) if value is not None else ():
+                yield call, text
 
 
 def event_names(code: Code, emission: Emission) -> Iterator[str]:

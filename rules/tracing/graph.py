@@ -66,6 +66,10 @@ class Graph:
     def routine(self, node: Node) -> Routine | None:
         return self.digests[node[0]].routines[node[1]] if node[1] >= 0 else None
 
+    def context(self, node: Node) -> str:
+        routine = self.routine(node)
+        return routine.context if routine is not None else ""
+
     def at(self, path: str, line: int) -> Node | None:
         """The innermost routine around a line of a file."""
         position = self.positions.get(path)

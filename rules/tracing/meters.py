@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from rules.facts import fold
 from rules.meaning.contexts import Context
 from rules.meaning.naming import HOLE
 from rules.meaning.vocabulary import names_counter, names_left, names_used
 from rules.schema.tables import key
-from rules.tracing.actions import entries, title
+from rules.tracing.actions import entries, made, surest
 from rules.tracing.graph import Graph, Node, Reached, books, downwards, is_usage_table, upwards
 from rules.tracing.sights import Kind, Sight, Sure, least
 from rules.tracing.trails import Trail
@@ -142,14 +143,21 @@ def entered(graph: Graph, trail: Trail, seen: Seen) -> None:
         settles = trail.sort == "event" and bool(summed_before(graph, seen, sight.line, node))
         for entry, way in entries(graph, node):
             routine = graph.routine(entry)
-            if routine is not None and not settles and routine.context not in SETTLING:
-                trail.add("actions", routine.path, routine.line, way.sure, title(graph, entry))
+            request = routine is not None and routine.context == Context.REQUEST
+            if routine is not None and routine.context not in SETTLING and (request or not settles):
+                set_off(graph, trail, entry, way, sight)
                 trail.way.update(link.caller for link in way.links)
                 transported(graph, trail, way)
                 if trail.sort != "event" and (entry in inside or not named(graph, node)):
                     trail.add("emitted", sight.path, sight.line, sight.sure, sight.text)
     if trail.sort != "event":
         handed_over(graph, trail, inside)
+
+
+def set_off(graph: Graph, trail: Trail, entry: Node, way: Reached, sight: Sight) -> None:
+    action = made(graph, entry, way, sight)
+    trail.add("actions", action.path, action.line, way.sure, action.title)
+    trail.entries[entry] = surest(action, trail.entries.get(entry))
 
 
 def recorders(graph: Graph, trail: Trail) -> set[Node]:
@@ -208,15 +216,16 @@ def stored(graph: Graph, trail: Trail, seen: Seen) -> None:
             if key(sight.owner) == table and node[1] >= 0:
                 trail.add("stored", sight.path, sight.line, "likely", sight.text)
                 for entry, way in entries(graph, node):
-                    routine = graph.routine(entry)
-                    if routine is not None:
-                        trail.add("actions", routine.path, routine.line, least("likely", way.sure), title(graph, entry))
-                        transported(graph, trail, way)
+                    set_off(graph, trail, entry, replace(way, sure=least("likely", way.sure)), sight)
+                    transported(graph, trail, way)
 
 
 def counted_rows(graph: Graph, trail: Trail, seen: Seen) -> Iterator[str]:
     """The tables that are summed for an event before it is sent, in its function or in the one that calls it."""
     for sent, node in trail.sinks:
+        if any(graph.context(entry) == Context.REQUEST for entry, _ in entries(graph, node)):
+            # A handler that sums and then sends has looked at a limit.
+            continue
         for sight in summed_before(graph, seen, sent.line, node):
             trail.add("aggregated", sight.path, sight.line, "likely", sight.text)
             yield key(sight.owner)
