@@ -8,6 +8,7 @@ from rules import providers
 from rules.code import Code
 from rules.facts import (
     Assign,
+    Binary,
     Call,
     Class,
     Expression,
@@ -278,9 +279,11 @@ def limited(code: Code, sight: Make) -> Iterator[Sight]:
     for limit in code.limits:
         used = "" if isinstance(limit.used, Name) else last_name(limit.used)
         via = tuple(dict.fromkeys(sources(code, limit.used, limit.scope, limit.span.start)))
-        sure: Sure = "certain" if limit.refuses or not any(test is limit.test for test in code.facts.tests) else "possible"
+        # `quota > 100 * cost` decides about trust, not about room.
+        scaled = isinstance(limit.limit, Binary) and limit.limit.operator == "*" and not limit.refuses
+        sure: Sure = "possible" if scaled else "certain"
         yield sight(Kind.LIMIT, used, "", limit.span, limit.scope, f"`{code.facts.text(limit.span)[:80]}`", sure, via)
-    for call in gates.asked(code):
+    for call in (gate.call for gate in gates.gates(code)):
         if GIVES & set(words(call.method)):
             continue
         yield sight(Kind.LIMIT, "", "", call.span, call.scope, f"`{shown(call)}`", "likely", (f"{call.method}()",))

@@ -52,6 +52,8 @@ class Link:
     callee: Node
     line: int
     sure: Sure
+    back: bool = False
+    """The call gives back what was taken."""
     over: Sight | None = None
     """The queue it goes through, where it does: the producing sight."""
 
@@ -128,7 +130,7 @@ class Graph:
                     for node, sure in self.targets(position, routine, call):
                         if node not in seen and node != (position, number):
                             seen.add(node)
-                            yield Link((position, number), node, call.line, sure)
+                            yield Link((position, number), node, call.line, sure, call.back)
 
     def nested(self) -> Iterator[Link]:
         """A function inside another runs on its behalf, unless a framework calls it."""
@@ -155,7 +157,7 @@ class Graph:
                     for node in self.taking(there, taker):
                         if node != (position, sight.routine):
                             yield Link((position, sight.routine), node, sight.line,
-                                       "certain" if len(found) == 1 else "likely", sight)  # fmt: skip
+                                       "certain" if len(found) == 1 else "likely", over=sight)  # fmt: skip
 
     def taking(self, position: int, taker: Sight) -> Iterator[Node]:
         """The routine that works on what is taken: the one that takes, or the one that it hands as handler."""

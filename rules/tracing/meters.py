@@ -183,7 +183,7 @@ def handed_over(graph: Graph, trail: Trail, inside: set[Node]) -> None:
     """Where code that is on the way from an action calls a recorder."""
     for node in inside:
         for link in graph.callers.get(node, ()):
-            if link.caller in inside or link.over is not None or link.sure == "possible" or not named(graph, node):
+            if link.caller in inside or link.over is not None or link.back or link.sure == "possible" or not named(graph, node):
                 continue
             if any(True for _ in entries(graph, link.caller)):
                 callee = graph.routine(link.callee)
@@ -398,7 +398,9 @@ def fed(found: list[Trail], seen: Seen) -> None:
             event = sent.get(place)
             if event is None:
                 continue
-            for stage in ("actions", "transported", "stored", "aggregated", "limited"):
+            # What sums a counter is shown to somebody; the event is made of what was counted.
+            summed = () if source.sort == "counter" else ("aggregated",)
+            for stage in ("actions", "transported", "stored", "limited", *summed):
                 for step in source.places(stage):
                     event.add(stage, step.path, step.line, least(step.sure, "likely"), step.text)
 

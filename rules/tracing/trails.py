@@ -8,7 +8,7 @@ from rules.tracing.sights import SURE, MeteredAction, Sight, Sure
 
 Sort = Literal["event", "counter", "table"]
 STAGES = ("actions", "emitted", "transported", "stored", "aggregated", "limited", "charged")
-PLACES = 6
+PLACES = 12
 """Of one stage in a report; the surest ones."""
 
 
