@@ -15,6 +15,9 @@ NEIGHBOURS = 12
 
 JS_IMPORT = re.compile(r"""(?:from|import|require\()\s*\(?["']([./@~#][^"']+)["']""")
 PY_IMPORT = re.compile(r"^\s*(?:from\s+([.\w]+)\s+import\s+([\w ,()]*)|import\s+([.\w]+))", re.M)
+RB_CONSTANT = re.compile(r"\b[A-Z]\w+(?:::[A-Z]\w+)*")
+RB_ROOT = re.compile(r"^(?:.*/)?(?:app/[^/]+|lib)/")
+SNAKE = re.compile(r"([a-z0-9])([A-Z])")
 JS_ENDINGS = (".ts", ".tsx", ".js", ".jsx", ".mjs", "/index.ts", "/index.tsx", "/index.js")
 ALIASES = ("@/", "~/", "#/")
 ROOTS = ("", "src/", "app/", "apps/web/", "server/src/", "lib/")
@@ -56,6 +59,8 @@ def imported(there: frozenset[str], changed: Mapping[str, str]) -> Iterator[str]
             yield from python(there, path, text)
         elif path.endswith(".go"):
             yield from neighbours(there, path)
+        elif path.endswith(".rb"):
+            yield from autoloaded(there, path, text)
 
 
 def javascript(there: frozenset[str], path: str, text: str) -> Iterator[str]:
@@ -105,6 +110,18 @@ def python(there: frozenset[str], path: str, text: str) -> Iterator[str]:
             for one in (f"{base}.py", *(f"{base}/{member}.py" for member in inner if member), f"{base}/__init__.py"):
                 if one in there:
                     yield one
+
+
+def autoloaded(there: frozenset[str], path: str, text: str) -> Iterator[str]:
+    """Rails finds `Wallets::IncreaseService` in `app/*/wallets/increase_service.rb`, also from inside that module."""
+    by_name = {RB_ROOT.sub("", one.removesuffix(".rb")): one for one in there if one.endswith(".rb")}
+    around = RB_ROOT.sub("", path.removesuffix(".rb")).split("/")[:-1]
+    for name in dict.fromkeys(RB_CONSTANT.findall(text)):
+        tail = SNAKE.sub(r"\1_\2", name).replace("::", "/").lower()
+        for depth in range(len(around), -1, -1):
+            if found := by_name.get("/".join([*around[:depth], tail])):
+                yield found
+                break
 
 
 def neighbours(there: frozenset[str], path: str) -> Iterator[str]:

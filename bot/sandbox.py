@@ -14,7 +14,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from multiprocessing import forkserver
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from pebble import ProcessFuture, ProcessPool
 
@@ -27,6 +27,7 @@ from rules.languages import front_end
 from rules.options import Options
 from rules.report import Report
 
+T = TypeVar("T")
 Examine = Callable[[Change, Options, str, OnFile | None], Report]
 
 HARMLESS = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "TMPDIR", "VIRTUAL_ENV")
@@ -128,6 +129,16 @@ class Sandbox:
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
 
+    def call(self, function: Callable[..., T], *values: object, seconds: float) -> T:
+        """What a function of ours makes of values that nobody vouches for. Raises RunError if it fails or takes too long."""
+        task = self._pool.schedule(called, args=(function, values, seconds), timeout=seconds)
+        result: T = outcome(task)
+        return result
+
+    def warm(self, function: Callable[..., object], *values: object) -> None:
+        """Starts a worker and what it imports for this, without waiting for it."""
+        self._pool.schedule(called, args=(function, values, self._limits.file_seconds))
+
     async def examine_soon(self, change: Change, options: Options, version: str, watch: Watch | None = None) -> Report:
         """`examine_safely` for a caller that has other things to do meanwhile."""
         return await asyncio.to_thread(self.examine_safely, change, options, version, watch)
@@ -170,7 +181,8 @@ class Sandbox:
                 except BaseException:
                     task.cancel()  # type: ignore[no-untyped-call]
                     raise
-        return outcome(task)
+        report: Report = outcome(task)
+        return report
 
     def _sift(
         self, change: Change, options: Options, version: str, watch: Watch | None
@@ -196,7 +208,7 @@ class Sandbox:
         return good, [NotAnalyzed(path, reason) for path, reason in bad.items()]
 
 
-def outcome(task: "ProcessFuture[Report]") -> Report:
+def outcome(task: "ProcessFuture[Any]") -> Any:
     """Waits for the end of a run. Raises RunError, StoppedError."""
     # Asked for, not caught: whatever the engine raises on hostile code costs the file and not the review.
     try:
@@ -204,8 +216,7 @@ def outcome(task: "ProcessFuture[Report]") -> Report:
     except CancelledError as stopped:
         raise StoppedError from stopped
     if error is None:
-        report: Report = task.result()
-        return report
+        return task.result()
     slow = isinstance(error, TookTooLongError) or getattr(error, "exitcode", None) == -signal.SIGXCPU
     if slow:
         raise RunError(TOO_SLOW) from error
@@ -265,9 +276,8 @@ def lower(kind: int, wanted: int) -> None:
 def limited(
     examine: Examine, change: Change, options: Options, version: str, seconds: float, told: str | None = None
 ) -> Report:
-    """One run, inside the worker. The processor's limit counts from the worker's start and so moves with each run."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    lower(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + seconds) + 2)
+    """One run, inside the worker."""
+    allow(seconds)
     try:
         with telling(told) if told is not None else nullcontext() as tell:
             return examine(change, options, version, tell)
@@ -275,3 +285,14 @@ def limited(
         pass
     # Raised anew, without the frames that hold the memory: telling what happened takes some, too.
     raise MemoryError
+
+
+def called(function: Callable[..., T], values: tuple[object, ...], seconds: float) -> T:
+    allow(seconds)
+    return function(*values)
+
+
+def allow(seconds: float) -> None:
+    """The processor's limit counts from the worker's start and so moves with each run."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    lower(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + seconds) + 2)

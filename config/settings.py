@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from config.addresses import address_problem
+from config.page import PageSettings, read_page
 from config.stored_app import FILE, StoredApp, StoredAppError, is_stored, prove_writable, read_stored
 
 APP_ID = "METERAUDIT_GITHUB_APP_ID"
@@ -50,6 +51,7 @@ class Settings:
     public_url: str | None
     status_token: bytes | None = field(default=None, repr=False)
     """None: there is no status page."""
+    page: PageSettings = PageSettings()
 
 
 class SettingsError(Exception):
@@ -75,6 +77,15 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         github_private_keys=_private_keys(environ, stored, problems),
         webhook_secrets=_webhook_secrets(environ, stored, problems),
     )
+    if problems:
+        raise SettingsError(tuple(problems))
+    return settings
+
+
+def read_page_settings(environ: Mapping[str, str]) -> Settings:
+    """The settings of a server that shows the pages only: nothing of an App is read. Raises SettingsError."""
+    problems: list[str] = []
+    settings = _without_app(environ, None, problems)
     if problems:
         raise SettingsError(tuple(problems))
     return settings
@@ -110,6 +121,7 @@ def _without_app(environ: Mapping[str, str], stored: StoredApp | None, problems:
         port=_port(environ, problems),
         public_url=_web_address(environ, PUBLIC_URL, problems) or (stored.public_url if stored else None),
         status_token=_status_token(environ, problems),
+        page=read_page(environ, problems),
     )
 
 

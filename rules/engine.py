@@ -19,6 +19,7 @@ from rules.scope import touched
 from rules.score import score
 from rules.sections import checks, sections, seen_of, summary
 from rules.siblings import with_siblings
+from rules.together import together
 from rules.trace import meters_of
 from rules.verdict import gate, gravity, with_shown
 
@@ -120,7 +121,8 @@ def examine_file(
     marks = ignores(file.head or "")
     kept, silenced = parted(head.said, marks)
     texts = (Lines(file.head or ""), Lines(file.base or ""))
-    findings = tuple(reported(said, file, texts, state(said, before, change), options) for said in kept)
+    every = [reported(said, file, texts, state(said, before, change), options) for said in kept]
+    findings = together(kept, every, head.code)
     after = {said.fingerprint for said in head.said}
     lines_touched = None if change.mode == "audit" else file.added
     return FileResult(

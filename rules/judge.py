@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from rules.code import Code, Elsewhere, Nothing, OwnNames
@@ -10,8 +10,10 @@ from rules.facts import Span
 from rules.fingerprints import fingerprints
 from rules.languages import UNREAD, front_end
 from rules.languages.lowering import TooComplexError
+from rules.meaning.samples import bills_nobody
 from rules.meaning.vocabulary import BILLING_EVIDENCE, WEAK_EVIDENCE
-from rules.rule import Finding, Rule
+from rules.rule import Confidence, Finding, Rule
+from rules.wording import as_written
 
 SIZE = 512 * 1024
 LINE = 20 * 1024
@@ -80,12 +82,15 @@ def judge(
         return Judged(None, reason=str(error))
     said: list[Said] = []
     failed: list[str] = []
+    harmless = bills_nobody(code.facts)
     for rule in rules:
         try:
-            findings = list(rule.check(code))
+            findings = [as_written(code, one) for one in rule.check(code)]
         except Exception:  # noqa: BLE001  one rule that fails on one file costs just that, and the report names it
             failed.append(rule.about.id)
             continue
+        if harmless:
+            findings = [replace(finding, confidence=Confidence.POSSIBLE) for finding in findings]
         prints = fingerprints(code, rule.about.id, identity, findings)
         said.extend(Said(rule, *pair) for pair in zip(findings, prints, strict=True))
     return Judged(code, tuple(one_per_cause(said)), failed=tuple(failed))

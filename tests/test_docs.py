@@ -21,7 +21,7 @@ from bot import cli, rule_pages
 from bot.checks import NAME
 from bot.deliveries import EVENTS
 from bot.web.app import create_app
-from config import settings
+from config import page, settings
 from config.configuration import Configuration
 from config.repository import read_configuration
 from rules.catalog import rules
@@ -98,7 +98,8 @@ def keys(model: type[BaseModel] = Configuration, before: str = "") -> Iterator[t
 
 
 def variables() -> set[str]:
-    return {value for value in vars(settings).values() if isinstance(value, str) and value.startswith("METERAUDIT_")}
+    told = [*vars(settings).values(), *vars(page).values()]
+    return {value for value in told if isinstance(value, str) and value.startswith("METERAUDIT_")}
 
 
 def test_every_command_line_in_the_readme_exists_with_its_options() -> None:
@@ -145,8 +146,8 @@ def test_the_variables_in_the_readme_are_those_of_the_settings() -> None:
 
 
 def test_the_defaults_of_variables_in_the_readme_are_those_of_the_settings() -> None:
-    source = (ROOT / "config" / "settings.py").read_text(encoding="utf-8")
-    for name, default, _ in (row for row in rows(section("Install the App")) if row[0].startswith("`METERAUDIT_")):
+    source = "".join((ROOT / "config" / name).read_text(encoding="utf-8") for name in ("settings.py", "page.py"))
+    for name, default, _ in (row for row in rows(README) if row[0].startswith("`METERAUDIT_")):
         literal = re.fullmatch(r"`([^`]+)`", default)
         assert literal is None or re.search(rf'"{re.escape(literal[1])}"|return {re.escape(literal[1])}\b', source), name
 
@@ -229,9 +230,9 @@ def test_the_addresses_in_the_readme_are_those_of_the_server() -> None:
     app = create_app(settings=None, database=None)  # type: ignore[arg-type]
     served = {f"/{route.path.split('/')[1]}" for route in app.routes if hasattr(route, "path")} - {"/", "/static"}
 
-    assert served == {
-        text.removeprefix("https://your-host") for text in code() if re.fullmatch(r"(https://your-host)?/\w+", text)
-    }
+    told = (re.fullmatch(r"(?:https://your-host(?=(?:/[\w.]+)+$))?(/\w+)(?:/[\w.]+)*", text) for text in code())
+
+    assert served == {found[1] for found in told if found}
 
 
 def test_the_check_has_the_name_that_the_readme_tells_to_pin() -> None:
@@ -240,16 +241,28 @@ def test_the_check_has_the_name_that_the_readme_tells_to_pin() -> None:
 
 def test_the_languages_in_the_readme_are_those_that_are_read_and_those_that_are_not() -> None:
     read, unread = re.search(r"Read are (.*?)\. Files in (.*?) that may", " ".join(section("Limits").split())).groups()  # type: ignore[union-attr]
-    endings = {"Python": ".py", "TypeScript": ".ts", "JavaScript": ".js", "Go": ".go", "SQL": ".sql"}
 
-    assert set(endings) == set(re.findall(r"\b(?!JSX)[A-Z]\w+", read))
-    assert {language(suffix) for suffix in _by_suffix()} == set(endings)
+    assert {language(suffix) for suffix in _by_suffix()} == set(re.findall(r"\b(?!JSX)[A-Z][\w#]*", read))
     assert set(UNREAD.values()) == set(re.split(r", | and ", unread))
 
 
+LANGUAGES = {
+    "C#": "cs",
+    "Go": "go",
+    "Java": "java",
+    "JavaScript": "js jsx mjs cjs",
+    "Kotlin": "kt kts",
+    "PHP": "php",
+    "Python": "py pyi",
+    "Ruby": "rb rake",
+    "Rust": "rs",
+    "SQL": "sql",
+    "TypeScript": "ts tsx mts cts",
+}
+
+
 def language(suffix: str) -> str:
-    names = {"py": "Python", "ts": "TypeScript", "js": "JavaScript", "go": "Go", "sql": "SQL"}
-    return next((name for part, name in names.items() if part in suffix), suffix)
+    return next(name for name, endings in LANGUAGES.items() if suffix.removeprefix(".") in endings.split())
 
 
 def test_the_commands_for_comments_are_those_that_help_answers() -> None:

@@ -6,7 +6,7 @@ from bot.report.edits import diff_block
 from bot.report.masking import masked
 from bot.report.meters import mermaid
 from bot.report.quoting import code_span, fenced, language_of, place, prose, table_row
-from bot.report.verdict import HOW_SCORED, LEGEND, SECTIONS, due, headline, number
+from bot.report.verdict import HOW_SCORED, LEGEND, SECTIONS, SUMS_UP, due, headline, number
 from rules.report import Answer, Evidence, MeterStep, Report, Reported, Section
 
 _NOT_VISIBLE = "not visible in this code"
@@ -73,7 +73,7 @@ def _facts(report: Report) -> Iterable[str]:
         counts = ""
         if check.metered_actions is not None and check.recorded is not None:
             counts = f" ({check.recorded} of {number(check.metered_actions, 'metered action')} recorded)"
-        yield f"{code_span(check.id)}: **{check.result}**{counts}. {prose(check.detail, 500)}"
+        yield f"{code_span(check.id)} ({SUMS_UP}): **{check.result}**{counts}. {prose(check.detail, 500)}"
 
 
 def _legend() -> list[str]:

@@ -194,7 +194,9 @@ def catch_clause(low: Lowering, node: Node, scope: Scope, tried: Scope) -> None:
     caught = next((child for child in said(low, node) if child.type == "catch_declaration"), None)
     kind = type_name(low, caught.child_by_field_name("type")) if caught is not None else ""
     name = caught.child_by_field_name("name") if caught is not None else None
-    head = Handler((kind,) if kind else (), low.text(name) if name is not None else "", tried)
+    condition = next((child for child in said(low, node) if child.type == "catch_filter_clause"), None)
+    catches = tuple(one for one in (kind, low.text(condition) if condition is not None else "") if one)
+    head = Handler(catches, low.text(name) if name is not None else "", tried)
     inner = low.scope(Kind.HANDLER, node, scope, head)
     for child in said(low, node):
         if child.type == "catch_filter_clause":

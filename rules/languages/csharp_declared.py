@@ -1,5 +1,7 @@
 """What a C# file declares: usings, types, members, functions and their parameters."""
 
+import re
+
 from tree_sitter import Node
 
 from rules.facts import (
@@ -35,6 +37,8 @@ from rules.languages.csharp_syntax import (
     type_text,
 )
 from rules.languages.lowering import ARGUMENT, DISCARDED, PLAIN, RETURNED, How, Lowering, bound, field, span
+
+TRIGGER = re.compile(r"\[\w*Trigger(?:Attribute)?\(\s*\"([^\"]*)\"")
 
 
 def using_directive(low: Lowering, node: Node, scope: Scope) -> None:
@@ -144,6 +148,15 @@ def parameter(low: Lowering, node: Node, scope: Scope) -> Parameter:
     return Parameter(span(node), text, " ".join([*said_of, type_text(low, kind)]).strip(), value)
 
 
+def trigger(low: Lowering, node: Node) -> str:
+    """What sets an Azure function off: the queue's name or the cron line that its first parameter's attribute gives."""
+    for one in said(low, parameter_list(node)):
+        found = TRIGGER.search(low.text(one)) if one.type == "parameter" else None
+        if found:
+            return found[1]
+    return ""
+
+
 def modifiers(low: Lowering, node: Node) -> set[str]:
     return {low.text(child) for child in node.named_children if child.type == "modifier"}
 
@@ -164,6 +177,7 @@ def method(low: Lowering, node: Node, scope: Scope) -> None:
         asynchronous="async" in said_of,
         exported="public" in said_of,
         returns=type_text(low, returns),
+        registered_as=trigger(low, node),
         method=node.type != "local_function_statement",
     )
     inner = low.scope(Kind.FUNCTION, node, scope, head)
@@ -240,7 +254,10 @@ def accessor(low: Lowering, node: Node, name: str, kind: str, scope: Scope) -> N
 
 
 def field_declaration(low: Lowering, node: Node, scope: Scope) -> None:
+    """A static field is there once for the whole process, as a variable of a module is."""
     marks(low, node, scope)
+    if "static" in modifiers(low, node):
+        scope = low.root
     for child in said(low, node):
         if child.type == "variable_declaration":
             variables(low, child, scope)

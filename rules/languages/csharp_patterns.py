@@ -8,16 +8,14 @@ from rules.facts import (
     Compare,
     Conditional,
     Expression,
-    Function,
     Kind,
-    Lambda,
     Literal,
     Logical,
+    Loop,
     Member,
     Name,
-    Parameter,
-    Return,
     Scope,
+    Sequence,
     Test,
     Unary,
     Unknown,
@@ -31,7 +29,7 @@ from rules.languages.csharp_syntax import (
     said,
     type_as_value,
 )
-from rules.languages.lowering import CHAINED, RETURNED, TESTED, How, Lowering, span
+from rules.languages.lowering import ARGUMENT, CHAINED, TESTED, How, Lowering, span
 
 Rest = list[tuple[str, Node | None]]
 LOGIC = {"&&": "and", "||": "or"}
@@ -167,34 +165,22 @@ def switched(low: Lowering, arm: Node, subject: Expression, scope: Scope, how: H
 
 
 def query(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
-    """`from u in db.Usages where u.A == 1 select u` reads `db.Usages.Where(u => …).Select(u => …)`."""
-    clauses = said(low, node)
-    made: Expression = Unknown(span(node), ())
-    name = ""
-    for place, clause in enumerate(clauses):
-        inside = said(low, clause)
-        if place == 0:
-            label = clause.child_by_field_name("name")
-            name = low.text(label) if label is not None else ""
-            made = expression(low, inside[-1] if inside else None, scope, CHAINED)
-        elif clause.type in STEPS:
-            last = place == len(clauses) - 1
-            callee = Member(span(clause), made, STEPS[clause.type])
-            made = made_call(low, clause, callee, steps(low, inside, name, scope), scope, how if last else CHAINED)
-        elif clause.type == "identifier":
-            name = low.text(clause)
+    """`from u in db.Usages where u.A == 1 select u` reads `db.Usages.Where(u.A == 1).Select([u])`."""
+    first, *clauses = said(low, node) or [node]
+    label, inside = first.child_by_field_name("name"), said(low, first)
+    made = expression(low, inside[-1] if inside else None, scope, CHAINED)
+    targets = (Name(span(label), low.text(label)),) if label is not None else ()
+    inner = low.scope(Kind.LOOP, node, scope, Loop(targets, made))
+    for clause in clauses:
+        if clause.type not in STEPS:
+            continue
+        callee = Member(span(clause), made, STEPS[clause.type])
+        given = [expression(low, one, inner, ARGUMENT) for one in said(low, clause)]
+        if clause.type == "select_clause":
+            given = [Sequence(one.span, (one,), each=True) for one in given]
+        arguments = tuple(Argument(one.span, None, one) for one in given)
+        made = made_call(low, clause, callee, arguments, scope, how if clause is clauses[-1] else CHAINED)
     return made
-
-
-def steps(low: Lowering, inside: list[Node], name: str, scope: Scope) -> tuple[Argument, ...]:
-    """Each part of a clause as the function of one row that it is."""
-    made: list[Argument] = []
-    for node in inside:
-        head = Function("", (Parameter(span(node), name),))
-        inner = low.scope(Kind.FUNCTION, node, scope, head)
-        low.returns.append(Return(span(node), expression(low, node, inner, RETURNED), inner))
-        made.append(Argument(span(node), None, Lambda(span(node), inner)))
-    return tuple(made)
 
 
 PATTERNS: dict[str, Express] = {

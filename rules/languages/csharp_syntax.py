@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from tree_sitter import Node
 
-from rules.facts import Argument, Call, Expression, Member, Name, Scope, Span, Unknown, dotted, fold
+from rules.facts import Argument, Call, Expression, Kind, Loop, Member, Name, Scope, Sequence, Span, Unknown, dotted, fold
 from rules.languages.lowering import ARGUMENT, PLAIN, How, Lowering, children, first_string, span
 
 State = Callable[[Lowering, Node, Scope], None]
@@ -20,6 +20,13 @@ ASYNC = re.compile(r"(?<=[a-z0-9])Async(?=$|[.(])")
 AGENT = re.compile(r"I?([A-Z]\w*Service)$|I?([A-Z]\w*(?:Client|Api))$")
 """Types that say more than the variables they are held in: `MeterEventService service`, `StripeClient client`."""
 FUNCTIONS = frozenset({"lambda_expression", "anonymous_method_expression"})
+QUERIES = frozenset(
+    "where any all count longcount first firstordefault single singleordefault last lastordefault find findall exists "
+    "removeall sum max min average select selectmany orderby orderbydescending thenby thenbydescending groupby "
+    "include theninclude takewhile skipwhile distinctby maxby minby todictionary executeupdate setproperty updateone updatemany"
+    " deleteone deletemany replaceone findoneandupdate countdocuments eq ne gt gte lt lte inc set".split()
+)
+"""LINQ and its kind: what they are handed is a condition on a row, a column of it, or what is made of it."""
 TYPE_NAME = re.compile(r"[\w.]+")
 MISSING = Unknown(Span(1, 1, 0, 0), ())
 """Stands where a broken file lacks what the grammar promises."""
@@ -147,6 +154,31 @@ def made_call(
     return made
 
 
+def asks_rows(low: Lowering, node: Node, callee: Expression) -> Node | None:
+    """The body of `row => row.At < end` where it is handed to a query, which reads it as an expression and not as code."""
+    body = node.child_by_field_name("body")
+    if node.type != "lambda_expression" or not isinstance(callee, Member) or fold(bare(callee.name)) not in QUERIES:
+        return None
+    runs = any(child.type == "modifier" for child in node.children) or body is None or body.type == "block"
+    return None if runs else body
+
+
+def of_rows(low: Lowering, node: Node, body: Node, callee: Expression, scope: Scope) -> Expression:
+    """As a comprehension: the expression in a loop over the rows. What `Select` makes is a list of it."""
+    assert isinstance(callee, Member)
+    listing = node.child_by_field_name("parameters")
+    names = [child for child in walk_down(listing) if child.type in ("identifier", "implicit_parameter")] if listing else []
+    targets = tuple(Name(span(one), low.text(one)) for one in names)
+    inner = low.scope(Kind.LOOP, node, scope, Loop(targets, callee.object))
+    value = expression(low, body, inner, ARGUMENT)
+    return Sequence(value.span, (value,), each=True) if fold(callee.name) in ("select", "selectmany") else value
+
+
+def walk_down(node: Node) -> list[Node]:
+    """The names of a parameter list without types, or the only parameter."""
+    return [node] if not node.named_children else [child.child_by_field_name("name") or child for child in node.named_children]
+
+
 def listed(low: Lowering, listing: Node | None, scope: Scope, callee: Expression) -> tuple[Argument, ...]:
     made: list[Argument] = []
     for child in said(low, listing):
@@ -154,6 +186,11 @@ def listed(low: Lowering, listing: Node | None, scope: Scope, callee: Expression
         inside = [one for one in said(low, child) if one != label] if child.type == "argument" else [child]
         given = inside[-1] if inside else None
         how = ARGUMENT
+        if given is not None and (row := asks_rows(low, given, callee)) is not None:
+            made.append(
+                Argument(span(child), low.text(label) if label is not None else None, of_rows(low, given, row, callee, scope))
+            )
+            continue
         if given is not None and given.type in FUNCTIONS:
             how = ARGUMENT._replace(passed_to=name_of(low, callee), registered_as=first_string(tuple(made)))
         value = expression(low, given, scope, how)

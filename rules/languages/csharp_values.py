@@ -182,7 +182,11 @@ def take_out(low: Lowering, listing: Node | None, arguments: tuple[Argument, ...
 
 
 def declaration(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
-    """`out var used`, `var (a, b)` on the left of an assignment."""
+    """`out var used`, `var (a, b)` on the left of an assignment. The grammar takes `f(a * b)` for a pointer `a* b`."""
+    kind = node.child_by_field_name("type")
+    if kind is not None and kind.type == "pointer_type":
+        left = type_as_value(low, only(low, kind) or kind)
+        return Binary(span(node), "*", left, part(low, node, "name", scope))
     return part(low, node, "name", scope)
 
 

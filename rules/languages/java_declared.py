@@ -17,6 +17,7 @@ from rules.facts import (
     Parameter,
     Scope,
     Sequence,
+    Span,
     Unknown,
 )
 from rules.languages.java_syntax import State, block, expression, inside, statement
@@ -152,7 +153,8 @@ def variable(low: Lowering, node: Node, declarator: Node, scope: Scope, empty: s
     if (scope, target.text) not in low.declared or scope.kind is not Kind.CLASS:
         declare(low, target.text, scope, kind)
     operator = "=" if value is not None else empty
-    place = span(node) if node.named_child_count < 4 else span(declarator)
+    first, last = span(field(node, "type")), span(declarator)
+    place = Span(first.line, last.end_line, first.start, last.end)
     low.assigns.append(Assign(place, (target,), value, operator, scope, declares=True, type="" if kind == "var" else kind))
 
 

@@ -32,7 +32,7 @@ from rules.facts import (
 from rules.languages.java_declared import anonymous, parameters
 from rules.languages.java_syntax import STATEMENTS, Express, block, expression, inside, only, part, plain_string, unknown
 from rules.languages.jvm_builders import STARTS, Link, built
-from rules.languages.jvm_calls import FAILS, collection, comparison, detaches, idiom, receiver_how
+from rules.languages.jvm_calls import FAILS, collection, comparison, compounded, detaches, idiom, receiver_how
 from rules.languages.jvm_names import declare, name_of, simple
 from rules.languages.lowering import (
     ARGUMENT,
@@ -137,14 +137,19 @@ def arguments(low: Lowering, listing: Node | None, callee: Expression, scope: Sc
         inner, into = ARGUMENT, scope
         if child.type in HOLDERS:
             inner = ARGUMENT._replace(passed_to=low.name(callee), registered_as=first_string(tuple(made)))
-            into = rejection(low, callee, child, scope)
+            into = rejection(low, callee, len(made), child, scope)
         made.append(Argument(span(child), None, expression(low, child, into, inner)))
     return tuple(made)
 
 
-def rejection(low: Lowering, callee: Expression, function: Node, scope: Scope) -> Scope:
-    """A handler for `.exceptionally(e -> …)`, `.onErrorResume(e -> …)` and their kind: it takes what failed before."""
-    if not isinstance(callee, Member) or callee.name not in FAILS or function.type != "lambda_expression":
+def rejection(low: Lowering, callee: Expression, place: int, function: Node, scope: Scope) -> Scope:
+    """A handler for `.exceptionally(e -> …)`, `.onErrorResume(e -> …)` and their kind: it takes what failed before.
+
+    So does the second function of `.subscribe(done, failed)`.
+    """
+    if not isinstance(callee, Member) or function.type != "lambda_expression":
+        return scope
+    if (callee.name, place) != ("subscribe", 1) and callee.name not in FAILS:
         return scope
     found: list[Call] = []
     receiver: Expression | None = callee.object
@@ -221,6 +226,8 @@ def assignment(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     target = part(low, node, "left", scope)
     operator = field(node, "operator").type
     value = part(low, node, "right", scope, bound(PLAIN, (target,)) if operator == "=" else PLAIN)
+    if operator == "=":
+        operator, value = compounded(target, value)
     low.assign(node, (target,), value, operator, scope)
     return target
 

@@ -32,11 +32,12 @@ def built(place: Span, type_name: str, links: list[Link]) -> Object:
 
 
 def property_of(method: str) -> tuple[str, str]:
-    """`setEventName` sets `eventName`, `addLineItem` adds to `lineItem`; `quantity` is its own name."""
+    """`setEventName` sets `eventName`, `addLineItem` adds to `lineItems`; `quantity` is its own name."""
     for prefix in PREFIXES:
         rest = method[len(prefix) :]
         if method.startswith(prefix) and rest[:1].isupper():
-            return rest[0].lower() + rest[1:], prefix
+            name = rest[0].lower() + rest[1:]
+            return name + "s" if prefix == "add" and not name.endswith("s") else name, prefix
     return method, ""
 
 

@@ -26,7 +26,7 @@ from rules.facts import (
     dotted,
 )
 from rules.languages.jvm_names import LISTS, MAPS, does_work, last_word, type_of
-from rules.languages.lowering import CHAINED, How, Lowering, span
+from rules.languages.lowering import ARGUMENT, CHAINED, How, Lowering, span
 
 GETTER = re.compile(r"get([A-Z]\w*)")
 SETTER = re.compile(r"set([A-Z]\w*)")
@@ -40,23 +40,28 @@ ASKED = frozenset(
 )
 """Methods of the libraries that look like the reading of a property and are none."""
 VERBS = frozenset(
-    "find get set is has to as with of add remove save send flush poll take next close run start stop build create new from "
-    "read write fetch load parse count sum size length empty clear commit rollback begin end open lock unlock try wait notify "
-    "await block join peek pop push put offer drain reset init setup update delete insert select query list iterator stream "
-    "values keys entries entry now today current call invoke apply accept execute submit check validate verify require assert "
-    "compute calculate record report track emit publish consume increment decrement deduct reserve release refund charge bill "
-    "retry handle process on do can should must make copy clone hash trim strip lower upper plus minus negate abs last first "
-    "min max avg average any all none flat map filter collect distinct sorted limit skip reduce test supply exit die "
-    "random generate rotate expire extend sync async parallel sequential boxed builder toggle enable disable use subscribe "
-    "prepare compile bind unwrap lines chars bytes year month day hour minute second millis nanos instant toInstant "
-    "ordinal name intValue longValue doubleValue".split()
+    "find get set is has to as with of add remove save send flush poll take next close run start stop build create "
+    "new from read write fetch load parse count sum size length empty clear commit rollback begin end open lock "
+    "unlock try wait notify await block join peek pop push put offer drain reset init setup update delete insert "
+    "select query list iterator stream values keys entries entry now today current call invoke apply accept execute "
+    "submit check validate verify require assert compute calculate record report track emit publish consume "
+    "increment decrement deduct reserve release refund charge bill retry handle process on do can should must make "
+    "copy clone hash trim strip lower upper plus minus negate abs last first min max avg average any all none flat "
+    "map filter collect distinct sorted limit skip reduce test supply exit die random generate rotate expire extend "
+    "sync async parallel sequential boxed builder toggle enable disable use subscribe prepare compile bind unwrap "
+    "lines chars bytes year month day hour minute second millis nanos instant toInstant ordinal name at int long "
+    "double float big acquire obtain claim dequeue pull receive lookup search scan refresh reload resolve determine "
+    "estimate aggregate show render draw ensure ask answer log print persist store give return settle finish "
+    "complete cancel abort pause resume restart reconcile invoice renew before after".split()
 )
 """How the names of methods begin that do something; any other name is what the method gives: `event.customerId()`."""
 SAME = frozenset("stream parallelStream boxed sequential parallel orElseThrow asSequence".split())
 """Methods whose result stands for what they are called on."""
 WAITS = frozenset("join block await awaitSingle awaitFirst awaitSingleOrNull blockingGet indefinitely".split())
 """What waits for a result that comes later."""
-SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "remainder": "%"}
+CONVERTS = frozenset("toLong toInt toDouble toBigDecimal longValue intValue doubleValue longValueExact intValueExact".split())
+"""What gives the same number in another type: the receiver is read, as an argument of a conversion is elsewhere."""
+SIGNS = {"plus": "+", "minus": "-", "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "remainder": "%"}
 DETACHES = frozenset("runAsync supplyAsync execute submit launch async start startVirtualThread".split())
 POOL = frozenset("executor executors pool future completablefuture thread globalscope scope scheduler workers threads".split())
 FAILS = frozenset("exceptionally onErrorResume onErrorReturn onErrorContinue doOnError onErrorMap recover".split())
@@ -76,9 +81,9 @@ def receiver_how(method: str, arguments: int, receiver_calls: bool, how: How) ->
         return how._replace(start=Start.AWAITED)
     if method in WAITS and receiver_calls and arguments < 2:
         return how._replace(start=Start.AWAITED)
-    if method == "toList" and not arguments:
+    if method == "toList" and not arguments and receiver_calls:
         return how
-    return CHAINED
+    return ARGUMENT if method in CONVERTS and not arguments else CHAINED
 
 
 def idiom(
@@ -104,7 +109,7 @@ def without_arguments(
     low: Lowering, node: Node, receiver: Expression, method: str, scope: Scope, how: How
 ) -> Expression | None:
     place = span(node)
-    if method in SAME or (method == "toList"):
+    if method in SAME or (method == "toList" and isinstance(receiver, Call)):
         return receiver
     if method == "start" and (body := run_by_thread(receiver)) is not None:
         return low.call(node, body, (), scope, how._replace(start=Start.DETACHED))
@@ -249,3 +254,10 @@ def detaches(name: str, how: How) -> bool:
     if how.use is not Use.DISCARDED or last not in DETACHES:
         return False
     return last == "startVirtualThread" or last_word(before[-1] if before else "") in POOL
+
+
+def compounded(target: Expression, value: Expression) -> tuple[str, Expression]:
+    """`total = total.add(n)`, as numbers without operators must write it, reads `total += n`."""
+    if not isinstance(value, Binary) or value.operator not in ("+", "-") or not dotted(target):
+        return "=", value
+    return (f"{value.operator}=", value.right) if dotted(value.left) == dotted(target) else ("=", value)

@@ -23,12 +23,12 @@ from rules.facts import (
     Scope,
     Sequence,
     Test,
-    Unary,
     Unknown,
     Use,
     enclosing,
 )
 from rules.languages.lowering import DEPTH, DISCARDED, PLAIN, RETURNED, TESTED, How, Lowering, begin, children, span
+from rules.languages.lowering import negated as opposite
 from rules.languages.ruby_calls import CALLS
 from rules.languages.ruby_definitions import DEFINITIONS, own_methods
 from rules.languages.ruby_syntax import CONTROL, EXPRESSIONS, expression, last_value, pattern, statements, sub
@@ -41,6 +41,7 @@ HEREDOCS = Query(GRAMMAR, "(heredoc_beginning) @begins (heredoc_body) @body")
 
 
 LEAVING = ("return", "next", "break", "redo")
+ARMS = 40
 
 
 def lower(path: str, source: bytes) -> Facts:
@@ -81,10 +82,13 @@ def begin_block(low: Lowering, node: Node, scope: Scope, how: How) -> Expression
     otherwise = next((one for one in parts if one.type == "else"), None)
     if not rescues and last is None:
         return statements(low, parts, scope, how)
-    if any(retried(one) is not None for one in rescues):
+    again = any(retried(one) is not None for one in rescues)
+    if again:
         scope = low.scope(Kind.LOOP, node, scope, Loop())
     tried = low.scope(Kind.TRY, node, scope)
     made = statements(low, main, tried, DISCARDED if otherwise is not None else how)
+    if again and main:
+        low.jumps.append(Jump(span(main[-1]), "break", tried))
     for one in rescues:
         rescue(low, one, scope, tried, how)
     if otherwise is not None:
@@ -134,34 +138,37 @@ def rescue_modifier(low: Lowering, node: Node, scope: Scope, how: How) -> Expres
 
 def condition(low: Lowering, node: Node, scope: Scope, negated: bool) -> Expression:
     test = sub(low, node, "condition", scope, TESTED)
-    return Unary(test.span, "not", test) if negated else test
+    return opposite(test, test.span) if negated else test
 
 
 def if_expression(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     """An `elsif` reads as an `if` inside the `else` of the one before."""
-    test = condition(low, node, scope, node.type == "unless")
-    body = node.child_by_field_name("consequence")
-    then = low.scope(Kind.BRANCH, body or node, scope, Branch(test, "then"))
-    low.tests.append(Test(test.span, test, scope, then))
-    made = statements(low, children(body), then, how) if body is not None else None
-    other = node.child_by_field_name("alternative")
-    if other is None:
-        return chosen(node, test, made, None, how)
-    rest = low.scope(Kind.BRANCH, other, scope, Branch(test, "else"))
-    if other.type == "elsif":
-        low.deeper()
-        last: Expression = if_expression(low, other, rest, how)
-        low.depth -= 1
-    else:
-        last = statements(low, children(other), rest, how)
-    return chosen(node, test, made, last, how)
+    arms: list[tuple[Expression, Expression | None]] = []
+    last: Expression | None = None
+    going: Node | None = node
+    while going is not None:
+        test = condition(low, going, scope, going.type == "unless")
+        body = going.child_by_field_name("consequence")
+        then = low.scope(Kind.BRANCH, body or going, scope, Branch(test, "then"))
+        low.tests.append(Test(test.span, test, scope, then))
+        arms.append((test, statements(low, children(body), then, how) if body is not None else None))
+        other = going.child_by_field_name("alternative")
+        going = None
+        if other is not None:
+            scope = low.scope(Kind.BRANCH, other, scope, Branch(test, "else"))
+            going = other if other.type == "elsif" else None
+            last = statements(low, children(other), scope, how) if going is None else None
+    return chosen(node, arms, last, how)
 
 
-def chosen(node: Node, test: Expression, then: Expression | None, otherwise: Expression | None, how: How) -> Expression:
-    if how.use is Use.DISCARDED:
+def chosen(node: Node, arms: list[tuple[Expression, Expression | None]], last: Expression | None, how: How) -> Expression:
+    """The value of a branch, where anybody takes it. Many arms are no value that anyone follows."""
+    if how.use is Use.DISCARDED or len(arms) > ARMS:
         return Unknown(span(node), ())
-    nothing = Literal(span(node), None)
-    return Conditional(span(node), test, then or nothing, otherwise or nothing)
+    made = last or Literal(span(node), None)
+    for test, then in reversed(arms):
+        made = Conditional(span(node), test, then or Literal(span(node), None), made)
+    return made
 
 
 def modifier(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
@@ -176,7 +183,7 @@ def modifier(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
         then = dataclasses.replace(then, span=test.span)
         low.scopes[-1] = then
     low.tests.append(Test(test.span, test, scope, then))
-    return chosen(node, test, statements(low, [body], then, how), None, how)
+    return chosen(node, [(test, statements(low, [body], then, how))], None, how)
 
 
 def ternary(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:

@@ -55,13 +55,15 @@ from rules.languages.ruby_words import (
     ITERATORS,
     LEAVES,
     MAPPERS,
+    OF_ROWS,
     ONCE,
     REOPENS,
     SELECTORS,
     is_called,
 )
 
-BLOCKS = ("block", "do_block")
+COUNTERS = frozenset("times upto downto step cycle".split())
+SLICES = frozenset("each_slice each_cons in_groups_of find_in_batches in_batches".split())
 ZEROS = {"zero?": "==", "positive?": ">", "negative?": "<"}
 MEMBERS = ("include?", "member?", "cover?")
 DETACHED = ("Thread.new", "Thread.start", "Thread.fork", "Async", "Concurrent.Future.execute", "Concurrent.Promise.execute")
@@ -111,10 +113,16 @@ def noted(low: Lowering, made: Call, scope: Scope) -> None:
 def called(low: Lowering, node: Node, receiver: Node | None, name: str, scope: Scope) -> Expression:
     method = node.child_by_field_name("method")
     if receiver is None:
-        return Name(span(method if method is not None else node), name)
-    inner = expression(low, receiver, scope, CHAINED)
+        return unsaid(node if method is None else method, name)
+    # What is converted is given to the conversion, as in `int(x)`.
+    inner = expression(low, receiver, scope, ARGUMENT if name in CONVERSIONS else CHAINED)
     end = method if method is not None else receiver
     return Member(Span(inner.span.line, end.end_point.row + 1, inner.span.start, end.end_byte), inner, name)
+
+
+def unsaid(node: Node, name: str) -> Expression:
+    """A method without a receiver is the object's own. Of a row's, which are nobody else's, that is written out."""
+    return Member(span(node), Name(span(node), "self"), name) if name in OF_ROWS else Name(span(node), name)
 
 
 def leading(low: Lowering, node: Node, name: str, listed: Node | None, scope: Scope) -> Expression:
@@ -216,7 +224,7 @@ def bare_name(low: Lowering, node: Node, text: str, scope: Scope, how: How) -> E
     if text == "params" and answers_requests(low, scope):
         return Member(span(node), Name(span(node), "request"), "params")
     if text[-1:] in ("!", "?") or how.use is Use.DISCARDED or (text in low.exported and is_called(text, False)):
-        made = low.call(node, Name(span(node), text), (), scope, how)
+        made = low.call(node, unsaid(node, text), (), scope, how)
         noted(low, made, scope)
         return made
     return Name(span(node), text)
@@ -286,7 +294,7 @@ def iteration(
     targets = bound_by(low, block, scope)
     listed = targets if len(targets) < 2 else (Sequence(span(block), targets),)
     iterates: Expression | None = source
-    if name in ("times", "upto", "downto", "step", "cycle"):
+    if name in COUNTERS | SLICES:
         iterates = low.call(node, callee, given, scope, ARGUMENT)
     loop = low.scope(Kind.LOOP, block, scope, Loop(listed, iterates))
     inner = DISCARDED if name in ITERATORS else ARGUMENT

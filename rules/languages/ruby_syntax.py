@@ -5,7 +5,19 @@ from typing import TypeAlias
 
 from tree_sitter import Node
 
-from rules.facts import Expression, Function, Kind, Literal, Member, Name, Return, Scope, Unknown, Use, enclosing
+from rules.facts import (
+    Expression,
+    Function,
+    Kind,
+    Literal,
+    Member,
+    Name,
+    Return,
+    Scope,
+    Unknown,
+    Use,
+    enclosing,
+)
 from rules.facts import Sequence as Listed
 from rules.languages.lowering import CHAINED, DISCARDED, PLAIN, How, Lowering, children, span
 

@@ -29,7 +29,20 @@ from rules.facts import (
     Unknown,
     Use,
 )
-from rules.languages.lowering import ARGUMENT, CHAINED, DISCARDED, PLAIN, TESTED, How, Lowering, bound, children, number, span
+from rules.languages.lowering import (
+    ARGUMENT,
+    CHAINED,
+    DISCARDED,
+    PLAIN,
+    TESTED,
+    How,
+    Lowering,
+    bound,
+    children,
+    negated,
+    number,
+    span,
+)
 from rules.languages.ruby_calls import pair
 from rules.languages.ruby_syntax import Express, expression, pattern, sub, unknown
 
@@ -194,7 +207,7 @@ def unary(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     sign = node.child_by_field_name("operator")
     operator = low.text(sign) if sign is not None else ""
     if operator in ("!", "not"):
-        return Unary(span(node), "not", sub(low, node, "operand", scope, TESTED))
+        return negated(sub(low, node, "operand", scope, TESTED), span(node))
     value = sub(low, node, "operand", scope)
     if operator == "-" and isinstance(value, Literal) and type(value.value) in (int, float):
         assert isinstance(value.value, int | float)

@@ -29,6 +29,11 @@ MACROS = frozenset(
 )
 """Calls in the body of a class that say how all of it is run, as a decorator does elsewhere."""
 MIXINS = frozenset("include extend prepend".split())
+OF_ROWS = frozenset(
+    "save save! update update! update_columns update_column update_attribute update_attributes increment! decrement! reload "
+    "lock! with_lock touch destroy destroy! toggle!".split()
+)
+"""What ActiveRecord gives each row."""
 LEAVES = frozenset("halt".split())
 """Calls after which the function is over: Sinatra's and Rack's."""
 UNANSWERED = frozenset("perform initialize consume process call_later work on_message each_event action!".split())

@@ -5,6 +5,7 @@ from weakref import WeakKeyDictionary
 
 from rules.code import Code
 from rules.facts import (
+    WAITING,
     Call,
     Handler,
     Kind,
@@ -13,6 +14,7 @@ from rules.facts import (
     Start,
     Use,
     enclosing,
+    fold,
     within,
 )
 
@@ -47,7 +49,18 @@ def nearness(handler: Scope) -> tuple[bool, int]:
     return False, handler.span.start
 
 
+CANCELLED = ("operationcanceledexception", "taskcanceledexception", "cancellederror", "cancellationexception")
+
+
+def only_cancelled(head: Handler) -> bool:
+    """Whether a handler only takes that the work was called off, which is no failure of it."""
+    kinds = [kind for kind in head.catches if not kind.startswith("when")]
+    return bool(kinds) and all(fold(kind).rsplit(".", 1)[-1] in CANCELLED for kind in kinds)
+
+
 def takes(head: Handler, call: Call, sent: Call) -> bool:
+    if only_cancelled(head):
+        return False
     if isinstance(head.guards, Scope):
         inside = enclosing(call.scope, Kind.FUNCTION) is enclosing(head.guards, Kind.FUNCTION)
         return inside and within(call.scope, head.guards)
@@ -59,7 +72,8 @@ def carriers_of(code: Code) -> Mapping[Scope, Call]:
     found: dict[Scope, Call] = {}
     for call in code.facts.calls:
         for argument in call.arguments:
-            if isinstance(argument.value, Lambda) and (waited := awaited(call, code.outer)) is not None:
+            waited = call if code.facts.language in WAITING else awaited(call, code.outer)
+            if isinstance(argument.value, Lambda) and waited is not None:
                 found[argument.value.scope] = waited
     return found
 

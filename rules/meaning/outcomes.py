@@ -15,6 +15,7 @@ from rules.facts import (
     Member,
     Name,
     Object,
+    Raise,
     Return,
     Scope,
     Sequence,
@@ -76,7 +77,9 @@ SAYS_ERROR = frozenset("error errorf errorln errorw exception".split())
 READERS = frozenset("controller subscriber observer subject stream sink emitter socket".split())
 """Whose `error(…)` tells the one who reads from them."""
 FAILURES = frozenset("fail failed failure failures failing err errs error errors skipped rejected success succeeded ok".split())
-DUPLICATE = frozenset("duplicate exists already conflict 409 unique p2002 11000 integrityerror uniqueviolation".split())
+DUPLICATE = frozenset(
+    "duplicate exists already conflict 409 unique p2002 11000 integrityerror uniqueviolation 23505 2601 2627 1062".split()
+)
 
 
 def outcome(facts: Facts, handler: Scope) -> Outcome:
@@ -209,6 +212,9 @@ def stores(call: Call) -> bool:
     """A write that another attempt can start from. Adding to a log or a metric is none."""
     if logs(call):
         return False
+    if call.name == "this.release":
+        # A Laravel job puts itself back into its queue.
+        return True
     said = set(words(call.name))
     last = fold(call.method)
     return last in STORES and (bool(said & FALLBACK_WORDS) or call.start is Start.AWAITED or "." in call.name)
@@ -263,7 +269,8 @@ def counts_failure(facts: Facts, handler: Scope) -> bool:
         return True
     if isinstance(head, Function) and any(re.search(rf"\b{re.escape(root)}\b", head.returns) for root in roots):
         return True
-    returned = (one for one in facts.returns if enclosing(one.scope, Kind.FUNCTION) is function)
+    ends: tuple[Return | Raise, ...] = (*facts.returns, *facts.raises)
+    returned = (one for one in ends if enclosing(one.scope, Kind.FUNCTION) is function)
     return any(isinstance(part, Name) and part.text in roots for one in returned for part in walk(one.value))
 
 
@@ -271,6 +278,8 @@ def answers(call: Call) -> bool:
     """`res.status(500)`, `c.JSON(500, …)`, `http.Error(w, …)`, `return NextResponse.json(…, {status: 500})`."""
     said = call.folded.split(".")
     last = said[-1]
+    if said[0] == "response()" or (said[0] == "call" and last.startswith("respond")):
+        return True
     if said[0].rsplit("/", 1)[-1] in ("res", "response", "reply", "c", "ctx", "w", "http", "nextresponse", "context"):
         return last in RESPONSE or len(said) > 1
     if call.folded in ("render", "head", "halt", "redirectto"):

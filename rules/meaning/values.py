@@ -221,14 +221,17 @@ CLOCK_CALLS = frozenset(
     "getcurrenttime currenttimestamp time.perfcounter process.hrtime gettimestamp utcnow clock.now "
     "system.currenttimemillis system.nanotime localdatetime.now offsetdatetime.now localtime.now yearmonth.now "
     "clock.millis clock.instant calendar.getinstance clock.getutcnow clock.getutctoday system.now time.current "
-    "date.current datetime.current zone.now zone.today process.clockgettime datetime.today datetimeoffset.utcnow "
-    "datetimeoffset.now getutcnow getlocalnow timeprovider.getutcnow timeprovider.getlocalnow".split()
+    "date.current datetime.current zone.now zone.today process.clockgettime datetime.today utc.now local.now "
+    "systemtime.now offsetdatetime.nowutc datetimeoffset.utcnow datetimeoffset.now getutcnow getlocalnow "
+    "timeprovider.getutcnow timeprovider.getlocalnow carbon.now carbon.today carbonimmutable.now now today time "
+    "microtime hrtime".split()
 )
 RANDOM_CALLS = frozenset(
     "uuid4 uuid1 uuid7 uuidv4 uuidv1 uuidv7 randomuuid nanoid ulid cuid cuid2 createid customalphabet tokenhex tokenurlsafe "
     "tokenbytes urandom getrandombits randombytes newstring newuuid newulid newrandom mustnewv4 newv4 newv7 ksuid "
     "xid randomhex randomstring genid shortuuid getuuid generateuuid guid newguid getrandomstring randomalphanumeric "
-    "randomalphabetic randomnumeric getulid randomnanoid gettimeordered timebasedepoch uniqid createversion7 newulid".split()
+    "randomalphabetic randomnumeric getulid randomnanoid gettimeordered timebasedepoch uniqid createversion7 nowv7 "
+    "newulid randombytes mtrand randomint".split()
 )
 RANDOM_MODULES = frozenset("random secrets rand crypto/rand math/rand securerandom threadlocalrandom".split())
 SEEN_THROUGH = frozenset(
@@ -243,7 +246,8 @@ SEEN_THROUGH = frozenset(
     "tolocaldate todate getlong requirenonnull tos toi tof tod tosym iso8601 rfc3339 xmlschema squish intimezone "
     "tojson dup presence beginningofmonth beginningofday beginningofhour base64digest change totime todatetime "
     "urlsafeencode64 strictencode64 adddays addhours addminutes addmonths addmilliseconds tounixtimeseconds "
-    "tounixtimemilliseconds touniversaltime tounixtime tryparse tolocaltime todatetimeoffset tolowerinvariant "
+    "tounixtimemilliseconds touniversaltime tounixtime timestampmillis "
+    "torfc3339 timestampnanos durationsince assecs asmillis tryparse tolocaltime todatetimeoffset tolowerinvariant "
     "toupperinvariant tohexstring hashdata computehash".split()
 )
 
@@ -251,10 +255,11 @@ SEEN_THROUGH = frozenset(
 def is_clock(call: Call) -> bool:
     """Whether a call reads the clock: `Date.now()`, `new Date()` without arguments, `time.Now()`."""
     folded = call.folded
-    if folded in ("date", "datetime", "localdate", "localdatetime") and call.constructs:
-        return not call.arguments
+    if folded in ("date", "datetime", "datetimeimmutable", "localdate", "localdatetime") and call.constructs:
+        return not call.arguments or getattr(call.arguments[0].value, "value", None) == "now"
     if folded == "date":
-        return False
+        # PHP's `date('Y-m')`.
+        return call.method == "date" and len(call.arguments) == 1
     tail = ".".join(folded.split(".")[-2:])
     return (folded in CLOCK_CALLS or tail in CLOCK_CALLS or tail.endswith((".utcnow", ".getutcnow"))) and not any(
         isinstance(argument.value, Call | Literal) and folded.startswith(("moment", "dayjs")) for argument in call.arguments
@@ -266,6 +271,8 @@ def is_random(call: Call) -> bool:
     segments = call.folded.split(".")
     last = segments[-1]
     if last in RANDOM_CALLS:
+        return True
+    if len(segments) > 1 and segments[-2] == "str" and last in ("uuid", "ulid", "random", "ordereduuid"):
         return True
     if last in ("v1", "v4", "v6", "v7") and "uuid" in call.folded:
         return True
@@ -466,16 +473,22 @@ REQUEST_NAMES = frozenset("req request httprequest".split())
 REQUEST_CONTEXTS = frozenset("c ctx context event httpcontext".split())
 REQUEST_PARTS = frozenset(
     "params body json query form args headers get_json data post values payload querystringparameters input bind "
-    "shouldbindjson formvalue formdata queryparams pathparams rawbody getjson files jsonbody readfromjson routevalues".split()
+    "shouldbindjson formvalue formdata queryparams pathparams rawbody getjson files jsonbody readfromjson routevalues getbody "
+    "getparsedbody getqueryparams getcontent".split()
 )
 SENT = re.compile(r"@(?:RequestBody|RequestParam|PathVariable|PathParam|QueryParam|FormParam|QueryValue|Body|MatrixParam)\b")
 """Annotations of a parameter that the framework fills with what the caller sent."""
+RECEIVED = frozenset(
+    "receive receivenullable receivetext receiveparameters receivemultipart parameters queryparameters".split()
+)
+"""How Ktor's `call` gives what the caller sent."""
 BODY_MODELS = ("body", "payload", "request", "input")
 
 
 def is_request(values: Values, expression: Expression, scope: Scope, at: int) -> bool:
     """Whether an expression reads what the caller of an endpoint sent: `req.body.n`, `await request.json()`."""
     root: Expression = expression
+    decoded: Expression | None = None
     path: list[str] = []
     while True:
         if isinstance(root, Member):
@@ -483,23 +496,32 @@ def is_request(values: Values, expression: Expression, scope: Scope, at: int) ->
             root = root.object
         elif isinstance(root, Index):
             root = root.object
+        elif isinstance(root, Call) and root.folded == "jsondecode" and root.arguments:
+            return is_request(values, root.arguments[0].value, scope, at)
         elif isinstance(root, Call) and root.receiver is not None:
+            if root.folded in ("json.parse", "json.loads", "jsondecode") and root.arguments:
+                decoded = root.arguments[0].value
             path.append(fold(root.method))
             root = root.receiver
         else:
             break
     if isinstance(root, Call) and fold(root.method) in ("readbody", "getquery", "getjson"):
         return True
+    if isinstance(root, Name) and decoded is not None:
+        return is_request(values, decoded, scope, at)
     if not isinstance(root, Name):
         return False
     name = fold(root.text)
+    given = definitions_at(values, root.text, scope, at)
+    if path and given and given[0].how == "parameter" and sent_by_caller(given[0], root.text):
+        return True
+    if name == "call" and set(path) & RECEIVED:
+        return True
     if name in REQUEST_NAMES or (name in REQUEST_CONTEXTS and path and ("req" in path or "request" in path)):
         return any(part in REQUEST_PARTS for part in path)
     if name == "r" and values.facts.language == "go":
         return any(part in ("body", "formvalue", "url", "postformvalue") for part in path)
     found = definitions_at(values, root.text, scope, at)
-    if found and found[0].how == "parameter" and path and isinstance(found[0].scope.head, Function):
-        return any(one.name == root.text and SENT.match(one.type) for one in found[0].scope.head.parameters)
     return (
         len(found) == 1
         and found[0].how in ("assign", "part")
@@ -509,12 +531,18 @@ def is_request(values: Values, expression: Expression, scope: Scope, at: int) ->
     )
 
 
+def sent_by_caller(one: Definition, name: str) -> bool:
+    """Whether a parameter is marked as one that the framework fills with what the caller sent."""
+    head = one.scope.head
+    return isinstance(head, Function) and any(each.name == name and SENT.match(each.type) for each in head.parameters)
+
+
 def from_request(values: Values, one: Definition, name: Name) -> bool:
     """Whether a parameter of an endpoint is its body. Typed bodies carry a model's name; unsure is a plain parameter."""
     head = one.scope.head
     if not isinstance(head, Function):
         return False
-    if any(parameter.name == name.text and SENT.match(parameter.type) for parameter in head.parameters):
+    if sent_by_caller(one, name.text):
         return True
     return one.part is not None and any(
         fold(parameter.name or "") in REQUEST_NAMES for parameter in head.parameters if parameter.pattern is not None

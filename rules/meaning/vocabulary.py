@@ -34,7 +34,7 @@ NOT_OF_A_PLAN = frozenset(
     "rate retry retries attempt attempts page pages size depth batch buffer timeout concurrent concurrency connections width "
     "height index offset cursor line lines char chars character characters context window length upload file files image "
     "failures error errors heap memory cpu disk tool tools iteration iterations turns rounds hops redemption redemptions promo "
-    "coupon referral".split()
+    "coupon referral launch launches".split()
 )
 """Words that make a limit one of machinery or of a request's form, which nobody is billed for."""
 LEFT_WORDS = frozenset("credits credit balance remaining quota".split())
@@ -42,7 +42,7 @@ NOT_LEFT = frozenset(
     "used usage spent spend consumed cost costs price required needed need limit limits max maximum min minimum total to "
     "amount per delta add grant grants id ids card note notes memo transaction transactions purchase package plan pack "
     "reset type history log logs threshold initial default free pre has is name key unlimited error adjustment adjustments "
-    "change delta diff old new due forward sheet starting ending invoice transfer".split()
+    "change delta diff old new due forward sheet starting ending invoice transfer duration frequency".split()
 )
 
 BILLING_EVIDENCE = frozenset(
@@ -59,7 +59,8 @@ BOOLEAN_TESTS = frozenset("go java kotlin csharp rust".split())
 """Languages that test only booleans: nothing is taken for missing by being zero, and a flag may be asked whether it is set."""
 
 OTHER_METERS = frozenset(
-    "opentelemetry @opentelemetry prometheus prometheusclient prom-client promclient micrometer statsd datadog".split()
+    "opentelemetry @opentelemetry prometheus prometheusclient prom-client promclient micrometer statsd datadog "
+    "system.diagnostics.metrics".split()
 )
 
 
@@ -115,7 +116,7 @@ def bills(said: tuple[str, ...]) -> bool:
 def consumes(name: str) -> bool:
     """`deductCredits`, `consume_quota`, `PreConsumeQuota`, `UpdateKeyCreditsDecrement`, `increaseApiLimit`."""
     said = words(name)
-    start = said[1:] if said and said[0] in ("pre", "post") else said
+    start = before_clause(said[1:] if said and said[0] in ("pre", "post") else said)
     if start and start[0] in COUNT_UP_VERBS and "limit" in start[1:] and start[-1] in ("limit", "count", "counter"):
         return True
     if not start or not frozenset(start[1:]) & BILLING_NOUNS or start[-1] in ("id", "ids", "key", "name", "type", "amount"):
@@ -125,6 +126,12 @@ def consumes(name: str) -> bool:
     if start[0] in ("charge", "spend"):
         return bool(frozenset(start[1:4]) & (BILLING_NOUNS - {"charge", "charges", "invoice", "invoices", "spend", "billing"}))
     return start[0] in CONSUME_VERBS or start[-1] in ("decrement", "deduct", "consume")
+
+
+def before_clause(said: tuple[str, ...]) -> tuple[str, ...]:
+    """`consumeBalanceOnAccountWithUnpaidInvoices` consumes a balance, and no invoices."""
+    ends = [place for place, word in enumerate(said) if word in ("with", "on") and place > 1]
+    return said[: ends[0]] if ends else said
 
 
 def lowers_usage(said: tuple[str, ...]) -> bool:

@@ -50,7 +50,7 @@ def tables_in(path: str, text: str) -> Iterator[Table]:
 def looks_like_schema(path: str) -> bool:
     """Whether a path is worth reading for its tables, by its name alone."""
     said = path.lower()
-    if said.endswith((".prisma", "schema.rb", "structure.sql", "schema.sql", "schema.ts")):
+    if said.endswith((".prisma", "schema.rb", "structure.sql", "schema.sql", "ddl.sql", "schema.ts")):
         return True
     if said.endswith((".java", ".kt")):
         return any(one in said for one in ("/entity/", "/entities/", "/model/", "/models/", "/domain/", "/tables/")) or bool(

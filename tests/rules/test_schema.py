@@ -71,6 +71,35 @@ Schema::create('usage_events', function ($table) {
   $table->unique(['tenant_id', 'key']);
 });
 """,
+    "UsageEvent.java": """
+@Entity
+@Table(name = "usage_events", uniqueConstraints = @UniqueConstraint(columnNames = {"tenant_id", "key"}))
+public class UsageEvent {
+    @Id private UUID id;
+    @Column(name = "tenant_id", nullable = false)
+    private String tenantId;
+    private String key;
+
+    public UUID getId() {
+        return id;
+    }
+}
+""",
+    "UsageEvents.kt": """
+object UsageEvents : Table("usage_events") {
+    val tenant = text("tenant_id")
+    val key = varchar("key", 64)
+    init {
+        uniqueIndex(tenant, key)
+    }
+}
+""",
+    "db/changelog/1.xml": """
+<createTable tableName="usage_events">
+  <column name="tenant_id" type="text"/><column name="key" type="text"><constraints nullable="false"/></column>
+</createTable>
+<addUniqueConstraint tableName="usage_events" columnNames="tenant_id, key"/>
+""",
 }
 
 
@@ -105,3 +134,11 @@ def test_an_engine_and_its_key_are_kept() -> None:
 def test_a_unique_column_is_a_key_of_its_own() -> None:
     assert schema_of({"schema.prisma": "model Event {\n  id Int @id\n  key String @unique\n}\n"}).is_unique("events", ["key"])
     assert schema_of({"a.sql": "create table events (key text unique, n int)"}).is_unique("Event", ["key"])
+
+
+def test_a_unique_column_of_an_entity_is_a_key_of_its_own() -> None:
+    entity = "@Entity\npublic class Receipt {\n  @Id private Long id;\n  @Column(unique = true) private String eventId;\n}\n"
+    schema = schema_of({"Receipt.java": entity})
+
+    assert schema.is_unique("receipts", ["event_id"])
+    assert not schema.is_unique("receipts", ["n"])

@@ -1,11 +1,10 @@
 """The pages of rules, asked for over HTTP as a browser and a link in a comment do."""
 
 import re
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from web_stand import Site, site
+from web_stand import UNKEYED, Site, site
 
 from bot.configuration import options_of
 from bot.rulebook import rule_page
@@ -14,21 +13,6 @@ from rules import catalog
 from rules.change import Change, ChangedFile
 from rules.engine import examine
 from rules.rule import Rule
-
-UNKEYED = """import stripe
-
-def report(customer_id, tokens, request_id):
-    stripe.billing.MeterEvent.create(
-        event_name="tokens",
-        payload={"stripe_customer_id": customer_id, "value": str(tokens)},
-    )
-"""
-
-
-@pytest.fixture
-async def pages() -> AsyncIterator[Site]:
-    async with site() as opened:
-        yield opened
 
 
 def without_markup(page: str) -> str:

@@ -58,6 +58,15 @@ FLOAT_TYPES = frozenset("float real double doubleprecision floatfield float8 flo
 TO_FLOAT = frozenset("parsefloat float".split())
 TRUNCATES = frozenset("floor trunc parseint int int64 int32 uint64".split())
 EXACT_COLUMN = re.compile(r"type:\s*\"?(decimal|numeric)", re.I)
+FLOATS = {
+    "go": ("float64", "float32"),
+    "java": ("double", "float", "Double", "Float"),
+    "kotlin": ("Double", "Float"),
+}
+"""What languages with declared types call a binary float."""
+ENTITIES = frozenset({"java", "kotlin"})
+MAPPED = frozenset({"Entity", "Table", "Document", "MappedEntity", "Embeddable"})
+"""Annotations of a class whose fields are columns."""
 """A column that is exact, and sums over it are, whatever the program reads it into."""
 TYPED = frozenset({"go", "csharp", "rust"})
 """Languages in which a value is a float only where something says so."""
@@ -73,10 +82,18 @@ def check(code: Code) -> Iterator[Finding]:
         *accumulated(code), *given_up(code), *float_queries(code),
     ):  # fmt: skip
         place = enclosing(scope, Kind.FUNCTION, Kind.CLASS) or span
-        if place in said or code.context(scope) in (Context.TEST, Context.BROWSER, Context.SCRIPT):
+        if place in said or estimated(code, span) or code.context(scope) in (Context.TEST, Context.BROWSER, Context.SCRIPT):
             continue
         said.add(place)
         yield Finding(span=span, description=description, remediation=remediation, confidence=confidence)
+
+
+def estimated(code: Code, span: Span) -> bool:
+    """A comment on the line, or right above, that it is an estimate: nobody is charged that amount."""
+    return any(
+        span.line - 1 <= one.span.end_line <= span.end_line and re.search(r"estimat|approximat", one.text, re.I)
+        for one in code.facts.comments
+    )
 
 
 def name_of(expression: Expression | None) -> str:
@@ -148,8 +165,16 @@ def float_column(code: Code, assign: Assign) -> bool:
         return assign.operator == ":" and assign.type.lstrip("*") in ("float64", "float32") and bool(
             re.search(r"\b(gorm|db|bun|bson|pg|xorm):\"", str(tag)) and not EXACT_COLUMN.search(str(tag))
         )  # fmt: skip
+    if code.facts.language == "rust":
+        return (
+            assign.operator == ":" and is_row(assign.scope.head) and assign.type in ("f64", "f32", "Option<f64>", "Option<f32>")
+        )
     if code.facts.language == "csharp":
         return is_entity(code, assign) and assign.type.rstrip("?") in ("double", "float")
+    if code.facts.language in ENTITIES:
+        head = assign.scope.head
+        marks = {name_of(mark) or getattr(mark, "method", "") for mark in getattr(head, "decorators", ())}
+        return bool(marks & MAPPED) and assign.type.rpartition(" ")[2].rstrip("?") in FLOATS[code.facts.language]
     if code.facts.language != "python" or enclosing(assign.scope, Kind.FUNCTION) is not None:
         return False
     if not isinstance(assign.value, Call):
@@ -170,6 +195,13 @@ def is_entity(code: Code, assign: Assign) -> bool:
         return False
     marked = any(fold(name_of(mark)) in ("table", "owned") for mark in holder.decorators)
     return marked or "[Key]" in code.facts.text(assign.scope.span)
+
+
+def is_row(holder: object) -> bool:
+    """`#[derive(Insertable)]`, `#[derive(DeriveEntityModel)]`: what Diesel and SeaORM write; what is only read may be shown."""
+    marks = holder.decorators if isinstance(holder, Class) else ()
+    derived = {name_of(part) for mark in marks if isinstance(mark, Call) for one in mark.arguments for part in walk(one.value)}
+    return bool(derived & {"Insertable", "AsChangeset", "DeriveEntityModel"})
 
 
 def is_schema(code: Code) -> bool:
@@ -276,10 +308,10 @@ def truncated(code: Code) -> Iterator[Found]:
 
 
 def accumulated(code: Code) -> Iterator[Found]:
-    """Typed languages: money added up as float64 or double, in a loop or in a file that has a decimal type for the same."""
-    if code.facts.language not in TYPED:
+    """Typed languages: money added up as a binary float, in a loop or in a file that has a decimal type for the same."""
+    if code.facts.language not in (*TYPED, *FLOATS):
         return
-    has_decimal = any("decimal" in package for package in code.facts.packages)
+    has_decimal = any("decimal" in package.lower() for package in code.facts.packages)
     for assign in code.facts.assigns:
         target = assign.targets[0]
         if assign.operator != "+=" or assign.value is None or not isinstance(target, Name) or not judged(code, assign.scope):
@@ -289,8 +321,8 @@ def accumulated(code: Code) -> Iterator[Found]:
         looped = enclosing(assign.scope, Kind.LOOP, Kind.FUNCTION)
         adds_up = has_decimal or (looped is not None and looped.kind is Kind.LOOP)
         kind = declared(code, target, assign.scope, assign.span.start)
-        shown = {"csharp": "double", "rust": "f64"}.get(code.facts.language, kind)
-        if money and adds_up and kind in ("float64", "float32", "double"):
+        shown = {"csharp": "double", "rust": "f64", "java": "double", "kotlin": "Double"}.get(code.facts.language, kind)
+        if money and adds_up and kind in ("float64", "float32", *FLOATS.get(code.facts.language, ("double", "f64", "f32"))):
             also = " while this file has a decimal type for it" if has_decimal else ""
             yield (
                     assign.span, assign.scope,
@@ -305,7 +337,11 @@ def given_up(code: Code) -> Iterator[Found]:
     """`row.Value = v.InexactFloat64()`: an exact amount leaves as an inexact one."""
     for assign in code.facts.assigns:
         value, target = assign.value, assign.targets[0]
-        if not isinstance(value, Call) or fold(value.method) not in ("inexactfloat64",) or not isinstance(target, Member):
+        if (
+            not isinstance(value, Call)
+            or fold(value.method) not in ("inexactfloat64", "doublevalue")
+            or not isinstance(target, Member)
+        ):
             continue
         said = frozenset(words(target.name))
         if (said & (SUMS | MONEY)) and not said & SHOWN and not only_shows(code.facts, assign.scope):

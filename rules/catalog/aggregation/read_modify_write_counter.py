@@ -12,6 +12,7 @@ from rules.code import Code
 from rules.facts import (
     Binary,
     Call,
+    Class,
     Compare,
     Expression,
     Index,
@@ -69,15 +70,16 @@ def check(code: Code) -> Iterator[Finding]:
     for counter in code.counters:
         if counter.atomic or counter.read is None or counter.change not in (Change.ADD, Change.SUBTRACT):
             continue
-        if not of_a_plan(counter.name):
+        if not of_a_plan(counter.name) or is_tally(code, counter):
             continue
         saved = saving_call(code, counter)
         if (
             saved is None
             or saved in said
-            or not persists(saved)
+            or not (persists(saved) or of_itself(code, counter, saved))
             or not unprotected(code, counter.scope)
             or compares_old(code, counter, saved)
+            or versioned(code, counter)
         ):
             continue
         said.add(saved)
@@ -86,6 +88,16 @@ def check(code: Code) -> Iterator[Finding]:
         if saved not in said and unprotected(code, saved.scope):
             yield whole_record(code, saved, read)
     yield from shared_by_goroutines(code)
+
+
+def is_tally(code: Code, counter: Counter) -> bool:
+    """`tokens = 0`, then `tokens += n` in a loop, then `save(tokens=tokens)`: a sum of this run, not an earlier reading."""
+    function = enclosing(counter.scope, Kind.FUNCTION)
+    return isinstance(counter.read, Name) and any(
+        isinstance(assign.value, Literal) and assign.operator == "=" and enclosing(assign.scope, Kind.FUNCTION) is function
+        for assign in code.facts.assigns
+        if any(isinstance(target, Name) and target.text == counter.read.text for target in assign.targets)
+    )
 
 
 def shared_by_goroutines(code: Code) -> Iterator[Finding]:
@@ -138,7 +150,7 @@ def saving_call(code: Code, counter: Counter) -> Call | None:
             continue
         if not persists(call):
             continue
-        if own and call.name in (f"{root.text}.save", f"{root.text}.Save"):
+        if own and call.folded == f"{root.text}.save":
             return call
         if not own and saves(call, root.text, row=not isinstance(counter.read, Index)):
             return call
@@ -155,6 +167,17 @@ def persists(call: Call) -> bool:
     if fold(call.method) not in ("set", "put", "update", "write", "store"):
         return True
     return call.start is Start.AWAITED or isinstance(call.receiver, Call) or bool(STORE_WORDS & set(words(call.name)))
+
+
+def of_itself(code: Code, counter: Counter, call: Call) -> bool:
+    """`account.update(balance: account.balance + n)`: a row that is given its own field, and no map."""
+    read = counter.read
+    return (
+        isinstance(read, Member)
+        and call.receiver is not None
+        and code.facts.text(read.object.span) == code.facts.text(call.receiver.span)
+        and any(argument.name is not None or isinstance(argument.value, Object) for argument in call.arguments)
+    )
 
 
 def saves(call: Call, name: str, row: bool) -> bool:
@@ -196,6 +219,20 @@ def conditioned(counter: Counter, value: Expression) -> bool:
             ):
                 return True
     return False
+
+
+def versioned(code: Code, counter: Counter) -> bool:
+    """Whether the table has the column by which ActiveRecord and its kind refuse to save a row that changed since."""
+    root = counter.read
+    while isinstance(root, Member | Index) and isinstance(root.object, Member | Index):
+        root = root.object
+    owner = root.object if isinstance(root, Member | Index) else None
+    name = owner.text if isinstance(owner, Name) else ""
+    if name in ("self", "this"):
+        around = enclosing(counter.scope, Kind.CLASS)
+        name = around.head.name if around is not None and isinstance(around.head, Class) else ""
+    table = code.elsewhere.schema.table(name) if name else None
+    return table is not None and bool({"lockversion", "optlock"} & set(table.columns))
 
 
 def is_fresh(value: Expression) -> bool:

@@ -55,7 +55,7 @@ def meter_formula(code: Code) -> str:
     """How the one meter that is defined in this file adds up: `default_aggregation: { formula: "sum" }`."""
     found: set[str] = set()
     for call in code.facts.calls:
-        if not call.folded.endswith(("meters.create", "meter.create", "createmeter")):
+        if not call.folded.endswith(("meters.create", "meter.create", "createmeter", "meterservice.create")):
             continue
         for argument in call.arguments:
             for part in walk(argument.value):

@@ -31,7 +31,10 @@ ABOUT = About(
     iso_25010="Reliability / faultlessness",
 )
 STORES = frozenset("session db tx trx conn connection uow transaction txn".split())
-WRITES = frozenset("update create save add insert upsert execute exec flush updates updatemany increment decrement".split())
+WRITES = frozenset(
+    "savechanges executeupdate update "
+    "create save add insert upsert execute exec flush updates updatemany increment decrement".split()
+)
 COMMITS = frozenset("commit committransaction rollback".split())
 
 
@@ -361,6 +364,10 @@ export const acquireLock = async (lockKey: string, token: string, ttlMs: number)
 
 export const clearLock = async (lockKey: string, token: string) => {
   await redis.eval(DELETE_IF_EQUAL, 1, lockKey, token);
+};
+
+export const forceReleaseLock = async (lockKey: string) => {
+  await redis.del(lockKey);
 };
 
 export async function onInvoicePaid(redis: Redis, eventId: string, userId: string, credits: number) {

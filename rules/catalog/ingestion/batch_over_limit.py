@@ -23,7 +23,10 @@ ABOUT = About(
     cwe=("CWE-770", "CWE-1284"),
     iso_25010="Reliability / fault tolerance",
 )
-CHUNKERS = frozenset("chunk chunks chunked batched batches splitevery inchunks slice splice chunkby islice partition".split())
+CHUNKERS = frozenset(
+    "chunk chunks chunked batched batches splitevery inchunks slice splice chunkby islice partition eachslice "
+    "arraychunk ingroupsof findinbatches inbatches".split()
+)
 QUERIES = frozenset("findmany findall find query queryraw fetchall fetchmany all execute select filter objects scalars".split())
 
 

@@ -36,7 +36,8 @@ ABOUT = About(
 )
 QUIET = frozenset({Context.TEST, Context.BROWSER})
 STATUS = frozenset(
-    "ok status statuscode raiseforstatus issuccess iserror isok error code statustext success errors reason".split()
+    "ok status statuscode raiseforstatus issuccess iserror isok error code statustext success errors reason "
+    "ensuresuccessstatuscode issuccessstatuscode errorforstatus".split()
 )
 NEVER_THROWS = frozenset("supabase supabaseadmin supabaseclient supabaseserver".split())
 """Clients whose calls resolve to `{ data, error }` and never reject, unless `throwOnError` is chained."""
@@ -98,9 +99,11 @@ def is_javascript(code: Code) -> bool:
 def advice(code: Code, fields: frozenset[str]) -> str:
     if fields is not STATUS:
         return "`if (error) throw error`."
-    return {"python": "`response.raise_for_status()`.", "go": "`if resp.StatusCode >= 300 { return … }`."}.get(
-        code.facts.language, "`if (!response.ok) throw new Error(…)`."
-    )
+    return {
+        "python": "`response.raise_for_status()`.",
+        "csharp": "`response.EnsureSuccessStatusCode()`.",
+        "go": "`if resp.StatusCode >= 300 { return … }`.",
+    }.get(code.facts.language, "`if (!response.ok) throw new Error(…)`.")
 
 
 def checked_by_method(code: Code, answer: Answer) -> bool:
@@ -159,7 +162,8 @@ def sets(code: Code, branch: Scope) -> bool:
 
 def resolved_errors(code: Code) -> Iterator[Finding]:
     """A usage row or counter written by a client that never raises, whose `error` nobody takes."""
-    for write in failing_writes(code):
+    # The Python client of Supabase raises; that of JavaScript answers.
+    for write in failing_writes(code) if is_javascript(code) else ():
         call, end = write.call, write.sent or write.call
         if call is None or end is None or code.context(write.scope) in QUIET or not never_throws(call):
             continue

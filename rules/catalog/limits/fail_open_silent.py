@@ -31,6 +31,7 @@ from rules.meaning.contexts import Context
 from rules.meaning.limits import gates
 from rules.meaning.limits.limits import Limit, leaves
 from rules.meaning.limits.mixups import stale_tests
+from rules.meaning.limits.unheld import goes_on_unheld, skipped_blocks
 from rules.meaning.outcomes import Outcome, outcome
 from rules.meaning.usage.takings import takings
 from rules.meaning.vocabulary import NOT_OF_A_PLAN, checks_limit, consumes, words
@@ -48,6 +49,7 @@ ABOUT = About(
 VERBS = frozenset("can is has check allow allows within enforce verify validate should may limit ensure assert pre".split())
 PAID = frozenset("credit credits quota quotas budget balance spend usage plan entitlement allowance subscription".split())
 TURNS = frozenset("error errors throw raise reject handle handler fail".split())
+UNENFORCED = re.compile(r"(won.t|will not|not) be (enforced|limited|checked)|unenforced|fail(ing|s|ed)?[ -]open|allowing", re.I)
 STATED = re.compile(r"fail.?open|best.?effort|availab|degrad|block|allow|on purpose|intention|deliberate|graceful", re.I)
 
 
@@ -63,9 +65,27 @@ def check(code: Code) -> Iterator[Finding]:
         limit = missed(code, test)
         if limit is not None and not unjudged(code, test.scope):
             yield unread(code, test, limit)
+    for call in (*(one for one, _ in skipped_blocks(code)), *goes_on_unheld(code)):
+        if not unjudged(code, call.scope):
+            yield unheld(call)
     for call, test, given, asked in stale_tests(code):
         if not unjudged(code, test.scope) and takes_or_checks(call):
             yield mixed_up(call, test, given, asked)
+
+
+def unheld(call: Call) -> Finding:
+    skips = call.method == "with_advisory_lock"
+    what = "the block is left out" if skips else "the work goes on without it"
+    return Finding(
+        span=call.span,
+        cause=call.span,
+        description=f"When `{call.method}` does not get the lock in time it answers false and {what}: nobody reads the answer, "
+        "so what the lock protects is not done, or done twice at once, without an error.",
+        remediation="Use `with_advisory_lock!`, or raise when the answer is false."
+        if skips
+        else f"Test the answer of `{call.method}`, and raise or try again later when it is false.",
+        confidence=Confidence.LIKELY,
+    )
 
 
 def takes_or_checks(call: Call) -> bool:
@@ -257,8 +277,8 @@ def is_paid(code: Code, handler: Scope, what: str) -> bool:
 
 
 def stated(code: Code, handler: Scope) -> bool:
-    """Whether a comment beside the handler says that it is meant."""
-    return any(
+    """Whether a comment beside the handler says that it is meant, or its log line that the limit does not hold."""
+    return UNENFORCED.search(code.facts.text(handler.span)) is not None or any(
         handler.span.line - 2 <= comment.span.line <= handler.span.end_line and STATED.search(comment.text) is not None
         for comment in code.facts.comments
     )
@@ -296,6 +316,28 @@ def unread(code: Code, test: Test, limit: Limit) -> Finding:
 
 
 EXAMPLES = (
+    Example(
+        "python",
+        """
+def settle_credits(redis, account, cost):
+    lock = redis.lock(f"credits:{account.id}")
+    lock.acquire(blocking_timeout=5)  # <- finding
+    account.credits = read_credits(account.id) - cost
+    store_credits(account)
+    lock.release()
+""",
+    ),
+    Example(
+        "python",
+        """
+def settle_credits(redis, account, cost):
+    lock = redis.lock(f"credits:{account.id}")
+    if not lock.acquire(blocking_timeout=5):
+        raise BusyError(account.id)
+    store_credits(account, read_credits(account.id) - cost)
+    lock.release()
+""",
+    ),
     Example(
         "python",
         """

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import (
+    ZERO_IS_TRUE,
     Call,
     Compare,
     Expression,
@@ -58,11 +59,12 @@ UNLIMITED = ("unlimited", "no limit", "no cap", "infinite", "0 means", "zero mea
 def check(code: Code) -> Iterator[Finding]:
     if not code.billing or code.facts.language in BOOLEAN_TESTS:
         return
-    for span, scope, name in compared_with_nothing(code):
+    asked = compared_with_nothing(code) if code.facts.language not in ZERO_IS_TRUE else ()
+    for span, scope, name in asked:
         if not unjudged(code, scope) and bills(code.facts, scope):
             yield flag_asked_for(code, span, name)
     for limit in code.limits:
-        if not limit.left and not unjudged(code, limit.scope):
+        if not limit.left and not unjudged(code, limit.scope) and code.facts.language not in ZERO_IS_TRUE:
             yield from skipped_by_truth(code, limit)
             yield from passed_when_falsy(code, limit)
     for one in defaults(code):
@@ -293,7 +295,7 @@ def documented(code: Code, span: Span) -> bool:
 
 def present(code: Code, part: Expression) -> Fix:
     """`limit` in a condition becomes `limit != null`, `limit is not None`."""
-    after = " is not None" if code.facts.language == "python" else " != null"
+    after = {"python": " is not None", "php": " !== null"}.get(code.facts.language, " != null")
     return Fix("Test for absence, not for zero", (Edit(part.span.end, part.span.end, after),))
 
 
@@ -302,9 +304,10 @@ def coalesced(code: Code, part: Logical) -> Fix | None:
     if code.facts.language == "python":
         return None
     between = code.facts.source[part.left.span.end : part.right.span.start].decode()
-    if between.strip() != "||":
+    sign = between.strip()
+    if sign not in ("||", "?:"):
         return None
-    at = part.left.span.end + between.index("||")
+    at = part.left.span.end + between.index(sign)
     return Fix("Default only what is missing", (Edit(at, at + 2, "??"),))
 
 

@@ -32,7 +32,7 @@ TIMED = re.compile(
 SPLIT = re.compile(
     r"break_?down|by_?day|by_?feature|by_?model|daily|items|group_?by|csv|export|history|events|details|series", re.I
 )
-ANSWERS = frozenset("json send jsonify response jsonresponse status".split())
+ANSWERS = frozenset("json send jsonify response jsonresponse status respond".split())
 
 
 def check(code: Code) -> Iterator[Finding]:
@@ -59,11 +59,16 @@ def check(code: Code) -> Iterator[Finding]:
 def answers(code: Code) -> Iterator[tuple[Object, Scope]]:
     """The objects that endpoints answer with."""
     for call in code.facts.calls:
-        if fold(call.method) in ANSWERS and code.context(call.scope) is Context.REQUEST:
+        if (fold(call.method) in ANSWERS or renders_json(call)) and code.context(call.scope) is Context.REQUEST:
             yield from ((part, call.scope) for part in given(call))
     for one in code.facts.returns:
         if isinstance(one.value, Object) and code.context(one.scope) is Context.REQUEST and of_handler(one):
             yield one.value, one.scope
+
+
+def renders_json(call: Call) -> bool:
+    """Rails: `render json: {…}`."""
+    return call.folded == "render" and any(one.name == "json" for one in call.arguments)
 
 
 def given(call: Call) -> Iterator[Object]:

@@ -38,6 +38,7 @@ GUARDED = re.compile(
 )
 """The same, where code does it: outside comments and what is logged."""
 LOOKS = (
+    "any",
     "find",
     "get",
     "exists",

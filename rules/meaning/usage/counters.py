@@ -12,6 +12,7 @@ from rules.facts import (
     Call,
     Expression,
     Facts,
+    Index,
     Kind,
     Lambda,
     Literal,
@@ -22,13 +23,15 @@ from rules.facts import (
     Sequence,
     Span,
     Template,
+    Unary,
+    dotted,
     enclosing,
     fold,
     walk,
 )
 from rules.meaning.usage.readings import arithmetic, field_name, names_count, old_reading, stepped
 from rules.meaning.values import Values, resolved
-from rules.meaning.vocabulary import names_counter
+from rules.meaning.vocabulary import names_counter, words
 
 WRITES = frozenset(
     "update updatemany updateone updates updatecolumn updatecolumns set save upsert findoneandupdate findbyidandupdate values "
@@ -38,6 +41,8 @@ WRITES = frozenset(
 REDIS_ADDS = {
     "incr": 1,
     "incrby": 1,
+    "increment": 1,
+    "decrement": -1,
     "hincrby": 1,
     "incrbyfloat": 1,
     "hincrbyfloat": 1,
@@ -102,13 +107,19 @@ def assigned(values: Values, assign: Assign) -> Iterator[Counter]:
     """`user.used += n`, `user.credits = user.credits - n`, `data["usage"] = 0`."""
     for target in assign.targets:
         name = field_name(target)
-        if not name or not names_count(name) or assign.value is None:
+        if not name or not names_count(name) or assign.value is None or in_bucket(target):
             continue
         if assign.operator in ("+=", "-="):
             change = Change.ADD if assign.operator == "+=" else Change.SUBTRACT
             yield Counter(assign.span, name, change, False, assign.scope, None, assign.value, target, assign.value)
         elif assign.operator == "=":
             yield from named(classified(values, assign.span, name, assign.value, assign.scope, None))
+
+
+def in_bucket(target: Expression) -> bool:
+    """`tokenBucket.Tokens`: the tokens of a rate limiter are nobody's usage."""
+    holder = dotted(target.object) if isinstance(target, Member) else ""
+    return "bucket" in words(holder.rpartition(".")[2])
 
 
 def named(counter: Counter) -> Iterator[Counter]:
@@ -122,12 +133,18 @@ def written(values: Values, call: Call) -> Iterator[Counter]:
     if last in COLUMN_ADDS and (found := tuple(stepped_column(call, last))):
         yield from found
         return
-    if last in REDIS_ADDS and "." in call.name:
+    if last in REDIS_ADDS and "." in call.name and adds_in_store(call, last):
         yield from redis(call, last)
         return
     if statement := sql_of(call):
         yield from sql(call, statement)
         return
+    if last == "inc" and len(call.arguments) == 2 and isinstance(field := call.arguments[0].value, Member):
+        if names_count(field.name):
+            yield Counter(call.span, field.name, Change.ADD, True, call.scope, call, call.arguments[1].value)
+        return
+    if last == "set" and len(call.arguments) == 1 and isinstance(setting := call.arguments[0].value, Call):
+        yield from set_columns(call, setting)
     if last == "executeupdate":
         yield from set_properties(values, call)
         return
@@ -167,7 +184,19 @@ def stepped_column(call: Call, last: str) -> Iterator[Counter]:
         named += [(entry.name, entry.value) for entry in getattr(argument.value, "entries", ())]
     for name, value in named:
         if name is not None and names_count(name):
-            yield Counter(call.span, name, change, True, call.scope, call, value)
+            lowered = isinstance(value, Unary) and value.operator == "-"
+            yield Counter(call.span, name, Change.SUBTRACT if lowered else change, True, call.scope, call, value)
+
+
+def set_columns(call: Call, setting: Call) -> Iterator[Counter]:
+    """Diesel: `update(rows).set(used.eq(used + n))`."""
+    value = setting.arguments[0].value if fold(setting.method) == "eq" and len(setting.arguments) == 1 else None
+    if setting.receiver is None or not isinstance(value, Binary) or value.operator not in ("+", "-"):
+        return
+    name = dotted(setting.receiver).rpartition(".")[2]
+    if names_count(name) and dotted(value.left).rpartition(".")[2] == name:
+        change = Change.SUBTRACT if value.operator == "-" else Change.ADD
+        yield Counter(call.span, name, change, True, call.scope, call, value.right, value=value)
 
 
 def set_properties(values: Values, call: Call) -> Iterator[Counter]:
@@ -175,22 +204,24 @@ def set_properties(values: Values, call: Call) -> Iterator[Counter]:
     for setter in values.facts.calls:
         if fold(setter.method) != "setproperty" or not call.span.holds(setter.span) or len(setter.arguments) != 2:
             continue
-        name, value = (answered(values.facts, argument.value) for argument in setter.arguments)
-        if not isinstance(name, Member) or value is None or not names_count(name.name):
+        name, value = (argument.value for argument in setter.arguments)
+        if not isinstance(name, Member) or not names_count(name.name):
             continue
         own = isinstance(value, Binary) and value.operator in ("+", "-") and field_name(value.left) == name.name
-        if own and isinstance(value, Binary):
+        if isinstance(value, Binary) and own:
             change = Change.SUBTRACT if value.operator == "-" else Change.ADD
             yield Counter(call.span, name.name, change, True, call.scope, call, value.right, value=value)
         else:
             yield from named(classified(values, call.span, name.name, value, call.scope, call))
 
 
-def answered(facts: Facts, value: Expression) -> Expression | None:
-    """What a function of one expression gives; anything else is itself."""
-    if not isinstance(value, Lambda):
-        return value
-    return next((one.value for one in facts.returns if one.scope is value.scope), None)
+def adds_in_store(call: Call, last: str) -> bool:
+    """`increment` is many libraries' word: with a key it is the one of a template for Redis."""
+    if last not in ("increment", "decrement"):
+        return True
+    return bool(call.arguments) and bool(
+        {"redis", "cache"} & {word for part in call.name.split(".")[:-1] for word in words(part)}
+    )
 
 
 def redis(call: Call, last: str) -> Iterator[Counter]:
@@ -331,7 +362,9 @@ def classified(values: Values, span: Span, name: str, value: Expression, scope: 
 
 
 def is_column(left: Expression, call: Call | None) -> bool:
-    """`F("used") + 1`, `User.used + n` inside a query: the database adds."""
+    """`F("used") + 1`, `Sequel[:used] + 1`, `User.used + n` inside a query: the database adds."""
+    if isinstance(left, Index):
+        return isinstance(left.object, Name) and left.object.text == "Sequel"
     if isinstance(left, Call):
         return fold(left.method) in ("f", "raw", "literal", "col", "column", "expr", "coalesce")
     return (

@@ -289,7 +289,7 @@ def is_named_recorder(facts: Facts, call: Call, values: Values) -> bool:
         return False
     if is_log(call) or on_cache(call) or on_span(call) or adds_up(call) or call.constructs or fills_bucket(facts, call):
         return False
-    if any(package.split(".")[0].lower() in OTHER_METERS for package in facts.packages):
+    if any({package.lower(), package.split(".")[0].lower()} & OTHER_METERS for package in facts.packages):
         return False
     return not any(call.folded.startswith(name) for name in ("console.", "logger.", "logging.", "log."))
 
@@ -315,6 +315,8 @@ def fills_bucket(facts: Facts, call: Call) -> bool:
     """The tokens of a rate limiter's bucket are nobody's credits."""
     limiter = {"limiter", "ratelimit", "ratelimiter", "throttle", "bucket"}
     said = set(words(call.method))
+    if {"rate", "limit"} <= said:
+        return True
     return said <= CONSUME_VERBS | {"token", "tokens"} and bool(limiter & {*words(facts.path), *words(call.name)})
 
 

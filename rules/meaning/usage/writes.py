@@ -99,13 +99,20 @@ def inserts_usage(call: Call, about: frozenset[str] = frozenset()) -> bool:
     """
     said = words(call.method)
     if fold(call.method) in INSERTS or (said and said[0] in ("insert", "bulk", "save", "store", "persist") and len(said) > 1):
-        if schedules(call):
+        if schedules(call) or counts_for_people(call):
             return False
         before = {*words(dotted(call.callee)), *tables(call)}
         inside = {word for argument in call.arguments[:1] for part in walk(argument.value) for word in spoken(part)}
         named = (before | inside) & ROW_NOUNS or (about & {"usage", "metering"} and before & {"event", "events"})
         return bool(named) and not (before | inside) & COPIES
     return False
+
+
+def counts_for_people(call: Call) -> bool:
+    """`Diagnostics.UsageCalls.Add(1)`: a number is added to a metric of the process; a row is no number."""
+    first = call.arguments[0].value if call.arguments else None
+    numbered = isinstance(first, Literal) and isinstance(first.value, int | float)
+    return fold(call.method) == "add" and (numbered or bool({"diagnostics", "telemetry"} & set(words(dotted(call.callee)))))
 
 
 def schedules(call: Call) -> bool:

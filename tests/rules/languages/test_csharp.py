@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rules.facts import (
     Assign,
+    Binary,
     Branch,
     Call,
     Class,
@@ -225,7 +226,7 @@ def test_a_catch_guards_its_try_and_names_what_it_takes() -> None:
     )
     handlers = [one for one in facts.scopes if isinstance(one.head, Handler)]
 
-    assert [(("StripeException",), "ex"), ((), "")] == [
+    assert [(("StripeException", "when (ex.Code == 1)"), "ex"), ((), "")] == [
         (one.head.catches, one.head.binds) for one in handlers if isinstance(one.head, Handler)
     ]
     tried = call(facts, "s.Send").scope
@@ -298,6 +299,26 @@ def test_a_lambda_knows_what_it_is_passed_to() -> None:
     assert ("app.MapPost", "/usage", True) == (head.passed_to, head.registered_as, head.asynchronous)
 
 
+def test_what_a_query_asks_of_a_row_is_an_expression_and_what_it_makes_is_a_list() -> None:
+    facts = body("var rows = db.Usage.Where(row => row.At < end).Select(row => new Sum { Total = row.Tokens });")
+    asked, made = (one.arguments[0].value for one in facts.calls)
+
+    assert isinstance(asked, Compare)
+    assert "row.At" == dotted(asked.left)
+    assert isinstance(made, Sequence)
+    assert made.each
+    assert isinstance(made.items[0], Object)
+    assert [["row"], ["row"]] == [[dotted(one) for one in s.head.targets] for s in facts.scopes if isinstance(s.head, Loop)]
+
+
+def test_the_trigger_of_an_azure_function_is_what_it_is_registered_as() -> None:
+    facts = file('class C { public async Task Run([TimerTrigger("0 0 3 1 * *")] TimerInfo timer) { } }')
+    head = function(facts, "Run").head
+
+    assert isinstance(head, Function)
+    assert "0 0 3 1 * *" == head.registered_as
+
+
 def test_an_event_handler_is_passed_to_its_event() -> None:
     facts = body("processor.ProcessMessageAsync += async args => { await Take(args); };")
     head = next(one.head for one in facts.scopes if isinstance(one.head, Function) and one.head.passed_to)
@@ -309,6 +330,7 @@ def test_an_event_handler_is_passed_to_its_event() -> None:
 def test_a_query_reads_as_its_calls() -> None:
     facts = body("var sums = from row in db.Usage where row.At < end group row by row.Tenant into g select g.Key;")
 
+    assert isinstance(facts.calls[0].arguments[0].value, Compare)
     assert ["db.Usage.Where", "db.Usage.Where().GroupBy", "db.Usage.Where().GroupBy().Select"] == [
         one.name for one in facts.calls
     ]
@@ -388,3 +410,10 @@ WHOLE = (
 @pytest.mark.parametrize("cut", range(1, len(WHOLE), 7))
 def test_a_half_written_file_is_read_as_far_as_it_goes(cut: int) -> None:
     file(WHOLE[:cut])
+
+
+def test_a_product_that_is_an_argument_is_no_pointer() -> None:
+    made = call(body("Math.Round(row.Quantity * price, 2);"), "Math.Round").arguments[0].value
+
+    assert isinstance(made, Binary)
+    assert ("*", "row.Quantity", "price") == (made.operator, dotted(made.left), dotted(made.right))

@@ -1,0 +1,39 @@
+"""Code whose defects cost no customer anything: it shows, seeds, measures, traces, or is run once by hand."""
+
+import re
+
+from rules.facts import Facts, Literal, walk
+
+FOLDERS = frozenset(
+    "sample samples example examples demo demos doc docs documentation tutorial tutorials quickstart quickstarts cookbook "
+    "cookbooks recipes playground playgrounds sandbox snippets notebooks seed seeds seeders seeding fixtures mock mocks "
+    "__mocks__ bench benchmark benchmarks loadtest loadtests perf stories storybook scripts script hack experiments "
+    "experimental prototypes".split()
+)
+STEM = re.compile(
+    r"^(seed|seeds|seeder|demo|example|sample|benchmark|bench|playground|tutorial|quickstart|mock)$|"
+    r"[._-](seed|seeds|seeder|demo|example|sample|bench|benchmark|mock|stories)$|"
+    r"^(seed|demo|example|sample|benchmark|bench|mock)[._-]",
+    re.I,
+)
+TEST_KEY = re.compile(r"^(sk|rk|pk|whsec)_test_\w{8,}|^(your|my)[-_ ]?(stripe|api|secret)[-_ ]?\w*key$|^<.*key.*>$", re.I)
+
+
+OBSERVES = frozenset("instrumentation instrumentations instrumentor telemetry tracing otel opentelemetry posthog".split())
+"""Folders and files that watch a program and bill nobody."""
+
+
+def bills_nobody(facts: Facts) -> bool:
+    """By its folder or file name, or because a provider's test key is written into it."""
+    *folders, file = facts.path.lower().split("/")
+    if OBSERVES & {*folders, file.rpartition(".")[0]}:
+        return True
+    if FOLDERS & set(folders) or STEM.search(file.rpartition(".")[0] or file):
+        return True
+    written = [argument.value for call in facts.calls for argument in call.arguments]
+    written += [assign.value for assign in facts.assigns if assign.value is not None]
+    return any(
+        isinstance(part, Literal) and isinstance(part.value, str) and TEST_KEY.search(part.value) is not None
+        for value in written
+        for part in walk(value)
+    )

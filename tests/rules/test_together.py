@@ -1,0 +1,54 @@
+"""What one function does wrong several times in the same way is one finding."""
+
+from rules.change import Change, ChangedFile, Hunk
+from rules.engine import examine
+from rules.options import Options
+from rules.report import Report
+
+TWICE = """
+export async function answer(service: UsageService, key: string, first: Reply, second: Reply) {
+  try {
+    await service.recordUsage(key, first.tokens);
+  } catch (error) {
+    console.error("usage not recorded", error);
+  }
+  try {
+    await service.recordUsage(key, second.tokens);
+  } catch (error) {
+    console.error("usage not recorded", error);
+  }
+}
+"""
+SECOND_BLOCK = Hunk(8, 1, 8, 5, frozenset(range(8, 13)), frozenset())
+
+
+def audited(text: str) -> Report:
+    return examine(Change("audit", (ChangedFile("usage.ts", None, text),)), Options(), "0")
+
+
+def test_two_that_say_the_same_in_one_function_are_one_finding_that_names_the_other() -> None:
+    findings = audited(TWICE).findings
+
+    assert [5] == [one.line for one in findings]
+    assert findings[0].description.endswith("The same stands once more in `answer`.")
+    assert 10 in [step.line for step in findings[0].trace]
+
+
+def test_the_finding_keeps_the_fingerprint_that_it_has_alone() -> None:
+    alone = TWICE[: TWICE.rindex("  try {")] + "}\n"
+
+    assert audited(alone).findings[0].fingerprint == audited(TWICE).findings[0].fingerprint
+
+
+def test_the_same_in_two_functions_stays_two_findings() -> None:
+    first, second = TWICE[: TWICE.rindex("  try {")] + "}\n", TWICE[: TWICE.rindex("  try {")] + "}\n"
+
+    assert 2 == len(audited(first + second.replace("answer", "reply")).findings)
+
+
+def test_in_a_review_what_stood_there_before_is_not_mixed_with_what_is_new() -> None:
+    file = ChangedFile("usage.ts", TWICE[: TWICE.rindex("  try {")] + "}\n", TWICE, (SECOND_BLOCK,), "usage.ts")
+
+    findings = examine(Change("review", (file,)), Options(), "0").findings
+
+    assert [("new", 10), ("existing", 5)] == sorted(((one.state, one.line) for one in findings), reverse=True)
