@@ -29,9 +29,9 @@ from rules.facts import Kind as Around
 from rules.meaning.arguments import given
 from rules.meaning.contexts import Context
 from rules.meaning.limits import gates
-from rules.meaning.naming import HOLE, text_of
+from rules.meaning.naming import HOLE, keys, text_of
 from rules.meaning.usage.counters import Change, Counter
-from rules.meaning.usage.emissions import Emission, shown
+from rules.meaning.usage.emissions import Emission, named_function, shown
 from rules.meaning.usage.work import is_model_call, is_work
 from rules.meaning.usage.writes import INSERTS, ROW_NOUNS, inserts_usage
 from rules.meaning.values import definitions_at
@@ -123,7 +123,7 @@ def emitted(code: Code, sight: Make) -> Iterator[Sight]:
 def sent_through(code: Code, emission: Emission) -> Iterator[tuple[Call, str]]:
     """The calls of the file's own function that sends, where they name the event that it is handed."""
     assert emission.record is not None
-    function = emission.function
+    function = named_function(emission.scope)
     name = function.head.name if function is not None and isinstance(function.head, Function) else ""
     for call in code.facts.calls if name else ():
         if call.method == name:
@@ -199,7 +199,7 @@ def counted(code: Code, sight: Make) -> Iterator[Sight]:
         if kind is None:
             continue
         if counter.call is not None and is_redis(counter.call):
-            name, owner = key_of(code, counter.call) or counter.name, "redis"
+            name, owner = key_of(code, counter.call) or key_text(code, counter), "redis"
             field = hash_field(counter.call)
             if field and not names_counter(name.replace(HOLE, "")):
                 name = f"{name}.{field}"
@@ -210,6 +210,12 @@ def counted(code: Code, sight: Make) -> Iterator[Sight]:
         via = (*((MEMORY,) if counter.call is None else ()), *((RESET,) if counter.change is Change.RESET else ()))
         sure: Sure = "certain" if counter.atomic or counter.read else "likely"
         yield sight(kind, name, owner, counter.span, counter.scope, text, sure, via)
+
+
+def key_text(code: Code, counter: Counter) -> str:
+    """The key as it stands in the code, where nothing of it is written out."""
+    key = next(keys(counter.call), None) if counter.call is not None else None
+    return code.facts.text(key.span)[:40] if key is not None else counter.name
 
 
 def hash_field(call: Call) -> str:

@@ -64,6 +64,7 @@ class Graph:
 
     digests: tuple[Digest, ...]
     constants: Mapping[str, str] = field(default_factory=dict)
+    schema: Schema = Schema()
 
     def routine(self, node: Node) -> Routine | None:
         return self.digests[node[0]].routines[node[1]] if node[1] >= 0 else None
@@ -285,7 +286,7 @@ def joined(digests: Iterable[Digest], schema: Schema | None = None) -> Graph:
             pieces = name.split(".")
             for ending in {".".join(pieces[start:]) for start in range(len(pieces))}:
                 constants[ending] = text if constants.get(ending, text) == text else None
-    return Graph(ordered, {name: text for name, text in constants.items() if text})
+    return Graph(ordered, {name: text for name, text in constants.items() if text}, schema or Schema())
 
 
 def stored_only(digest: Digest, schema: Schema) -> Digest:

@@ -105,7 +105,7 @@ def counters(graph: Graph) -> Iterator[Trail]:
     columns: dict[tuple[str, str], list[tuple[Sight, Node]]] = {}
     for sight, node in sinks(graph, Kind.COUNT):
         plain = sight.name.replace(HOLE, "")
-        if names_counter(plain) or names_left(plain):
+        if names_counter(plain) or names_left(plain) or sight.owner == "redis":
             columns.setdefault((key(sight.owner), fold(sight.name)), []).append((sight, node))
     merged: dict[tuple[str, frozenset[Node], bool], list[tuple[Sight, Node]]] = {}
     for (owner, name), written in columns.items():
@@ -124,7 +124,9 @@ def tables(graph: Graph) -> Iterator[Trail]:
     sent = {(sight.path, sight.line) for sight, _ in sinks(graph, Kind.EMIT)}
     found: dict[str, list[tuple[Sight, Node]]] = {}
     for sight, node in sinks(graph, Kind.INSERT):
-        if (sight.path, sight.line) not in sent and is_usage_table(sight.owner):
+        # `this.reported.add(id)` fills a set in memory; a session's `add` is given a row.
+        listed = sight.text.endswith(".add`") and not sight.owner[:1].isupper() and graph.schema.table(sight.owner) is None
+        if (sight.path, sight.line) not in sent and is_usage_table(sight.owner) and not listed:
             found.setdefault(key(sight.owner), []).append((sight, node))
     for written in found.values():
         yield Trail("table", written[0][0].owner, written[0][0].owner, written)
@@ -330,6 +332,7 @@ def reads(graph: Graph, trail: Trail, node: Node, seen: Seen) -> bool:
         return True
     return (
         trail.sort == "counter"
+        and (graph.schema.table(trail.owner) is not None or node[0] in {sink[0] for _, sink in trail.sinks})
         and trail.owner != "redis"
         and bool(({fold(one) for one in trail.columns} - seen.shared) & routine.reads)
     )
