@@ -12,9 +12,6 @@ Lower = Callable[[str, bytes], Facts]
 
 UNREAD = {
     ".php": "PHP",
-    ".kt": "Kotlin",
-    ".kts": "Kotlin",
-    ".rs": "Rust",
     ".scala": "Scala",
     ".swift": "Swift",
     ".ex": "Elixir",
