@@ -20,9 +20,10 @@ def routes() -> list[BaseRoute]:
 
 
 async def index(request: Request) -> Response:
-    """All rules in one table, which the browser filters."""
-    rows = [(rule, languages(rule), searched(rule)) for rule in catalog.rules()]
-    return page(request, "rules.html", rows=rows, titles=TITLES, severities=[str(one) for one in Severity])
+    """All rules in one table, which the browser filters. `only` names those of one check, separated by commas."""
+    only = frozenset(request.query_params.get("only", "").upper().split(",")) - {""}
+    rows = [(rule, languages(rule), searched(rule)) for rule in catalog.rules() if not only or rule.about.id in only]
+    return page(request, "rules.html", rows=rows, titles=TITLES, severities=[str(one) for one in Severity], only=sorted(only))
 
 
 async def one(request: Request) -> Response:

@@ -139,3 +139,10 @@ async def test_an_unchanged_file_is_not_sent_again(pages: Site) -> None:
 async def test_a_rule_page_is_only_read(pages: Site) -> None:
     async with aiohttp.ClientSession() as session, session.post(f"{pages.url}/rules/MTR-201") as answer:
         assert answer.status == 405
+
+
+async def test_the_list_shows_only_the_rules_of_one_check_where_it_is_asked_to(pages: Site) -> None:
+    _, text = await pages.get("/rules?only=mtr-201,MTR-109,%3Cb%3E")
+
+    assert {"MTR-201", "MTR-109"} == set(re.findall(r'class="id"><a href="/rules/(MTR-\d+)"', text))
+    assert "<b>" not in text.lower().split("</header>")[1]
