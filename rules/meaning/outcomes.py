@@ -20,6 +20,7 @@ from rules.facts import (
     Sequence,
     Start,
     Use,
+    chain,
     dotted,
     enclosing,
     fold,
@@ -262,7 +263,10 @@ def counts_failure(facts: Facts, handler: Scope) -> bool:
         return True
     if isinstance(head, Function) and any(re.search(rf"\b{re.escape(root)}\b", head.returns) for root in roots):
         return True
-    returned = (one for one in facts.returns if enclosing(one.scope, Kind.FUNCTION) is function)
+    around = [one for one in chain(handler) if isinstance(one.head, Function)]
+    if any(parameter.name in roots for one in around if isinstance(one.head, Function) for parameter in one.head.parameters):
+        return True
+    returned = (one for one in facts.returns if enclosing(one.scope, Kind.FUNCTION) in around)
     return any(isinstance(part, Name) and part.text in roots for one in returned for part in walk(one.value))
 
 
