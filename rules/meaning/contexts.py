@@ -69,7 +69,7 @@ WORK_NAMES = re.compile(
 )
 TEST_PATH = re.compile(
     r"(^|/)(tests?|__tests__|locustfiles?|loadtests?|testdata|fixtures?|e2e|specs?|mocks?|__mocks__|examples?|samples?|"
-    r"experiments?|demos?|docs|[\w-]+-tests?)/|"
+    r"experiments?|demos?|docs|[\w-]+-tests?|test[-_]?(utils?|helpers?|support|kit)|testing)/|"
     r"(^|/)(test_[^/]*|[^/]*_test|conftest|demos?|seeds?|seed_data)\.\w+$|\.(test|spec|stories|mock)\.\w+$|(^|/)tests?\.\w+$|"
     r"[a-z]Tests?\.\w+$"
 )
