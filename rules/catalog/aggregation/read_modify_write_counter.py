@@ -58,7 +58,9 @@ LOCKING = re.compile(
     re.I,
 )
 INSERTS = frozenset("insert create add createmany insertone insertmany bulkcreate append push xadd".split())
-SHOWN_COUNTS = frozenset("downloads sales likes votes views plays visits followers comments reviews shares".split())
+SHOWN_COUNTS = frozenset(
+    "downloads sales likes votes views plays visits followers comments reviews shares success uses matches".split()
+)
 """Counts that adorn a page."""
 KNOWN = re.compile(r"read-modify-write|(only|single) writer|race (is )?(accepted|fine|ok)", re.I)
 STORE_WORDS = frozenset("db database session repo repository redis cache client collection table prisma orm em store".split())
