@@ -57,7 +57,7 @@ REQUEST_TYPES = re.compile(
 WORK_TYPES = re.compile(
     r"\bJob\b|SQSEvent|SqsEvent|ConsumerMessage|kafka\.Message|ConsumeMessage|amqp\.Delivery|\bDelivery\b|"
     r"\bConsumerRecords?\b|\bKinesisEvent\b|\bAcknowledgment\b|\bJmsMessage\b|JobExecutionContext|ChunkContext|StepContribution|"
-    r"ConsumeContext<|ConsumeResult<|ServiceBusReceivedMessage|ProcessMessageEventArgs|ProcessEventArgs|BasicDeliverEventArgs|"
+    r"ConsumeContext<|\b(Stream|Base)Consumer\b|lapin::Consumer|ConsumeResult<|ServiceBusReceivedMessage|ProcessMessageEventArgs|ProcessEventArgs|BasicDeliverEventArgs|"
     r"IMessageHandlerContext|PerformContext|BorrowedMessage|OwnedMessage|ConsumerGroupClaim|asynq\.Task|"
     r"workflow\.Context|(ServiceBus|Queue|EventHub|Kafka|RabbitMQ|CosmosDB|Blob)Trigger\b"
 )
@@ -87,7 +87,7 @@ WORK_NAMES = re.compile(
 )
 TEST_PATH = re.compile(
     r"(^|/)(tests?|__tests__|locustfiles?|loadtests?|testdata|fixtures?|e2e|specs?|mocks?|__mocks__|examples?|samples?|"
-    r"experiments?|demos?|docs|[\w-]+-tests?|test[-_]?(utils?|helpers?|support|kit)|testing)/|"
+    r"experiments?|demos?|docs|[\w-]+-(tests?|samples?|examples?)|test[-_]?(utils?|helpers?|support|kit)|testing)/|"
     r"(^|/)(test_[^/]*|[^/]*_test|[^/]*_spec|conftest|demos?|seeds?|seed_data)\.\w+$|\.(test|spec|stories|mock)\.\w+$|(^|/)tests?\.\w+$|"
     r"[a-z]Tests?\.\w+$|(^|/)([\w.-]+\.)?([A-Z]\w+)?Tests?/"
 )
@@ -160,7 +160,11 @@ def own_context_by_call(head: Function) -> Context | None:
         return Context.SCHEDULE
     if last == "every" and (not before or "scheduler" in root or root == "clockwork"):
         return Context.SCHEDULE
-    if "cron" in fold(head.passed_to) or last in ("schedule", "setinterval", "addfunc", "schedulejob"):
+    if (
+        "cron" in fold(head.passed_to)
+        or root == "recurringjob"
+        or last in ("schedule", "setinterval", "addfunc", "schedulejob")
+    ):
         return Context.SCHEDULE
     if last in HTTP and not before and head.registered_as.startswith("/"):
         return Context.REQUEST

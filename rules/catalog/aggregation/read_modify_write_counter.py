@@ -315,7 +315,11 @@ def finding(code: Code, counter: Counter, saved: Call) -> Finding:
             f"`{counter.name}` is computed from `{code.facts.text(counter.read.span)}`, read earlier: two requests at once "
             "write the same value and one of them is not counted."
         ),
-        remediation=f"Let the database {sign}, in one statement, or lock the row before it is read.",
+        remediation=(
+            "Create a customer balance transaction of the amount: Stripe adds those up itself."
+            if "stripe" in words(saved.name) and fold(counter.name) == "balance"
+            else f"Let the database {sign}, in one statement, or lock the row before it is read."
+        ),
         confidence=Confidence.POSSIBLE if shown else Confidence.CERTAIN if sure else Confidence.LIKELY,
         trace=(Step(saved.span, "written back here"),) if saved.span.line != counter.span.line else (),
         fix=increment(code, counter),
