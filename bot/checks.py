@@ -94,6 +94,7 @@ async def conclude(desk: Desk, word: Word, *, settles: bool = True) -> None:
             here = {pull.number for pull in await desk.repository.pull_requests_of(head)}
             others = [one for one in others if one.number in here]
         await say(desk, head, joined(own, word, others), said_mark([own, *others]))
+    await desk.memory.set_mark("check", number)
     if settles:
         await desk.memory.check_closed(desk.repository_id, head, number)
 

@@ -141,11 +141,12 @@ def audit(
     root: Annotated[Path, typer.Option(metavar="DIR", help="The root of the project.")] = Path(),
     form: Form = "text",
     output: Output = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Audit again whenever a file changes.")] = False,
 ) -> int:
     """Audit files or folders in full."""
     from bot import local_runs
 
-    return local_runs.audit(paths or [], root, form, output)
+    return local_runs.audit(paths or [], root, form, output, watch)
 
 
 @app.command()

@@ -7,10 +7,10 @@ from bot.configuration import blocks_on_failure
 from bot.deliveries import PullRequestJob
 from bot.github import housekeeping
 from bot.github.errors import Forbidden, GitHubError, InstallationGone, NotFound, RepositoryGone, RevisionGone
-from bot.github.payloads import Installation
 from bot.memory import OpenCheck
 from bot.registration import drift, unaccepted
 from bot.review import Reviewer, desk_for
+from bot.upkeep import REGISTRATION
 
 STUCK_SECONDS = 10 * 60.0
 """After which a check without an end is looked at again."""
@@ -18,8 +18,6 @@ OVERDUE_SECONDS = 30 * 60.0
 """After which it is concluded: a required check that gives no verdict blocks for ever."""
 HOPELESS_SECONDS = 60 * 60.0
 """After which nothing is tried any more."""
-REGISTRATION = "registration"
-"""Where what the App itself lacks is kept; installations are kept by their number."""
 MOST_ATTEMPTS = 3
 DOWNTIME_SECONDS = 150.0
 """The round that notes that we are here comes every minute."""
@@ -131,10 +129,6 @@ async def report_drift(reviewer: Reviewer) -> tuple[str, ...]:
     for problem in problems:
         log.error("the App's registration on GitHub lacks something", problem=problem)
     await reviewer.memory.keep_drift(REGISTRATION, problems)
-    for installation in await housekeeping.installations(reviewer.github):
-        await keep_unaccepted(reviewer, installation)
+    for one in await housekeeping.installations(reviewer.github):
+        await reviewer.memory.keep_drift(str(one.id), unaccepted(one, reviewer.github.base_url))
     return problems
-
-
-async def keep_unaccepted(reviewer: Reviewer, installation: Installation) -> None:
-    await reviewer.memory.keep_drift(str(installation.id), unaccepted(installation, reviewer.github.base_url))

@@ -1,18 +1,15 @@
-"""The sections of the report over all files: answers, summary, meters and the check that sums it up."""
+"""The sections of the report over all files: answers, summary and the check that sums it up."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from rules.answers import aggregation, deduplication, ingestion, limits, observability, transparency
 from rules.answers.accuracy import accurate
 from rules.answers.architecture import summary
 from rules.answers.questions import QUESTIONS, TITLES, UNSEEN
 from rules.answers.seen import Said, Seen, seen_of
-from rules.code import Code
-from rules.facts import fold
-from rules.meaning.usage.emissions import Emission
-from rules.report import Answer, CheckResult, Evidence, Meter, Section
+from rules.report import Answer, CheckResult, Section
 
-__all__ = ["QUESTIONS", "TITLES", "UNSEEN", "checks", "meters", "sections", "seen_of", "summary"]
+__all__ = ["QUESTIONS", "TITLES", "UNSEEN", "checks", "sections", "seen_of", "summary"]
 
 ANSWERS: Mapping[str, Mapping[str, Callable[[Seen], Said | None]]] = {
     "ingestion": ingestion.ANSWERS,
@@ -38,26 +35,6 @@ def answered(seen: Seen, section: str, question: str) -> Answer:
     if said is None:
         return Answer(question, asked, UNSEEN, None, ())
     return Answer(question, asked, said.text, said.confidence.value, said.evidence)
-
-
-def meters(codes: tuple[Code, ...]) -> tuple[Meter, ...]:
-    """Meters by event name, with where each is emitted."""
-    found: dict[str, list[Evidence]] = {}
-    for code in codes:
-        for emission in code.emissions:
-            for name in event_names(emission):
-                found.setdefault(name, []).append(Evidence(code.facts.path, emission.call.span.line))
-    return tuple(Meter(name, tuple(where), (), (), ()) for name, where in sorted(found.items()))
-
-
-def event_names(emission: Emission) -> Iterator[str]:
-    if emission.record is None:
-        return
-    for event in emission.events:
-        value = event.first(tuple(map(fold, emission.record.event_name)))
-        text = getattr(value, "value", None)
-        if isinstance(text, str):
-            yield text
 
 
 def checks(seen: Seen) -> tuple[CheckResult, ...]:

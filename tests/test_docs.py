@@ -230,9 +230,9 @@ def test_the_addresses_in_the_readme_are_those_of_the_server() -> None:
     app = create_app(settings=None, database=None)  # type: ignore[arg-type]
     served = {f"/{route.path.split('/')[1]}" for route in app.routes if hasattr(route, "path")} - {"/", "/static"}
 
-    assert served == {
-        text.removeprefix("https://your-host") for text in code() if re.fullmatch(r"(https://your-host)?/\w+", text)
-    }
+    told = (re.fullmatch(r"(?:https://your-host(?=(?:/[\w.]+)+$))?(/\w+)(?:/[\w.]+)*", text) for text in code())
+
+    assert served == {found[1] for found in told if found}
 
 
 def test_the_check_has_the_name_that_the_readme_tells_to_pin() -> None:
@@ -241,16 +241,28 @@ def test_the_check_has_the_name_that_the_readme_tells_to_pin() -> None:
 
 def test_the_languages_in_the_readme_are_those_that_are_read_and_those_that_are_not() -> None:
     read, unread = re.search(r"Read are (.*?)\. Files in (.*?) that may", " ".join(section("Limits").split())).groups()  # type: ignore[union-attr]
-    endings = {"Python": ".py", "TypeScript": ".ts", "JavaScript": ".js", "Go": ".go", "Ruby": ".rb", "SQL": ".sql"}
 
-    assert set(endings) == set(re.findall(r"\b(?!JSX)[A-Z]\w+", read))
-    assert {language(suffix) for suffix in _by_suffix()} == set(endings)
+    assert {language(suffix) for suffix in _by_suffix()} == set(re.findall(r"\b(?!JSX)[A-Z][\w#]*", read))
     assert set(UNREAD.values()) == set(re.split(r", | and ", unread))
 
 
+LANGUAGES = {
+    "C#": "cs",
+    "Go": "go",
+    "Java": "java",
+    "JavaScript": "js jsx mjs cjs",
+    "Kotlin": "kt kts",
+    "PHP": "php",
+    "Python": "py pyi",
+    "Ruby": "rb rake",
+    "Rust": "rs",
+    "SQL": "sql",
+    "TypeScript": "ts tsx mts cts",
+}
+
+
 def language(suffix: str) -> str:
-    names = {"py": "Python", "ts": "TypeScript", "js": "JavaScript", "go": "Go", "rb": "Ruby", "rake": "Ruby", "sql": "SQL"}
-    return next((name for part, name in names.items() if part in suffix), suffix)
+    return next(name for name, endings in LANGUAGES.items() if suffix.removeprefix(".") in endings.split())
 
 
 def test_the_commands_for_comments_are_those_that_help_answers() -> None:

@@ -1,6 +1,5 @@
 """What the App asks about itself: its delivery log, its installations and the repositories they reach."""
 
-from bot.github.answers import decoded
 from bot.github.client import GitHub
 from bot.github.installation_tokens import Access
 from bot.github.paging import PER_PAGE, pages
@@ -34,13 +33,6 @@ async def installations(github: GitHub) -> tuple[Installation, ...]:
     operation = "list installations"
     first = await github.as_app(Request("GET", f"/app/installations?per_page={PER_PAGE}", operation))
     return tuple([one async for page in pages(first, github.as_app, tuple[Installation, ...], operation) for one in page])
-
-
-async def installation(github: GitHub, installation_id: int) -> Installation:
-    """One installation with the permissions that its owner has accepted."""
-    operation = "read installation"
-    answer = await github.as_app(Request("GET", f"/app/installations/{installation_id:d}", operation))
-    return decoded(answer, Installation, operation)
 
 
 async def installation_repositories(github: GitHub, installation_id: int) -> tuple[Repository, ...]:

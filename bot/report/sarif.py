@@ -58,6 +58,7 @@ def as_sarif(report: Report) -> str:
             "conclusion": clean.gate.conclusion,
             "because": visible(clean.gate.because),
             "score": clean.score.composite if clean.score else None,
+            "checks": [{"id": one.id, "result": one.result, "detail": visible(one.detail)} for one in clean.checks],
             "fixed": list(clean.fixed),
         },
     }

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from bot.report.edits import diff_lines
 from bot.report.masking import masked
+from bot.report.meters import tree
 from bot.report.quoting import clipped, code_lines, one_line, visible, visible_name
 from bot.report.verdict import LEGEND, SECTIONS, due, headline, number
 from rules.report import Evidence, Report, Reported
@@ -22,6 +23,7 @@ from rules.sections import UNSEEN
 _COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 _VERDICTS = {"failure": "bold red", "action_required": "bold yellow", "neutral": "bold yellow", "success": "bold green"}
 _MOST_LISTED = 20
+_MOST_DRAWN = 5
 
 
 def as_text(report: Report) -> str:
@@ -49,6 +51,7 @@ def print_report(report: Report, console: Console) -> None:
         _line(console, Text(visible_name(path), "bold underline"))
         for finding in findings:
             _finding(finding, console)
+    _meters(report, console)
     _score(report, console)
     _left_out(report, console)
 
@@ -57,6 +60,7 @@ def _ten_sections(report: Report, console: Console) -> None:
     _heading(console, "1. Executive Summary")
     for fact in _facts(report):
         _line(console, Text(fact), 2)
+    _meters(report, console)
     _heading(console, "2. Severity Legend")
     for severity, meaning in LEGEND.items():
         _line(console, Text.assemble((f"{severity:<9}", _COLOURS[severity]), meaning), 2)
@@ -94,10 +98,6 @@ def _facts(report: Report) -> Iterator[str]:
         if check.metered_actions is not None and check.recorded is not None:
             counts = f" ({check.recorded} of {number(check.metered_actions, 'metered action')} recorded)"
         yield f"{one_line(check.id)}: {check.result}{counts}. {one_line(check.detail)}"
-    for meter in report.meters:
-        stages = {"emitted": meter.emitted, "stored": meter.stored, "aggregated": meter.aggregated, "charged": meter.charged}
-        told = ", ".join(f"{name} in {_places(places)}" for name, places in stages.items() if places)
-        yield f"Meter {visible_name(meter.name)}: {told or UNSEEN}"
 
 
 def _section(report: Report, section: str, console: Console) -> None:
@@ -201,6 +201,20 @@ def _carets(line: str, finding: Reported) -> str:
     before = cell_len(visible(line[: finding.column - 1]).expandtabs(4))
     until = cell_len(visible(line[: finding.end_column]).expandtabs(4))
     return clipped(" " * before + "^" * max(1, until - before), 240)
+
+
+def _meters(report: Report, console: Console) -> None:
+    """The way of each meter as a tree."""
+    if not report.summary.applies:
+        return
+    for meter in report.meters[:_MOST_DRAWN]:
+        head, *branches = tree(meter)
+        console.print()
+        _line(console, Text(f"Meter {head}", "bold"))
+        for branch in branches:
+            _code(console, Text(branch), 2)
+    if len(report.meters) > _MOST_DRAWN:
+        _line(console, Text(f"and {number(len(report.meters) - _MOST_DRAWN, 'more meter')}"))
 
 
 def _score(report: Report, console: Console) -> None:

@@ -23,7 +23,7 @@ def accurate(seen: Seen) -> CheckResult:
         number = len(seen.actions)
         what = f"All {number} metered actions record their" if number > 1 else f"`{called(seen.actions[0])}` records its"
         return CheckResult(NAME, "pass", f"{what} usage on the server.", *counts)
-    return CheckResult(NAME, "pass", "Usage is recorded on the server where it happens.", *counts)
+    return CheckResult(NAME, "pass", "Usage is recorded on the server; nothing here skips it or lets a client set it.", *counts)
 
 
 def fault(seen: Seen) -> str:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from rules import providers
-from rules.answers.limits import asked_of_providers, tested
+from rules.answers.limits import asked_of_providers, of_customers, tested
 from rules.answers.seen import Seen, shares
 from rules.code import Code, is_one_of
 from rules.meaning.contexts import Context
@@ -58,9 +58,8 @@ def summary(seen: Seen, new: tuple[Reported, ...]) -> Summary:
     """`new` are the findings that count for the verdict: in a review, those of the change."""
     counts = Counter(finding.severity for finding in new)
     grave = [finding for finding in new if finding.confidence != "possible"]
-    found = (
-        first_of(seen.codes, signs) or first_of(seen.codes, signals) or first_of(seen.codes, named) or list(of_context(seen))
-    )
+    plain = [sign for told in (reports_in, counters_in, limits_in) for sign in first_of(seen.codes, told)]
+    found = plain or first_of(seen.codes, signals) or first_of(seen.codes, named) or list(of_context(seen))
     applies = bool(found or new)
     return Summary(
         architecture=architecture(seen),
@@ -86,20 +85,26 @@ def named(code: Code) -> Iterator[str]:
             yield f"{call.name} in {code.facts.path}:{call.span.line}"
 
 
-def signs(code: Code) -> Iterator[str]:
-    """Of the signals, those that tell most: reports, counters that use moves, and limits of the server."""
-    path = code.facts.path
+def reports_in(code: Code) -> Iterator[str]:
     for emission in code.emissions:
         if emission.certain:
-            yield f"{emission.call.name} in {path}:{emission.call.span.line}"
+            yield f"{emission.call.name} in {code.facts.path}:{emission.call.span.line}"
+
+
+def counters_in(code: Code) -> Iterator[str]:
+    """Counters that use moves, on the server."""
     if code.context(code.facts.root) in (Context.BROWSER, Context.SCRIPT):
         return
     for counter in code.counters:
         moved = counter.change in (Change.ADD, Change.SUBTRACT) and names_counter(counter.name)
         if moved and (counter.atomic or counter.read is not None):
-            yield f"{counter.name} written in {path}:{counter.span.line}"
-    for limit in code.limits:
-        yield f"limit tested in {path}:{limit.span.line}"
+            yield f"{counter.name} written in {code.facts.path}:{counter.span.line}"
+
+
+def limits_in(code: Code) -> Iterator[str]:
+    if code.context(code.facts.root) not in (Context.BROWSER, Context.SCRIPT):
+        for limit in of_customers(code):
+            yield f"limit tested in {code.facts.path}:{limit.span.line}"
 
 
 def of_context(seen: Seen) -> Iterator[str]:

@@ -127,7 +127,9 @@ def retry_charges_twice(seen: Seen) -> Said | None:
     reports = keyable(seen)
     stable = all(is_stable(*one) for one in keys(seen))
     if reports and stable and all(carried(one) for one in reports) and not seen.named(*COLLIDING):
-        return Said("no: the provider recognises the repeat by its key", Confidence.LIKELY, places(reports))
+        given = all(is_handed_on(*one) for one in keys(seen))
+        text = "not if the caller gives the same key again" if given else "no: the provider recognises the repeat by its key"
+        return Said(text, Confidence.LIKELY, places(reports))
     return None
 
 

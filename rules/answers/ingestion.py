@@ -42,7 +42,7 @@ def delivery(seen: Seen) -> Said | None:
     if not ways:
         return None
     known = Way.CALLED.value not in ways
-    before = "" if seen.reports else "written to the own store "
+    before = "" if seen.reports else "to the own store: "
     return Said(before + shares(ways), CERTAIN if known and len(ways) == 1 else LIKELY, places(seen.recorded))
 
 

@@ -16,6 +16,10 @@ from rules.report import Evidence
 from rules.rule import Confidence
 
 OF_A_REQUEST = frozenset("input output prompt model models context".split())
+BOUGHT = frozenset(
+    "credit credits quota quotas balance usage used entitlement entitlements plan plans spend spent budget allowance overage "
+    "tier subscription consumed remaining".split()
+)
 LIVE = frozenset({Context.REQUEST, Context.LIBRARY, Context.WORKER, Context.WEBHOOK})
 ABOUT = frozenset("usage limit limits quota quotas credit credits balance budget overage allowance spend".split())
 WARNS = frozenset("warn warning warnings alert alerts notify notification threshold thresholds approaching low".split())
@@ -53,9 +57,11 @@ def tested(seen: Seen) -> Iterator[Evidence]:
 
 
 def of_customers(code: Code) -> Iterator[Limit]:
-    """Without those of a single request: how long a prompt may be is no plan's limit."""
+    """Those that speak of what somebody bought; how long a prompt or a page may be is no plan's limit."""
     for limit in code.limits:
-        if not set(words(said_by(limit.limit))) & OF_A_REQUEST:
+        if set(words(said_by(limit.limit))) & OF_A_REQUEST:
+            continue
+        if limit.left or BOUGHT & set(words(code.facts.text(limit.span))):
             yield limit
 
 

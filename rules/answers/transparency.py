@@ -7,12 +7,13 @@ from rules.answers.seen import Said, Seen, at, functions
 from rules.code import Code
 from rules.facts import Function, Scope, fold
 from rules.meaning.contexts import Context
-from rules.meaning.vocabulary import emits, words
+from rules.meaning.vocabulary import consumes, emits, words
 from rules.report import Evidence
 from rules.rule import Confidence
 
 SHOWN = frozenset("usage usages credits quota balance consumption metering".split())
-READS = frozenset("get list show read fetch view query usage summary current stats statistics history".split())
+READS = frozenset("get list show read fetch view query my current".split())
+ALONE = frozenset("handler handle user my current summary stats statistics history and report overview page".split())
 NOT_SHOWN = frozenset("webhook webhooks admin cron internal login health metrics memory disk cpu".split())
 PORTAL = ("billingportal.sessions.create", "billingportal.session.create", "customerportal", "createcustomerportalsession")
 GRAIN = re.compile(
@@ -34,19 +35,15 @@ def endpoints(seen: Seen) -> Iterator[tuple[Code, Scope, Function]]:
 
 
 def shows(code: Code, head: Function) -> bool:
-    route = " ".join((head.registered_as, *decorated(code, head), head.name, code.facts.path if head.name == "GET" else ""))
-    said = frozenset(words(route))
-    if (
-        not said & SHOWN
-        or said & NOT_SHOWN
-        or emits(head.name)
-        or words(head.name)[:1] in (("update",), ("add",), ("set",), ("check",))
-    ):
+    marks = decorated(code, head)
+    said = frozenset(words(" ".join((head.registered_as, *marks, head.name, code.facts.path if head.name == "GET" else ""))))
+    if not said & SHOWN or said & NOT_SHOWN or emits(head.name) or consumes(head.name):
         return False
-    reading = (
-        head.name == "GET" or bool(READS & frozenset(words(head.name))) or fold(head.passed_to).endswith((".get", ".query"))
+    by_method = (
+        head.name == "GET" or fold(head.passed_to).endswith((".get", ".query")) or any(".get(" in mark for mark in marks)
     )
-    return reading or any(".get(" in mark for mark in decorated(code, head))
+    name = words(head.name)
+    return by_method or bool(READS & frozenset(name[:2])) or (bool(name) and frozenset(name) <= SHOWN | ALONE)
 
 
 def decorated(code: Code, head: Function) -> list[str]:

@@ -11,8 +11,6 @@ from rules.facts import Facts
 Lower = Callable[[str, bytes], Facts]
 
 UNREAD = {
-    ".php": "PHP",
-    ".rs": "Rust",
     ".scala": "Scala",
     ".swift": "Swift",
     ".ex": "Elixir",

@@ -40,8 +40,10 @@ WORK_TYPES = re.compile(
     r"\bJob\b|SQSEvent|SqsEvent|ConsumerMessage|kafka\.Message|ConsumeMessage|amqp\.Delivery|\bDelivery\b|"
     r"\bConsumerRecords?\b|\bKinesisEvent\b|\bAcknowledgment\b|\bJmsMessage\b|JobExecutionContext|ChunkContext|StepContribution|"
     r"ConsumeContext<|ConsumeResult<|ServiceBusReceivedMessage|ProcessMessageEventArgs|ProcessEventArgs|BasicDeliverEventArgs|"
-    r"IMessageHandlerContext|PerformContext|(ServiceBus|Queue|EventHub|Kafka|RabbitMQ|CosmosDB|Blob)Trigger\b"
+    r"IMessageHandlerContext|PerformContext|BorrowedMessage|OwnedMessage|(ServiceBus|Queue|EventHub|Kafka|RabbitMQ|CosmosDB|Blob)Trigger\b"
 )
+EXTRACTORS = re.compile(r"\b(Json|State|Extension|Query|Form|TypedHeader)<|\bweb::(Json|Data|Path|Query|Form)<|\bHeaderMap\b")
+"""What axum and actix hand to those who answer."""
 TIMED_TYPES = re.compile(r"TimerTrigger|TimerInfo|IJobExecutionContext")
 HOSTED = frozenset("BackgroundService IHostedService IInvocable".split())
 """Classes that the host runs for as long as it lives, mostly on a timer."""
@@ -65,7 +67,9 @@ TEST_PATH = re.compile(
     r"(^|/)(test_[^/]*|[^/]*_test|[^/]*_spec|conftest|demos?|seeds?|seed_data)\.\w+$|\.(test|spec|stories|mock)\.\w+$|(^|/)tests?\.\w+$|"
     r"[a-z]Tests?\.\w+$|(^|/)([\w.-]+\.)?([A-Z]\w+)?Tests?/"
 )
-SCRIPT_PATH = re.compile(r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|backfill)[^/]*|seeds?|migrations?|db/migrate)/")
+SCRIPT_PATH = re.compile(
+    r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|backfill)[^/]*|seeds?|seeders?|factories|migrations?|db/migrate)/"
+)
 SCHEDULE_PATH = re.compile(r"(^|/)(crons?|schedules?|scheduled|jobs/clock)(/|\.|-|_)", re.I)
 MAIN_CODE = re.compile(r"(?:^|/)src/(?:\w*[mM]ain)/(?:java|kotlin|scala|groovy)/.*/")
 """Below this the folders of Maven and Gradle are the names of packages: `com/acme/sample` is no sample."""
@@ -128,6 +132,8 @@ def own_context_by_call(head: Function) -> Context | None:
         return None
     *before, last = fold(head.passed_to).split(".")
     root = before[-1] if before else ""
+    if root == "schedule" and last in ("call", "job"):
+        return Context.SCHEDULE
     if last == "every" and (not before or "scheduler" in root or root == "clockwork"):
         return Context.SCHEDULE
     if "cron" in fold(head.passed_to) or last in ("schedule", "setinterval", "addfunc", "schedulejob"):
@@ -149,6 +155,8 @@ def own_context_by_shape(facts: Facts, scope: Scope, head: Function) -> Context 
     """From name, parameters, class and file."""
     types = " ".join(parameter.type for parameter in head.parameters)
     names = [fold(parameter.name) for parameter in head.parameters]
+    if facts.language == "rust" and EXTRACTORS.search(types):
+        return Context.REQUEST
     if TIMED_TYPES.search(types):
         return Context.SCHEDULE
     if WORK_TYPES.search(types) or WORK_NAMES.match(head.name):
@@ -161,9 +169,11 @@ def own_context_by_shape(facts: Facts, scope: Scope, head: Function) -> Context 
         return Context.REQUEST
     if names[:1] == ["request"] and facts.language == "python":
         return Context.REQUEST
-    if worker_class(scope) and head.name in ("process", "perform", "handle", "run", "consume"):
+    if worker_class(scope) and head.name in ("process", "perform", "handle", "run", "consume", "__invoke"):
         clocked = head.name == "perform" and SCHEDULE_PATH.search(facts.path)
         return Context.SCHEDULE if clocked else Context.WORKER
+    if command_class(scope) and head.name in ("handle", "execute", "__invoke"):
+        return Context.SCHEDULE if facts.language == "php" else None
     if (found := own_context_by_class(facts, scope, head)) is not None:
         return found
     if "use server" in facts.directives and head.exported:
@@ -194,7 +204,13 @@ def own_context_by_class(facts: Facts, scope: Scope, head: Function) -> Context 
 def worker_class(scope: Scope) -> bool:
     holder = next((outer.head for outer in chain(scope) if isinstance(outer.head, Class)), None)
     said = " ".join((holder.name, *holder.bases, *map(name_of, holder.decorators))) if holder else ""
-    return bool(re.search(r"Worker|Job\b|Processor|Consumer|Task\b", said))
+    return bool(re.search(r"Worker|Job\b|Processor|Consumer|Task\b|ShouldQueue|MessageHandler", said))
+
+
+def command_class(scope: Scope) -> bool:
+    """A console command of Laravel or Symfony: those of billing run on a schedule."""
+    holder = next((outer.head for outer in chain(scope) if isinstance(outer.head, Class)), None)
+    return holder is not None and "Command" in holder.bases
 
 
 def decorator_names(head: Function) -> Iterator[str]:

@@ -5,6 +5,7 @@ from weakref import WeakKeyDictionary
 
 from rules.code import Code
 from rules.facts import (
+    WAITING,
     Call,
     Handler,
     Kind,
@@ -82,7 +83,8 @@ def carriers_of(code: Code) -> Mapping[Scope, Call]:
     found: dict[Scope, Call] = {}
     for call in code.facts.calls:
         for argument in call.arguments:
-            if isinstance(argument.value, Lambda) and (waited := awaited(call, code.outer)) is not None:
+            waited = call if code.facts.language in WAITING else awaited(call, code.outer)
+            if isinstance(argument.value, Lambda) and waited is not None:
                 found[argument.value.scope] = waited
     return found
 

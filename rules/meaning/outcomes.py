@@ -212,6 +212,9 @@ def stores(call: Call) -> bool:
     """A write that another attempt can start from. Adding to a log or a metric is none."""
     if logs(call):
         return False
+    if call.name == "this.release":
+        # A Laravel job puts itself back into its queue.
+        return True
     said = set(words(call.name))
     last = fold(call.method)
     return last in STORES and (bool(said & FALLBACK_WORDS) or call.start is Start.AWAITED or "." in call.name)
@@ -275,7 +278,7 @@ def answers(call: Call) -> bool:
     """`res.status(500)`, `c.JSON(500, …)`, `http.Error(w, …)`, `return NextResponse.json(…, {status: 500})`."""
     said = call.folded.split(".")
     last = said[-1]
-    if said[0] == "call" and last.startswith("respond"):
+    if said[0] == "response()" or (said[0] == "call" and last.startswith("respond")):
         return True
     if said[0].rsplit("/", 1)[-1] in ("res", "response", "reply", "c", "ctx", "w", "http", "nextresponse", "context"):
         return last in RESPONSE or len(said) > 1

@@ -1,7 +1,7 @@
 """The meters of a project and the way of each: from what sets it off to what is charged."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from rules.facts import fold
 from rules.meaning.contexts import Context
@@ -25,10 +25,10 @@ TOGETHER = 3
 """So many columns that are written together are named; the rest are only counted."""
 
 
-def trails_of(graph: Graph) -> tuple[Trail, ...]:
+def trails_of(seen: "Seen") -> tuple[Trail, ...]:
     """Every meter with its way, the fullest first. One of which only the write is seen is no meter."""
+    graph = seen.graph
     found = [*events(graph), *counters(graph), *tables(graph)]
-    seen = Seen(graph)
     for trail in found:
         entered(graph, trail, seen)
     for trail in found:
@@ -394,17 +394,16 @@ def fed(found: list[Trail], seen: Seen) -> None:
                     event.add(stage, step.path, step.line, least(step.sure, "likely"), step.text)
 
 
-def missing(trail: Trail, others: Mapping[tuple[str, int], bool]) -> tuple[str, ...]:
-    """The stages that one expects and that are not there. `others`: for each action, whether some meter of it is charged."""
+def missing(trail: Trail, paid: frozenset[tuple[str, int]]) -> tuple[str, ...]:
+    """The stages that one expects and that are not there. `paid` are the actions of which some meter is charged."""
     lacking = [] if trail.has("actions") else ["actions"]
     if trail.sort == "event":
         return tuple(lacking)
-    paid = trail.has("charged") or any(others.get(place) for place in trail.steps["actions"])
+    charged = trail.has("charged") or any(place in paid for place in trail.steps["actions"])
     if trail.sort == "table" and not trail.has("aggregated"):
         lacking.append("aggregated")
-    if trail.prepaid and not trail.has("limited"):
+    if trail.sort == "counter" and not trail.has("limited") and (trail.prepaid or not charged):
         lacking.append("limited")
-    if not paid and not trail.has("limited"):
-        lacking += ["limited"] if trail.sort == "counter" else []
+    if not charged and not trail.has("limited"):
         lacking.append("charged")
     return tuple(lacking)

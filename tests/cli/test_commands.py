@@ -176,6 +176,7 @@ def test_a_terminal_gets_colours_and_a_progress_bar(tmp_path: Path) -> None:
     assert code == 1
     assert b"\x1b[1;31mBlocked" in shown
     assert b"Judging 1 file" in shown
+    assert b"100%" in shown
 
 
 def on_terminal(folder: Path, *words: str) -> tuple[int, bytes]:

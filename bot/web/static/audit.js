@@ -8,6 +8,7 @@ import { element, fragment } from "./fragment.js";
 import { remember, startHistory } from "./history.js";
 import { startKeys } from "./keys.js";
 import { events, post, Refused } from "./stream.js";
+import { visibleName } from "./visible.js";
 
 const at = (id) => document.getElementById(id);
 const base = document.documentElement.dataset.base;
@@ -100,12 +101,16 @@ async function run(title, sent, sources) {
 
 function hear(name, data, title, sources) {
   if (name === "accepted") at("status").textContent = data.waiting ? "Waiting for a free place…" : "Reading…";
-  if (name === "begun") Object.assign(at("progress"), { max: data.files, value: 0 });
+  if (name === "begun") {
+    // Before the first file is judged, all of them are read for what only several tell: the bar does not know how long.
+    at("status").textContent = `Reading ${files(data.files)}…`;
+    at("progress").removeAttribute("value");
+  }
   if (name === "file") {
     // The count begins again where a file stopped the analysis and is left out.
     if (data.number === 1) at("list").replaceChildren();
     Object.assign(at("progress"), { max: data.of, value: data.number });
-    at("status").textContent = `${data.number} of ${data.of}: ${data.path}`;
+    at("status").textContent = `${data.number} of ${data.of}: ${visibleName(data.path)}`;
     if (data.html) add(data.html, sources);
   }
   if (name === "refused") throw new Refused(data);
@@ -136,18 +141,31 @@ function bundled(text) {
   return found.map(({ path, lines }) => ({ path, text: lines.join("\n") }));
 }
 
+function titled(listed) {
+  if (!listed.length) return "Pasted code";
+  const first = visibleName(listed[0].path);
+  return listed.length === 1 ? first : `${first} and ${listed.length - 1} more`;
+}
+
 function submit() {
   if (running) return;
   if (chosen) {
-    const title = chosen.files.length === 1 ? chosen.files[0].path : `${chosen.name} (${files(chosen.files.length)})`;
+    const title = chosen.folder ? `${visibleName(chosen.folder)} (${files(chosen.files.length)})` : titled(chosen.files);
     run(title, { files: chosen.files, left_out: chosen.leftOut }, sourcesOf(chosen.files));
     return;
   }
   const text = at("code").value;
   const name = at("name").value.trim() || (at("language").value && `pasted.${at("language").value}`);
   const inside = name ? [{ path: name, text }] : bundled(text);
-  const title = inside.length === 1 ? inside[0].path : inside.length ? `${inside[0].path} and ${inside.length - 1} more` : "Pasted code";
-  run(title, { text, name }, sourcesOf(inside));
+  run(titled(inside), { text, name }, sourcesOf(inside));
+}
+
+// Files take a moment to be read; until then there is nothing to audit.
+async function take(reading) {
+  at("audit").disabled = true;
+  const found = await reading.catch(fail);
+  at("audit").disabled = false;
+  if (found) choose(found);
 }
 
 function choose(found) {
@@ -157,9 +175,9 @@ function choose(found) {
   }
   at("problem").hidden = true;
   chosen = found;
-  at("chosen-what").textContent = `${found.name}: ${files(found.files.length)}, ${Math.ceil(found.size / 1024).toLocaleString()} kB`;
-  at("chosen-left").textContent = found.leftOut.length ? `Left out: ${found.leftOut.map(({ path, reason }) => `${path} (${reason})`).join(", ")}` : "";
-  at("chosen-list").replaceChildren(...found.files.map(({ path }) => element("li", { textContent: path, dir: "ltr" })));
+  at("chosen-what").textContent = `${found.folder ? `${visibleName(found.folder)}: ` : ""}${files(found.files.length)}, ${Math.ceil(found.size / 1024).toLocaleString()} kB`;
+  at("chosen-left").textContent = found.leftOut.length ? `Left out: ${found.leftOut.map(({ path, reason }) => `${visibleName(path)} (${reason})`).join(", ")}` : "";
+  at("chosen-list").replaceChildren(...found.files.map(({ path }) => element("li", { textContent: visibleName(path), dir: "ltr" })));
   shown();
   at("audit").focus();
 }
@@ -217,7 +235,7 @@ at("example").addEventListener("click", async () => {
 });
 for (const id of ["files", "folder"]) {
   at(`choose-${id}`).addEventListener("click", () => at(id).click());
-  at(id).addEventListener("change", async () => choose(await fromInput(at(id))));
+  at(id).addEventListener("change", () => take(fromInput(at(id))));
 }
 addEventListener("dragover", (event) => {
   if (!event.dataTransfer.types.includes("Files")) return;
@@ -227,14 +245,13 @@ addEventListener("dragover", (event) => {
 addEventListener("dragleave", (event) => {
   if (!event.relatedTarget) document.body.classList.remove("dropping");
 });
-addEventListener("drop", async (event) => {
+addEventListener("drop", (event) => {
   document.body.classList.remove("dropping");
   if (!event.dataTransfer.types.includes("Files")) return;
   event.preventDefault();
-  const found = await fromDrop(event.dataTransfer).catch(fail);
-  if (!found || running) return;
+  if (running) return;
   show("start");
-  choose(found);
+  take(fromDrop(event.dataTransfer));
 });
 
 // On a narrow page the filters would stand between the score and what was found.

@@ -1,18 +1,11 @@
 // Adds the lines around a finding, where the code is still at hand: a report has only those that the finding is about.
 import { element } from "./fragment.js";
+import { visible, visibleName } from "./visible.js";
 
 const AROUND = 2;
 const WIDEST = 400;
-// Characters that cannot be seen, or turn others around: spelt out, as the report does.
-const UNSEEN =
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\u{e0000}-\u{e007f}]/gu;
-const spelt = (character) => `[U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`;
-
-export const visible = (text) => text.replace(UNSEEN, spelt);
-const named = (path) => visible(path).replace(/[\t\n]/g, spelt);
-
 export function sourcesOf(files) {
-  return new Map(files.map(({ path, text }) => [named(path), text.replaceAll("\r\n", "\n").split("\n")]));
+  return new Map(files.map(({ path, text }) => [visibleName(path), text.replaceAll("\r\n", "\n").replace(/\n$/, "").split("\n")]));
 }
 
 export function addContext(card, sources) {

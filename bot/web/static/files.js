@@ -9,15 +9,16 @@ export async function fromDrop(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   const found = [];
   for (const entry of entries) await walk(entry, entry.name, found);
-  return read(entries.length === 1 && entries[0].isDirectory ? withoutTop(found) : found, entries[0]?.name ?? "");
+  const folder = entries.length === 1 && entries[0].isDirectory;
+  return read(folder ? withoutTop(found) : found, folder ? entries[0].name : "");
 }
 
 export async function fromInput(input) {
   const found = [...input.files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
   const inFolder = found.filter(({ path }) => !path.split("/").some((part) => never.has(part)));
-  const name = (found[0]?.path ?? "").split("/")[0];
+  const folder = found[0]?.file.webkitRelativePath.split("/")[0] ?? "";
   input.value = "";
-  return read(found[0]?.file.webkitRelativePath ? withoutTop(inFolder) : inFolder, name);
+  return read(folder ? withoutTop(inFolder) : inFolder, folder);
 }
 
 async function walk(entry, path, found) {
@@ -44,7 +45,7 @@ function isKnown(path) {
   return known.names.includes(path) || known.endings.some((ending) => name.toLowerCase().endsWith(ending));
 }
 
-async function read(found, name) {
+async function read(found, folder) {
   const files = [];
   const leftOut = [];
   let size = 0;
@@ -63,5 +64,5 @@ async function read(found, name) {
       leftOut.push({ path, reason: error instanceof TypeError ? "not UTF-8 text" : "cannot be read" });
     }
   }
-  return { files, leftOut: leftOut.slice(0, MOST_LEFT_OUT), size, passed: found.length, name };
+  return { files, leftOut: leftOut.slice(0, MOST_LEFT_OUT), size, passed: found.length, folder };
 }

@@ -115,6 +115,7 @@ def calendar(code: Code, span: Span, scope: Scope) -> bool:
 
 def overflowing(code: Code) -> Iterator[Found]:
     """`date.setMonth(date.getMonth() + 1)` and Go's `AddDate(0, 1, 0)` on a day that need not be the first."""
+    said: set[Scope | None] = set()
     for call in code.facts.calls:
         last = fold(call.method)
         if last in ("setmonth", "setutcmonth") and len(call.arguments) == 1 and steps_month(call):
@@ -133,8 +134,21 @@ def overflowing(code: Code) -> Iterator[Found]:
                     f"Set the day to 1 first, or use a calendar library that clamps: `addMonths({target.text}, n)`.",
                     Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
                 )  # fmt: skip
+        elif code.facts.language == "php" and carried_over(code, call):
+            function = enclosing(call.scope, Kind.FUNCTION)
+            if function in said:
+                continue
+            said.add(function)
+            if calendar(code, call.span, call.scope) or paid(code, call.scope):
+                yield (
+                    call.span, call.scope,
+                    f"`{one_line(code, call.span)}` on the 29th to 31st runs over into the month after the one meant: February "
+                    "is skipped, and the period is billed or reset a month late.",
+                    "Use `addMonthNoOverflow()`, and count from the anchor.",
+                    Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
+                )  # fmt: skip
         elif last == "adddate" and code.facts.language == "go" and adds_month(call):
-            overflows = not first_in_go(code, call)
+            overflows = not first_in_go(code, call) and "created" not in words(name_of(call.receiver))
             if overflows and calendar(code, call.span, call.scope):
                 yield (
                     call.span, call.scope,
@@ -143,6 +157,19 @@ def overflowing(code: Code) -> Iterator[Found]:
                     "Add months to the first of the month, then clamp the anchor day to the length of that month.",
                     Confidence.LIKELY,
                 )  # fmt: skip
+
+
+def carried_over(code: Code, call: Call) -> bool:
+    """Carbon's `addMonth()` and PHP's own `modify('+1 month')`, on a date that need not be the first of a month."""
+    last = fold(call.method)
+    text = call.arguments[0].value if call.arguments else None
+    spelled = isinstance(text, Literal) and re.fullmatch(r"\+ ?\d+ months?", str(text.value)) is not None
+    if last not in ("addmonth", "addmonths", "addquarter", "addquarters") and not (last in ("modify", "strtotime") and spelled):
+        return False
+    base: Expression | None = call.receiver if call.receiver is not None else call
+    whole = resolved(code.values, base, call.scope, call.span.start) if base is not None else None
+    names = {word for part in (*walk(base), *walk(whole)) for word in words(name_of(part) or getattr(part, "method", ""))}
+    return not ({"start", "first"} & names and {"month", "day"} & names)
 
 
 def one_line(code: Code, span: Span) -> str:
@@ -211,7 +238,9 @@ def third_is_one(call: Call) -> bool:
 def adds_month(call: Call) -> bool:
     given = [argument.value for argument in call.arguments]
     months = given[1] if len(given) == 3 else None
-    return months is not None and not (isinstance(months, Literal) and months.value in (0, 12))
+    # `AddDate(0, 1, -1)` is how the last day of a month is written that begins on the first.
+    back = len(given) == 3 and isinstance(given[2], Unary)
+    return months is not None and not back and not (isinstance(months, Literal) and months.value in (0, 12))
 
 
 def first_in_go(code: Code, call: Call) -> bool:
@@ -233,7 +262,7 @@ def thirty_days(code: Code) -> Iterator[Found]:
     """`timedelta(days=30)`, `30 * 24 * 60 * 60 * 1000`, `addDays(start, 30)`, `30 * 24 * time.Hour` for a month."""
     for span, scope, text in (*thirty_calls(code), *thirty_products(code)):
         if calendar(code, span, scope) and bills(code.facts, scope) and not FIXED & beside(code, span, scope):
-            if thirty_meant(code, scope) or after_failure(code, scope):
+            if thirty_meant(code, scope) or after_failure(code, scope) or is_lifetime(code, span):
                 continue
             yield (
                 span, scope,
@@ -261,6 +290,12 @@ def thirty_meant(code: Code, scope: Scope) -> bool:
     own = code.facts.text(function.span)[:600]
     near = [one.text for one in code.facts.comments if function.span.line - 4 <= one.span.line <= function.span.end_line]
     return bool(THIRTY.search(own) or THIRTY.search("\n".join(near)))
+
+
+def is_lifetime(code: Code, span: Span) -> bool:
+    """`incrWithExpire(key, n, 30 * day)`: how long a key is kept."""
+    kept = {"expire", "expires", "expiry", "ttl", "setex", "expireat", "pexpire", "cache", "retention"}
+    return any(call.span.holds(span) and kept & {*words(call.method), fold(call.method)} for call in code.facts.calls)
 
 
 def after_failure(code: Code, scope: Scope) -> bool:

@@ -31,7 +31,7 @@ from rules.facts import (
 )
 from rules.meaning.contexts import REDELIVERED, Context
 from rules.meaning.repeats.keys import keys_of
-from rules.meaning.repeats.marks import How, Mark, lifetime, marks_of, outlives, speaks
+from rules.meaning.repeats.marks import How, Mark, adds_to_cache, lifetime, marks_of, outlives, speaks
 from rules.meaning.repeats.recognition import is_happening_id
 from rules.meaning.repeats.redelivery import deliveries
 from rules.meaning.repeats.segments import Part, segments_of
@@ -102,6 +102,8 @@ def lives(code: Code, mark: Mark) -> float | None:
     if last in ("setex", "psetex") and len(plain) > 2:
         length = seconds(code, plain[-2], mark.scope, call.span.start)
         return length / 1000 if length is not None and last == "psetex" else length
+    if adds_to_cache(call):
+        return seconds(code, plain[-1], mark.scope, call.span.start)
     if code.facts.language == "go" and last in ("set", "setnx") and len(plain) == 4:
         return seconds(code, plain[-1], mark.scope, call.span.start)
     for argument in call.arguments:

@@ -25,7 +25,7 @@ ABOUT = About(
 )
 CHUNKERS = frozenset(
     "chunk chunks chunked batched batches splitevery inchunks slice splice chunkby islice partition eachslice "
-    "ingroupsof findinbatches inbatches".split()
+    "arraychunk ingroupsof findinbatches inbatches".split()
 )
 QUERIES = frozenset("findmany findall find query queryraw fetchall fetchmany all execute select filter objects scalars".split())
 

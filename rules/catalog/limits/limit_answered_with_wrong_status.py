@@ -16,7 +16,10 @@ from rules.facts import (
     Member,
     Name,
     Object,
+    Raise,
+    Return,
     Scope,
+    Sequence,
     Span,
     dotted,
     enclosing,
@@ -27,6 +30,8 @@ from rules.facts import (
 from rules.meaning.contexts import Context
 from rules.meaning.limits.limits import Limit, leaves
 from rules.meaning.outcomes import logs
+from rules.meaning.values import root_of
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 
 ABOUT = About(
@@ -57,7 +62,7 @@ def check(code: Code) -> Iterator[Finding]:
         then = limit.test.then
         if not limit.refuses or then is None or code.context(limit.scope) is not Context.REQUEST:
             continue
-        if not leaves(code.facts, then):
+        if not leaves(code.facts, then) or asks_form(limit):
             continue
         given = list(statuses(code, then))
         if given:
@@ -69,8 +74,17 @@ def check(code: Code) -> Iterator[Finding]:
             yield silent(code, limit)
 
 
+def asks_form(limit: Limit) -> bool:
+    """`form.quota <= 0 || form.quota > 99999`: what was asked for is tested, and nothing that was used."""
+    root = root_of(limit.used)
+    return isinstance(root, Name) and bool({"form", "body", "input", "payload", "dto", "params"} & set(words(root.text)))
+
+
 def statuses(code: Code, then: Scope) -> Iterator[tuple[int, Span]]:
     """The HTTP status codes that are written down in a branch."""
+    for pair in paired(code, then):
+        if (found := status(pair)) is not None:
+            yield found, pair.span
     for call in code.facts.calls:
         if within(call.scope, then):
             for value in stated(call):
@@ -78,11 +92,22 @@ def statuses(code: Code, then: Scope) -> Iterator[tuple[int, Span]]:
                     yield found, value.span
 
 
+def paired(code: Code, then: Scope) -> Iterator[Expression]:
+    """Rust: `Err((StatusCode::…, "…"))`."""
+    exits: tuple[Raise | Return, ...] = (*code.facts.raises, *code.facts.returns)
+    for one in exits:
+        if within(one.scope, then) and isinstance(one.value, Sequence) and one.value.items:
+            first = one.value.items[0]
+            if isinstance(first, Member) and dotted(first.object).endswith("StatusCode"):
+                yield first
+
+
 def stated(call: Call) -> Iterator[Expression]:
     """The arguments of a call that hold a status: `status_code=`, `{ status: … }`, `res.status(…)`, `http.Error(w, …, …)`."""
     for argument in call.arguments:
         first = argument is call.arguments[0] and fold(call.method) in STATUS_CALLS
-        last = argument is call.arguments[-1] and call.folded.endswith("http.error")
+        second = len(call.arguments) == 2 and call.folded.endswith((".json", "http.error"))
+        last = argument is call.arguments[-1] and (second or call.folded.endswith("http.error"))
         if first or last or (argument.name is not None and fold(argument.name) in STATUS_NAMES):
             yield argument.value
         for part in walk(argument.value):

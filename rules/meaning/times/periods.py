@@ -81,11 +81,13 @@ def boundary(facts: Facts, values: Values, call: Call) -> Boundary | None:
         return go_boundary(values, call, last)
     if facts.language in ("java", "kotlin"):
         return jvm_boundary(values, call)
+    if facts.language == "rust":
+        return rust_boundary(values, call, last)
     if facts.language == "csharp":
         return csharp_boundary(values, call)
     if facts.language == "python":
         return python_boundary(values, call, last)
-    if facts.language == "ruby":
+    if facts.language in ("ruby", "php"):
         return rails_boundary(values, call, last)
     if call.constructs and call.folded == "date" and len(call.arguments) > 1:
         return date_of_parts(call)
@@ -212,7 +214,7 @@ def python_end(given: dict[str, Expression]) -> Precision | None:
 
 
 def rails_boundary(values: Values, call: Call, last: str) -> Boundary | None:
-    """`Time.current.beginning_of_month`, `date.end_of_day`: the end is the last nanosecond."""
+    """`Time.current.beginning_of_month`, `$date->endOfDay()`: the end is the last microsecond or less."""
     if not STARTS_OF.match(last.removeprefix("at")):
         return None
     end = Precision.MICROSECOND if "end" in last[:5] else None
@@ -220,11 +222,11 @@ def rails_boundary(values: Values, call: Call, last: str) -> Boundary | None:
 
 
 def rails_zone(values: Values, expression: Expression) -> Zone:
-    """`Time.current` and `Time.zone` are in the application's zone, which is UTC unless it says otherwise."""
+    """`Time.current`, `Time.zone` and Carbon are in the application's zone, which is UTC unless it says otherwise."""
     marks = set(mark_names(values, expression, 4))
-    if marks & {"intimezone", "usezone", "localtime"}:
+    if marks & {"intimezone", "usezone", "localtime", "settimezone", "timezone", "shifttimezone", "tz"}:
         return Zone.NAMED
-    if marks & (UTC_MARKS | {"current", "zone"}):
+    if marks & (UTC_MARKS | {"current", "zone", "carbon", "carbonimmutable"}):
         return Zone.UTC
     return Zone.LOCAL if {"now", "today"} & marks and {"time", "date", "datetime"} & marks else Zone.UNKNOWN
 
@@ -253,16 +255,31 @@ def clock_reads(values: Values, expression: Expression, hops: int) -> Iterator[Z
 
 def clock_call(call: Call) -> Zone | None:
     folded = call.folded
-    if folded.endswith(("datetimeoffset.now", "getlocalnow")):
+    if folded.endswith(("datetimeoffset.now", "getlocalnow", "local.now")):
         return Zone.LOCAL
     if folded.endswith(("datetime.now", "datetime.today", "date.today")):
         return Zone.LOCAL if not call.arguments else Zone.NAMED
-    if folded.endswith(("datetime.utcnow", "timezone.now", "utcnow", "getutcnow", "utc_now", "arrow.now", "pendulum.now")):
+    if folded.endswith(
+        ("datetime.utcnow", "timezone.now", "utcnow", "getutcnow", "utc.now", "nowutc", "utc_now", "arrow.now", "pendulum.now")
+    ):
         return Zone.UTC
     if folded == "time.now":
         return Zone.LOCAL
     if folded in ("now.beginningofmonth", "now.endofmonth", "now.beginningofday", "now.endofday"):
         return Zone.LOCAL
+    return None
+
+
+def rust_boundary(values: Values, call: Call, last: str) -> Boundary | None:
+    """`Local.with_ymd_and_hms(y, m, 1, 0, 0, 0)`, `Local::now().date_naive().with_day(1)`."""
+    given = numbers(call)
+    if last == "withymdandhms" and len(given) == 6 and None in given[:2]:
+        place = call.folded.split(".")[-2]
+        zone = {"local": Zone.LOCAL, "utc": Zone.UTC}.get(place, Zone.NAMED)
+        end = Precision.SECOND if given[3] == 23 else None
+        return Boundary(call.span, call.scope, call, zone, end) if end or given[3:] == [0, 0, 0] else None
+    if last == "withday" and given == [1]:
+        return Boundary(call.span, call.scope, call, clock_zone(values, call))
     return None
 
 
