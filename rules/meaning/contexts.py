@@ -291,7 +291,9 @@ def decorator_strings(head: Function) -> Iterator[str]:
 
 @lru_cache(maxsize=8)
 def is_browser(facts: Facts) -> bool:
-    """`use client`, React hooks in a component file, or code that reaches for `window` and its kind."""
+    """`use client`, React hooks in a component file, code that reaches for `window` and its kind, or an app for Android."""
+    if facts.language in ("java", "kotlin"):
+        return any(package.startswith(("android.", "androidx.")) for package in facts.packages)
     if facts.language not in ("typescript", "javascript"):
         return False
     if "use client" in facts.directives:
