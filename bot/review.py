@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import structlog
 
 from bot import checks, sticky
+from bot.badges import keep_badge
 from bot.configuration import blocks_on_failure, configuration_at
 from bot.conversation import read_talk, speak
 from bot.deliveries import PullRequestJob
@@ -95,6 +96,7 @@ async def review_head(reviewer: Reviewer, desk: Desk) -> None:
 
 async def straight_line(reviewer: Reviewer, desk: Desk) -> None:
     configuration = await configuration_at(reviewer.github, desk, reviewer.public_url)
+    await keep_badge(desk, configuration.configuration.badge)
     decisions = await desk.memory.decisions(desk.repository_id, desk.pull.number)
     if (reason := left_alone(configuration, decisions, desk.pull)) is not None:
         await checks.pass_over(desk, reason)

@@ -81,6 +81,10 @@ async def in_turn(reviewer: Reviewer, installation_id: int, run: Callable[[], Aw
     except RateLimited as limited:
         await reviewer.memory.pause(installation_id, datetime.fromtimestamp(limited.until, UTC))
         raise
+    finally:
+        limit = reviewer.github.rate_limit(installation_id)
+        if limit is not None:
+            await reviewer.memory.keep_limit(installation_id, limit.limit, limit.remaining, limit.reset_datetime)
 
 
 async def judged(sandbox: Sandbox, change: Change, options: Options) -> Report:

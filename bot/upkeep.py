@@ -37,6 +37,29 @@ class Upkeep:
         rows = await self._rows("SELECT paused_until FROM meteraudit_installation WHERE installation_id = %s", installation_id)
         return rows[0][0] if rows else None
 
+    async def keep_limit(self, installation_id: int, hourly: int, remaining: int, resets_at: datetime) -> None:
+        """What GitHub last said of an installation's requests, for the operator to see."""
+        await self._rows(
+            "INSERT INTO meteraudit_installation (installation_id, hourly, remaining, resets_at, told_at)"
+            " VALUES (%s, %s, %s, %s, clock_timestamp()) ON CONFLICT (installation_id) DO UPDATE SET hourly = excluded.hourly,"
+            " remaining = excluded.remaining, resets_at = excluded.resets_at, told_at = excluded.told_at",
+            installation_id,
+            hourly,
+            remaining,
+            resets_at,
+        )
+
+    async def show_badge(self, repository_id: int, name: str) -> None:
+        """The repository's owner has switched its badge on; `name` is owner/name, by which it is asked for."""
+        await self._rows(
+            "INSERT INTO meteraudit_badge VALUES (%s, %s) ON CONFLICT (repository_id) DO UPDATE SET name = excluded.name",
+            repository_id,
+            name,
+        )
+
+    async def hide_badge(self, repository_id: int) -> None:
+        await self._rows("DELETE FROM meteraudit_badge WHERE repository_id = %s", repository_id)
+
     async def activate(self, installation_id: int, active: bool) -> None:
         """A new set of permissions may allow what was refused before."""
         await self._set(installation_id, "active", active)

@@ -65,6 +65,11 @@ class Elsewhere(Protocol):
     @property
     def trace(self) -> "Trace | None": ...
 
+    @property
+    def whole(self) -> bool:
+        """Whether all of the project is at hand: only then is what nobody reads known."""
+        ...
+
     def code_at(self, path: str) -> "Code | None":
         """The code of a file, if it is at hand."""
         ...
@@ -79,6 +84,7 @@ class Nothing:
     meters: tuple[Meter, ...] = ()
     uses: tuple[Use, ...] = ()
     trace: "Trace | None" = None
+    whole: bool = False
 
     def code_at(self, path: str) -> "Code | None":
         return None

@@ -18,6 +18,7 @@ from rules.rule import Rule
 from rules.scope import touched
 from rules.score import score
 from rules.sections import checks, sections, seen_of, summary
+from rules.siblings import with_siblings
 from rules.together import together
 from rules.trace import meters_of
 from rules.verdict import gate, gravity, with_shown
@@ -49,7 +50,8 @@ def examine(change: Change, options: Options, version: str, on_file: OnFile | No
         results.append(examine_file(file, change, options, rules, names, ends))
         if on_file is not None:
             on_file(FileDone(file.path, number, len(change.files), results[-1].findings, results[-1].not_analyzed))
-    found = [finding for result in results for finding in result.findings]
+    judged = frozenset(result.judged.code.facts.path for result in results if result.judged.code is not None)
+    found = with_siblings((one for result in results for one in result.findings), ends[1].trace.graph, judged)
     findings = with_shown(found, options) if change.mode == "review" else all_in_summary(found)
     new = tuple(finding for finding in findings if finding.state != "existing")
     parts = frozenset().union(*(result.touched for result in results))
@@ -67,7 +69,7 @@ def examine(change: Change, options: Options, version: str, on_file: OnFile | No
         findings=findings,
         fixed=tuple(one for result in results for one in result.fixed),
         sections=sections(seen, parts | {finding.section for finding in new}),
-        meters=meters_of(ends[1].trace, frozenset(code.facts.path for code in codes)),
+        meters=meters_of(ends[1].trace, judged),
         score=graded,
         checks=checks(seen),
         actions=tuple(one.fingerprint for one in new if one.severity in ("critical", "high") and one.confidence != "possible"),
@@ -91,13 +93,13 @@ def projects(change: Change, names: OwnNames) -> tuple[Project, Project]:
     """The project at the base and at the head: what did not change is context of both."""
     base = {file.base_path or file.path: file.base for file in change.files if file.base is not None}
     head = {file.path: file.head for file in change.files if file.head is not None}
-    was = Project({**change.context, **change.base_context, **base}, names, dict.fromkeys(base, Before()))
+    was = Project({**change.context, **change.base_context, **base}, names, False, dict.fromkeys(base, Before()))
     before = {
         file.path: Before(was if file.base is not None else None, file.base_path or file.path, file.deleted)
         for file in change.files
         if file.head is not None
     }
-    return was, Project({**change.context, **head}, names, before)
+    return was, Project({**change.context, **head}, names, change.mode == "audit", before)
 
 
 def examine_file(

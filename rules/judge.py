@@ -10,9 +10,10 @@ from rules.facts import Span
 from rules.fingerprints import fingerprints
 from rules.languages import UNREAD, front_end
 from rules.languages.lowering import TooComplexError
-from rules.meaning.samples import is_sample
+from rules.meaning.samples import bills_nobody
 from rules.meaning.vocabulary import BILLING_EVIDENCE, WEAK_EVIDENCE
 from rules.rule import Confidence, Finding, Rule
+from rules.wording import as_written
 
 SIZE = 512 * 1024
 LINE = 20 * 1024
@@ -23,7 +24,12 @@ HEADER_LINES = 40
 GENERATED = re.compile(r"^[ \t]*(?://|#|--|;|%|/\*+|\*)[ \t]*Code generated\b[^\n]{0,400}?\bDO NOT EDIT", re.M)
 """As https://go.dev/s/generatedcode has it. The author of a change can write it too, so such a file is named."""
 
-RELEVANT = tuple(sorted((BILLING_EVIDENCE | WEAK_EVIDENCE) - {"lago", "orb"}, key=len))
+WORK = frozenset(
+    "completions.create messages.create messages.stream images.generate embeddings.create generatetext streamtext "
+    "generateobject streamobject generatecontent replicate.run".split()
+)
+"""Calls of priced resources: a handler that only makes one may be the one that forgets to record it."""
+RELEVANT = tuple(sorted(((BILLING_EVIDENCE | WEAK_EVIDENCE) - {"lago", "orb"}) | WORK, key=len))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,14 +82,14 @@ def judge(
         return Judged(None, reason=str(error))
     said: list[Said] = []
     failed: list[str] = []
-    sample = is_sample(code.facts)
+    harmless = bills_nobody(code.facts)
     for rule in rules:
         try:
-            findings = list(rule.check(code))
+            findings = [as_written(code, one) for one in rule.check(code)]
         except Exception:  # noqa: BLE001  one rule that fails on one file costs just that, and the report names it
             failed.append(rule.about.id)
             continue
-        if sample:
+        if harmless:
             findings = [replace(finding, confidence=Confidence.POSSIBLE) for finding in findings]
         prints = fingerprints(code, rule.about.id, identity, findings)
         said.extend(Said(rule, *pair) for pair in zip(findings, prints, strict=True))

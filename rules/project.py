@@ -44,6 +44,8 @@ class Project:
 
     texts: Mapping[str, str] = field(default_factory=dict)
     names: OwnNames = OwnNames()
+    whole: bool = True
+    """Whether all files that matter are at hand, so that what is not there can be said to be missing."""
     judged: Mapping[str, Before] = field(default_factory=dict)
     """The files that are judged, with what they were: all of them are lowered, the others as far as FILES allows."""
 

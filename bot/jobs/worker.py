@@ -120,8 +120,10 @@ def _register_review(database: Database, review: Review, timings: Timings) -> No
         except Exception:
             about.warning("review failed", attempt=context.job.attempts + 1, exc_info=True)
             if context.job.attempts >= MOST_RETRIES:
+                await _note(database, job, started, failed=True)
                 await _mark(database, job, started, "failed")
             raise
+        await _note(database, job, started, failed=False)
         await _mark(database, job, started, "done")
         about.info("review done")
 
@@ -202,6 +204,19 @@ async def _now(database: Database) -> datetime:
     return now
 
 
+async def _note(database: Database, job: PullRequestJob, started: datetime, *, failed: bool) -> None:
+    """How long the first delivery that this review serves has waited, and how long the review took; in seconds."""
+    async with database.pool.connection() as connection:
+        await connection.execute(
+            "INSERT INTO meteraudit_review (repository_id, pull_request, waited, took, failed)"
+            " SELECT %(repository)s, %(number)s, coalesce(extract(epoch FROM %(started)s - min(received_at)), 0),"
+            " extract(epoch FROM clock_timestamp() - %(started)s), %(failed)s FROM meteraudit_delivery"
+            " WHERE repository_id = %(repository)s AND pull_request = %(number)s AND received_at <= %(started)s"
+            " AND state <> 'done'",
+            {"repository": job.repository_id, "number": job.number, "started": started, "failed": failed},
+        )
+
+
 async def _mark(database: Database, job: PullRequestJob, started: datetime, state: str) -> None:
     """Set the deliveries of `job`'s pull request that arrived before it started; later ones have their own job."""
     async with database.pool.connection() as connection:
@@ -220,6 +235,7 @@ async def _mark_delivery(database: Database, guid: str, state: str) -> None:
 async def _forget_old(database: Database) -> None:
     async with database.pool.connection() as connection:
         await connection.execute("DELETE FROM meteraudit_delivery WHERE received_at < now() - %s", [timedelta(days=KEPT_DAYS)])
+        await connection.execute("DELETE FROM meteraudit_review WHERE at < now() - %s", [timedelta(days=KEPT_DAYS)])
     await database.jobs.job_manager.delete_old_jobs(
         nb_hours=24 * KEPT_DAYS, include_failed=True, include_cancelled=True, include_aborted=True
     )

@@ -12,21 +12,12 @@ from markupsafe import Markup
 
 from bot.report.edits import diff_lines, new_lines
 from bot.report.masking import masked, masked_finding
+from bot.report.meters import STAGES
 from bot.report.quoting import MOST_LINES, clipped, one_line, place, split_spans, visible, visible_name
 from bot.report.verdict import HOW_SCORED, LEGEND, SECTIONS, SUMS_UP, due, headline, number
-from rules.report import Evidence, Meter, Report, Reported, Score
+from rules.report import Meter, MeterStep, Report, Reported, Score
 
 TEMPLATES = Path(__file__).parent / "templates"
-STAGES = {
-    "actions": "Action",
-    "emitted": "Emitted",
-    "transported": "Transported",
-    "stored": "Stored",
-    "aggregated": "Aggregated",
-    "limited": "Limited",
-    "charged": "Charged",
-}
-"""The way of a meter from what is used to what is paid, in order."""
 WIDEST = 400
 """Characters of a line of code: in HTML it can be scrolled."""
 LONGEST_COPY = 20_000
@@ -44,10 +35,10 @@ class CodeLine:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One step of a meter's way. `places` is empty where the analysed code does not show it."""
+    """One step of a meter's way. Without places it is one that such a meter needs and that the code does not show."""
 
     title: str
-    places: tuple[Evidence, ...]
+    steps: tuple[MeterStep, ...]
 
 
 def as_html(report: Report) -> str:
@@ -100,7 +91,7 @@ def environment() -> Environment:
 
 def equip(made: Environment) -> None:
     """Gives an environment what the macros need; its loader must know the folder `TEMPLATES`."""
-    made.filters |= {"prose": prose, "line": one_line, "name": visible_name, "visible": visible}
+    made.filters |= {"prose": prose, "line": one_line, "name": visible_name, "path": breakable, "visible": visible}
     made.globals |= {
         "place": place,
         "headline": headline,
@@ -137,6 +128,11 @@ def prose(text: str, limit: int = 2_000) -> Markup:
     return Markup("").join(parts)
 
 
+def breakable(path: str) -> Markup:
+    """A path that may go on in a new line behind each of its slashes."""
+    return Markup("/<wbr>").join(visible_name(path).split("/"))
+
+
 def marked_code(finding: Reported) -> list[CodeLine]:
     """The evidence with its line numbers; marked is what the finding is about, from its first column to its last."""
     lines = finding.evidence.removesuffix("\n").split("\n")[:MOST_LINES]
@@ -169,4 +165,6 @@ def new_text(finding: Reported) -> str:
 
 
 def stages(meter: Meter) -> list[Stage]:
-    return [Stage(title, tuple(getattr(meter, name))) for name, title in STAGES.items() if hasattr(meter, name)]
+    """The steps that are there or missed, in the order of the way; at the end the provider, where it does the rest."""
+    steps = [(name, title, tuple(getattr(meter, name))) for name, title in STAGES.items()]
+    return [Stage(title, places) for name, title, places in steps if places or name in meter.missing]

@@ -60,6 +60,7 @@ def _ten_sections(report: Report, console: Console) -> None:
     _heading(console, "1. Executive Summary")
     for fact in _facts(report):
         _line(console, Text(fact), 2)
+    _meters(report, console)
     _heading(console, "2. Severity Legend")
     for severity, meaning in LEGEND.items():
         _line(console, Text.assemble((f"{severity:<9}", _COLOURS[severity]), meaning), 2)

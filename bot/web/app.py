@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 
 from bot.jobs.database import Database
 from bot.jobs.queue import PUSH_PAUSE
-from bot.web import audits, pages, rules
+from bot.web import audits, badge, pages, rules, status
 from bot.web import setup as setting_up
 from bot.web.admission import Setup
 from bot.web.auditor import Auditor
@@ -56,6 +56,8 @@ def create_app(
             Route("/healthz", _healthz, max_body_size=SMALL_BODY),
             Route("/readyz", _readyz, max_body_size=SMALL_BODY),
             *setting_up.routes(),
+            *status.routes(),
+            *badge.routes(),
             *without_app(auditor),
         ],
         middleware=[Middleware(SecurityHeaders)],

@@ -19,7 +19,8 @@ from bot.github.registering import NewApp, convert
 from bot.registration import LONGEST_NAME, MANIFEST, manifest_for, site_of
 from bot.web.admission import Setup
 from bot.web.checklist import steps
-from bot.web.pages import POLICY, page, prefix
+from bot.web.forms import given, origin_of, private
+from bot.web.pages import POLICY, prefix
 from config.addresses import address_problem, is_loopback
 from config.settings import SHORTEST_SECRET, Settings
 from config.stored_app import StoredApp, StoredAppError, keep
@@ -205,18 +206,6 @@ def is_admitted(request: Request) -> bool:
     return setup is not None and setup.knows(request.cookies.get(COOKIE))
 
 
-async def given(request: Request, name: str) -> str:
-    """A field of the form; what is not there, or is a file, is empty."""
-    value = (await request.form(max_files=0, max_fields=10)).get(name, "")
-    return value.strip() if isinstance(value, str) else ""
-
-
-def origin_of(request: Request) -> str | None:
-    """Where the browser says that the form came from: our address as it sees it."""
-    origin = request.headers.get("origin", "")
-    return None if origin in ("", "null") else origin
-
-
 async def hand_over(request: Request, setup: Setup) -> Response:
     """Not before this server has stopped listening: it would be asked once more, and knows of no App."""
     await setup.closing.wait()
@@ -258,11 +247,3 @@ def form(
         organization=organization,
         problem=problem,
     )
-
-
-def private(request: Request, template: str, status: int = 200, **values: object) -> Response:
-    """A page that no cache keeps; `same-origin` lets the browser say where its forms come from."""
-    answer = page(request, template, status, **values)
-    answer.headers["Cache-Control"] = "no-store"
-    answer.headers["Referrer-Policy"] = "same-origin"
-    return answer

@@ -16,11 +16,12 @@ from rules.meaning.vocabulary import OTHER_METERS, words
 from rules.project import Project
 from rules.report import Evidence, Reported
 from rules.rule import Confidence
-from rules.trace import MeteredAction, graph_of
-from rules.tracing.actions import HOPS, metered
+from rules.trace import MeteredAction, trace_of
+from rules.tracing.actions import HOPS
 from rules.tracing.graph import Graph, Node, upwards
 from rules.tracing.sights import Kind as Seeing
 from rules.tracing.sights import Sight
+from rules.tracing.whole import Trace
 
 MOST_PLACES = 5
 NOT_SERVED = frozenset(
@@ -111,14 +112,18 @@ class Seen:
         )
 
     @cached_property
+    def trace(self) -> Trace:
+        return trace_of(self.codes, self.project)
+
+    @property
     def graph(self) -> Graph:
-        return graph_of(self.codes, self.project)
+        return self.trace.graph
 
     @cached_property
     def actions(self) -> tuple[MeteredAction, ...]:
         """The metered actions of the analysed files; those of other files are another report's matter."""
         here = {code.facts.path for code in self.codes}
-        return tuple(one for one in metered(self.graph) if one.path in here and one.sure != "possible")
+        return tuple(one for one in self.trace.actions if one.path in here and one.sure != "possible")
 
     @cached_property
     def reports(self) -> tuple[Sent, ...]:

@@ -11,9 +11,6 @@ from rules.facts import Facts
 Lower = Callable[[str, bytes], Facts]
 
 UNREAD = {
-    ".kt": "Kotlin",
-    ".kts": "Kotlin",
-    ".rs": "Rust",
     ".scala": "Scala",
     ".swift": "Swift",
     ".ex": "Elixir",

@@ -26,7 +26,7 @@ from rules.facts import (
     dotted,
 )
 from rules.languages.jvm_names import LISTS, MAPS, does_work, last_word, type_of
-from rules.languages.lowering import CHAINED, How, Lowering, span
+from rules.languages.lowering import ARGUMENT, CHAINED, How, Lowering, span
 
 GETTER = re.compile(r"get([A-Z]\w*)")
 SETTER = re.compile(r"set([A-Z]\w*)")
@@ -59,6 +59,8 @@ SAME = frozenset("stream parallelStream boxed sequential parallel orElseThrow as
 """Methods whose result stands for what they are called on."""
 WAITS = frozenset("join block await awaitSingle awaitFirst awaitSingleOrNull blockingGet indefinitely".split())
 """What waits for a result that comes later."""
+CONVERTS = frozenset("toLong toInt toDouble toBigDecimal longValue intValue doubleValue longValueExact intValueExact".split())
+"""What gives the same number in another type: the receiver is read, as an argument of a conversion is elsewhere."""
 SIGNS = {"plus": "+", "minus": "-", "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "remainder": "%"}
 DETACHES = frozenset("runAsync supplyAsync execute submit launch async start startVirtualThread".split())
 POOL = frozenset("executor executors pool future completablefuture thread globalscope scope scheduler workers threads".split())
@@ -79,9 +81,9 @@ def receiver_how(method: str, arguments: int, receiver_calls: bool, how: How) ->
         return how._replace(start=Start.AWAITED)
     if method in WAITS and receiver_calls and arguments < 2:
         return how._replace(start=Start.AWAITED)
-    if method == "toList" and not arguments:
+    if method == "toList" and not arguments and receiver_calls:
         return how
-    return CHAINED
+    return ARGUMENT if method in CONVERTS and not arguments else CHAINED
 
 
 def idiom(
@@ -107,7 +109,7 @@ def without_arguments(
     low: Lowering, node: Node, receiver: Expression, method: str, scope: Scope, how: How
 ) -> Expression | None:
     place = span(node)
-    if method in SAME or (method == "toList"):
+    if method in SAME or (method == "toList" and isinstance(receiver, Call)):
         return receiver
     if method == "start" and (body := run_by_thread(receiver)) is not None:
         return low.call(node, body, (), scope, how._replace(start=Start.DETACHED))

@@ -83,9 +83,12 @@ def last_word(name: str) -> str:
 
 
 def import_name(low: Lowering, path: str, local: str, package: str) -> None:
-    """Binds a name to what it stands for. The project's own and the language's classes are called by their own name."""
+    """Binds a class's name to what it stands for.
+
+    The project's own classes and the language's are called by their own name, as functions that are imported alone are.
+    """
     low.packages.add(path)
-    if not local or path.startswith(BUILT_IN):
+    if not local[:1].isupper() or path.startswith(BUILT_IN):
         return
     own = package.split(".")[:2]
     if len(own) == 2 and path.split(".")[:2] == own:

@@ -167,7 +167,7 @@ def listed(values: Values, value: Expression, scope: Scope, at: int) -> tuple[Gi
         return (entries(values, whole, scope, at),)
     if isinstance(whole, Sequence) and (whole.items or not isinstance(value, Name)):
         return tuple(one(values, item, scope, at) for item in whole.items)
-    if isinstance(whole, Call) and fold(whole.method) in ("tolist", "toarray") and isinstance(whole.receiver, Call):
+    if isinstance(whole, Call) and fold(whole.method) in ("tolist", "toarray", "collect") and isinstance(whole.receiver, Call):
         whole = whole.receiver
     if isinstance(whole, Call) and fold(whole.method) == "select" and whole.arguments:
         return listed(values, whole.arguments[0].value, scope, at)

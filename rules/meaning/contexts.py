@@ -41,8 +41,10 @@ WORK_TYPES = re.compile(
     r"\bJob\b|SQSEvent|SqsEvent|ConsumerMessage|kafka\.Message|ConsumeMessage|amqp\.Delivery|\bDelivery\b|"
     r"\bConsumerRecords?\b|\bKinesisEvent\b|\bAcknowledgment\b|\bJmsMessage\b|JobExecutionContext|ChunkContext|StepContribution|"
     r"ConsumeContext<|ConsumeResult<|ServiceBusReceivedMessage|ProcessMessageEventArgs|ProcessEventArgs|BasicDeliverEventArgs|"
-    r"IMessageHandlerContext|PerformContext|(ServiceBus|Queue|EventHub|Kafka|RabbitMQ|CosmosDB|Blob)Trigger\b"
+    r"IMessageHandlerContext|PerformContext|BorrowedMessage|OwnedMessage|(ServiceBus|Queue|EventHub|Kafka|RabbitMQ|CosmosDB|Blob)Trigger\b"
 )
+EXTRACTORS = re.compile(r"\b(Json|State|Extension|Query|Form|TypedHeader)<|\bweb::(Json|Data|Path|Query|Form)<|\bHeaderMap\b")
+"""What axum and actix hand to those who answer."""
 TIMED_TYPES = re.compile(r"TimerTrigger|TimerInfo|IJobExecutionContext")
 HOSTED = frozenset("BackgroundService IHostedService IInvocable".split())
 """Classes that the host runs for as long as it lives, mostly on a timer."""
@@ -143,7 +145,7 @@ def own_context_by_call(head: Function) -> Context | None:
         return Context.REQUEST
     if last in ("action", "handler") and any(one.removesuffix("()") in METHODS and one.endswith("()") for one in before):
         return Context.REQUEST
-    if fold(head.passed_to) in ("serve", "deno.serve", "bun.serve"):
+    if fold(head.passed_to) in ("serve", "deno.serve", "bun.serve", "routing"):
         return Context.REQUEST
     if last in WORKERS and (last not in ("run", "process", "subscribe", "consume") or before):
         return Context.WORKER if last != "run" or "consumer" in root else None
@@ -154,6 +156,8 @@ def own_context_by_shape(facts: Facts, scope: Scope, head: Function) -> Context 
     """From name, parameters, class and file."""
     types = " ".join(parameter.type for parameter in head.parameters)
     names = [fold(parameter.name) for parameter in head.parameters]
+    if facts.language == "rust" and EXTRACTORS.search(types):
+        return Context.REQUEST
     if TIMED_TYPES.search(types):
         return Context.SCHEDULE
     if WORK_TYPES.search(types) or WORK_NAMES.match(head.name):

@@ -19,7 +19,7 @@ def is_float(code: Code, value: Expression, scope: Scope, at: int) -> bool:
             and local[0].head.returns.strip() in ("float", "double", "Task<double>")
         )
     if isinstance(whole, Name):
-        return declared(code, whole, scope, at) in ("float", "float64", "float32", "double", "double?", "float?")
+        return declared(code, whole, scope, at) in ("float", "float64", "float32", "double", "double?", "float?", "f64", "f32")
     return False
 
 

@@ -15,6 +15,7 @@ from rules.facts import (
     Member,
     Name,
     Object,
+    Raise,
     Return,
     Scope,
     Sequence,
@@ -268,7 +269,8 @@ def counts_failure(facts: Facts, handler: Scope) -> bool:
         return True
     if isinstance(head, Function) and any(re.search(rf"\b{re.escape(root)}\b", head.returns) for root in roots):
         return True
-    returned = (one for one in facts.returns if enclosing(one.scope, Kind.FUNCTION) is function)
+    ends: tuple[Return | Raise, ...] = (*facts.returns, *facts.raises)
+    returned = (one for one in ends if enclosing(one.scope, Kind.FUNCTION) is function)
     return any(isinstance(part, Name) and part.text in roots for one in returned for part in walk(one.value))
 
 
@@ -276,7 +278,7 @@ def answers(call: Call) -> bool:
     """`res.status(500)`, `c.JSON(500, …)`, `http.Error(w, …)`, `return NextResponse.json(…, {status: 500})`."""
     said = call.folded.split(".")
     last = said[-1]
-    if said[0] == "response()":
+    if said[0] == "response()" or (said[0] == "call" and last.startswith("respond")):
         return True
     if said[0].rsplit("/", 1)[-1] in ("res", "response", "reply", "c", "ctx", "w", "http", "nextresponse", "context"):
         return last in RESPONSE or len(said) > 1

@@ -1,4 +1,4 @@
-"""Code that shows, seeds, measures or is run once by hand: what is wrong there costs no customer anything."""
+"""Code whose defects cost no customer anything: it shows, seeds, measures, traces, or is run once by hand."""
 
 import re
 
@@ -19,9 +19,15 @@ STEM = re.compile(
 TEST_KEY = re.compile(r"^(sk|rk|pk|whsec)_test_\w{8,}|^(your|my)[-_ ]?(stripe|api|secret)[-_ ]?\w*key$|^<.*key.*>$", re.I)
 
 
-def is_sample(facts: Facts) -> bool:
+OBSERVES = frozenset("instrumentation instrumentations instrumentor telemetry tracing otel opentelemetry posthog".split())
+"""Folders and files that watch a program and bill nobody."""
+
+
+def bills_nobody(facts: Facts) -> bool:
     """By its folder or file name, or because a provider's test key is written into it."""
     *folders, file = facts.path.lower().split("/")
+    if OBSERVES & {*folders, file.rpartition(".")[0]}:
+        return True
     if FOLDERS & set(folders) or STEM.search(file.rpartition(".")[0] or file):
         return True
     written = [argument.value for call in facts.calls for argument in call.arguments]

@@ -140,9 +140,10 @@ def is_mapping(value: Expression) -> bool:
     """`Long.class`, `Row::of`, `rs -> …`: into what a row is made, as Java's clients are told between statement and values."""
     if isinstance(value, Lambda):
         return True
-    if not isinstance(value, Member) or not isinstance(value.object, Name) or not value.object.text[:1].isupper():
+    if not isinstance(value, Member):
         return False
-    return not value.name[:1].isupper()
+    root = value.object.object if isinstance(value.object, Member) and value.object.name == "class" else value.object
+    return isinstance(root, Name) and root.text[:1].isupper() and not value.name[:1].isupper()
 
 
 def named_in(values: list[Expression]) -> dict[str, Expression]:

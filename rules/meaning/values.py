@@ -221,16 +221,17 @@ CLOCK_CALLS = frozenset(
     "getcurrenttime currenttimestamp time.perfcounter process.hrtime gettimestamp utcnow clock.now "
     "system.currenttimemillis system.nanotime localdatetime.now offsetdatetime.now localtime.now yearmonth.now "
     "clock.millis clock.instant calendar.getinstance clock.getutcnow clock.getutctoday system.now time.current "
-    "date.current datetime.current zone.now zone.today process.clockgettime datetime.today datetimeoffset.utcnow "
-    "datetimeoffset.now getutcnow getlocalnow timeprovider.getutcnow timeprovider.getlocalnow carbon.now "
-    "carbon.today carbonimmutable.now now today time microtime hrtime".split()
+    "date.current datetime.current zone.now zone.today process.clockgettime datetime.today utc.now local.now "
+    "systemtime.now offsetdatetime.nowutc datetimeoffset.utcnow datetimeoffset.now getutcnow getlocalnow "
+    "timeprovider.getutcnow timeprovider.getlocalnow carbon.now carbon.today carbonimmutable.now now today time "
+    "microtime hrtime".split()
 )
 RANDOM_CALLS = frozenset(
     "uuid4 uuid1 uuid7 uuidv4 uuidv1 uuidv7 randomuuid nanoid ulid cuid cuid2 createid customalphabet tokenhex tokenurlsafe "
     "tokenbytes urandom getrandombits randombytes newstring newuuid newulid newrandom mustnewv4 newv4 newv7 ksuid "
     "xid randomhex randomstring genid shortuuid getuuid generateuuid guid newguid getrandomstring randomalphanumeric "
-    "randomalphabetic randomnumeric getulid randomnanoid gettimeordered timebasedepoch uniqid createversion7 newulid "
-    "randombytes mtrand randomint".split()
+    "randomalphabetic randomnumeric getulid randomnanoid gettimeordered timebasedepoch uniqid createversion7 nowv7 "
+    "newulid randombytes mtrand randomint".split()
 )
 RANDOM_MODULES = frozenset("random secrets rand crypto/rand math/rand securerandom threadlocalrandom".split())
 SEEN_THROUGH = frozenset(
@@ -245,7 +246,8 @@ SEEN_THROUGH = frozenset(
     "tolocaldate todate getlong requirenonnull tos toi tof tod tosym iso8601 rfc3339 xmlschema squish intimezone "
     "tojson dup presence beginningofmonth beginningofday beginningofhour base64digest change totime todatetime "
     "urlsafeencode64 strictencode64 adddays addhours addminutes addmonths addmilliseconds tounixtimeseconds "
-    "tounixtimemilliseconds touniversaltime tounixtime tryparse tolocaltime todatetimeoffset tolowerinvariant "
+    "tounixtimemilliseconds touniversaltime tounixtime timestampmillis "
+    "torfc3339 timestampnanos durationsince assecs asmillis tryparse tolocaltime todatetimeoffset tolowerinvariant "
     "toupperinvariant tohexstring hashdata computehash".split()
 )
 
@@ -476,6 +478,10 @@ REQUEST_PARTS = frozenset(
 )
 SENT = re.compile(r"@(?:RequestBody|RequestParam|PathVariable|PathParam|QueryParam|FormParam|QueryValue|Body|MatrixParam)\b")
 """Annotations of a parameter that the framework fills with what the caller sent."""
+RECEIVED = frozenset(
+    "receive receivenullable receivetext receiveparameters receivemultipart parameters queryparameters".split()
+)
+"""How Ktor's `call` gives what the caller sent."""
 BODY_MODELS = ("body", "payload", "request", "input")
 
 
@@ -506,13 +512,16 @@ def is_request(values: Values, expression: Expression, scope: Scope, at: int) ->
     if not isinstance(root, Name):
         return False
     name = fold(root.text)
+    given = definitions_at(values, root.text, scope, at)
+    if path and given and given[0].how == "parameter" and sent_by_caller(given[0], root.text):
+        return True
+    if name == "call" and set(path) & RECEIVED:
+        return True
     if name in REQUEST_NAMES or (name in REQUEST_CONTEXTS and path and ("req" in path or "request" in path)):
         return any(part in REQUEST_PARTS for part in path)
     if name == "r" and values.facts.language == "go":
         return any(part in ("body", "formvalue", "url", "postformvalue") for part in path)
     found = definitions_at(values, root.text, scope, at)
-    if found and found[0].how == "parameter" and path and isinstance(found[0].scope.head, Function):
-        return any(one.name == root.text and SENT.match(one.type) for one in found[0].scope.head.parameters)
     return (
         len(found) == 1
         and found[0].how in ("assign", "part")
@@ -522,12 +531,18 @@ def is_request(values: Values, expression: Expression, scope: Scope, at: int) ->
     )
 
 
+def sent_by_caller(one: Definition, name: str) -> bool:
+    """Whether a parameter is marked as one that the framework fills with what the caller sent."""
+    head = one.scope.head
+    return isinstance(head, Function) and any(each.name == name and SENT.match(each.type) for each in head.parameters)
+
+
 def from_request(values: Values, one: Definition, name: Name) -> bool:
     """Whether a parameter of an endpoint is its body. Typed bodies carry a model's name; unsure is a plain parameter."""
     head = one.scope.head
     if not isinstance(head, Function):
         return False
-    if any(parameter.name == name.text and SENT.match(parameter.type) for parameter in head.parameters):
+    if sent_by_caller(one, name.text):
         return True
     return one.part is not None and any(
         fold(parameter.name or "") in REQUEST_NAMES for parameter in head.parameters if parameter.pattern is not None

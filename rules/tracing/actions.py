@@ -30,12 +30,7 @@ def metered(graph: Graph) -> tuple[MeteredAction, ...]:
             if had is None or better(action, had):
                 found[entry] = action
     if any(action.recorded for action in found.values()):
-        for entry, line, sure in unrecorded(graph, found):
-            routine = graph.routine(entry)
-            assert routine is not None
-            found[entry] = MeteredAction(
-                routine.path, routine.line, title(graph, entry), False, (routine.path, line), None, sure, routine.context
-            )
+        found |= dict(unrecorded(graph, found))
     return tuple(sorted(found.values(), key=lambda one: (one.path, one.line)))
 
 
@@ -124,25 +119,48 @@ def made(graph: Graph, entry: Node, way: Reached, sight: Sight) -> MeteredAction
     )
 
 
-def unrecorded(graph: Graph, recorded: Mapping[Node, MeteredAction]) -> Iterator[tuple[Node, int, Sure]]:
+def unrecorded(graph: Graph, recorded: Mapping[Node, MeteredAction]) -> Iterator[tuple[Node, MeteredAction]]:
     """Handlers that use a priced resource and reach no record, where others that use it do record."""
-    using: dict[Node, list[tuple[str, int, Sure]]] = {}
-    for position, digest in enumerate(graph.digests):
-        if digest.test:
-            continue
-        for sight in digest.sights:
-            if sight.kind is Kind.WORK and sight.routine >= 0:
-                for entry, way in entries(graph, (position, sight.routine)):
-                    if "possible" not in (way.sure, sight.sure):
-                        using.setdefault(entry, []).append((sight.name, way.line or sight.line, least(way.sure, sight.sure)))
-    billed = {name for entry in recorded for name, _, _ in using.get(entry, ())}
+    using = uses(graph)
+    siblings: dict[str, list[tuple[str, int]]] = {}
+    for entry, action in recorded.items():
+        for name in {name for name, _, _ in using.get(entry, ())}:
+            siblings.setdefault(name, []).append((action.path, action.line))
     for entry, used in using.items():
         routine = graph.routine(entry)
-        if entry in recorded or routine is None or routine.context not in WORKS:
+        match = next((one for one in used if one[0] in siblings), None)
+        if entry in recorded or routine is None or routine.context not in WORKS or match is None:
             continue
-        match = next((one for one in used if one[0] in billed), None)
-        if match is not None and not records_somehow(graph, entry):
-            yield entry, match[1], least("likely", match[2])
+        if not records_somehow(graph, entry):
+            name, line, sure = match
+            yield (
+                entry,
+                MeteredAction(
+                    routine.path,
+                    routine.line,
+                    title(graph, entry),
+                    False,
+                    (routine.path, line),
+                    None,
+                    least("likely", sure),
+                    routine.context,
+                    tuple(sorted(siblings[name])),
+                    name,
+                ),
+            )
+
+
+def uses(graph: Graph) -> dict[Node, list[tuple[str, int, Sure]]]:
+    """The priced resources that each handler uses: name, the line in the handler, and how sure that is."""
+    found: dict[Node, list[tuple[str, int, Sure]]] = {}
+    for position, digest in enumerate(graph.digests):
+        for sight in () if digest.test else digest.sights:
+            if sight.kind is not Kind.WORK or sight.routine < 0:
+                continue
+            for entry, way in entries(graph, (position, sight.routine)):
+                if "possible" not in (way.sure, sight.sure):
+                    found.setdefault(entry, []).append((sight.name, way.line or sight.line, least(way.sure, sight.sure)))
+    return found
 
 
 def records_somehow(graph: Graph, entry: Node) -> bool:

@@ -31,12 +31,12 @@ from rules.meaning.naming import HOLE, text_of
 from rules.meaning.usage.counters import Change, Counter
 from rules.meaning.usage.emissions import Emission, shown
 from rules.meaning.usage.work import is_model_call, is_work
-from rules.meaning.usage.writes import INSERTS, inserts_usage
+from rules.meaning.usage.writes import INSERTS, ROW_NOUNS, inserts_usage
 from rules.meaning.values import definitions_at
 from rules.meaning.vocabulary import names_counter, names_left, names_limit, names_used, words
 from rules.tracing.queues import queues_of
-from rules.tracing.routines import index_of, routes_of, routines_of
-from rules.tracing.sights import MEMORY, Digest, Kind, Make, Sight, Sure
+from rules.tracing.routines import index_of, mentions_of, routes_of, routines_of
+from rules.tracing.sights import MEMORY, RESET, Digest, Kind, Make, Sight, Sure
 from rules.tracing.stores import is_redis, key_of, sql_text, table_of_call, table_of_counter
 from rules.tracing.sums import sums_of
 
@@ -75,6 +75,7 @@ def made(code: Code) -> Digest:
         routines,
         sights,
         tuple(routes_of(code)),
+        frozenset(mentions_of(code)) if code.billing else frozenset(),
         dict(constants_of(code)),
         code.context(code.facts.root) is Context.TEST,
     )
@@ -186,7 +187,7 @@ def counted(code: Code, sight: Make) -> Iterator[Sight]:
             name, owner = counter.name, table_of_counter(code, counter)
         text = f"`{shown(counter.call)}`" if counter.call is not None else f"`{code.facts.text(counter.span)[:60]}`"
         # A field that is added to may be memory only; whether a table has it is known when the files are joined.
-        via = (MEMORY,) if counter.call is None else ()
+        via = (*((MEMORY,) if counter.call is None else ()), *((RESET,) if counter.change is Change.RESET else ()))
         sure: Sure = "certain" if counter.atomic or counter.read else "likely"
         yield sight(kind, name, owner, counter.span, counter.scope, text, sure, via)
 
@@ -217,7 +218,8 @@ def called(code: Code, sight: Make) -> Iterator[Sight]:
             continue
         if table and not is_charge_row(table) and fold(table) not in ("meterevent", "usagerecord"):
             # Whether a row of this table holds usage is known from its columns when the files are joined.
-            via = () if inserts_usage(call, about) else (MEMORY,)
+            says = inserts_usage(call, about) or (bool(ROW_NOUNS & {*words(table)}) and bool(sql_text(call)))
+            via = () if says else (MEMORY,)
             yield sight(Kind.INSERT, "", table, call.span, call.scope, f"`{shown(call)}`", "likely", via)
         if is_charge(call):
             yield sight(Kind.CHARGE, "", "", call.span, call.scope, f"`{shown(call)}`", "likely")

@@ -66,6 +66,27 @@ class Graph:
     def routine(self, node: Node) -> Routine | None:
         return self.digests[node[0]].routines[node[1]] if node[1] >= 0 else None
 
+    def at(self, path: str, line: int) -> Node | None:
+        """The innermost routine around a line of a file."""
+        position = self.positions.get(path)
+        if position is None:
+            return None
+        around = [
+            (routine.end_line - routine.line, number)
+            for number, routine in enumerate(self.digests[position].routines)
+            if routine.line <= line <= routine.end_line
+        ]
+        return (position, min(around)[1]) if around else (position, -1)
+
+    @cached_property
+    def shown(self) -> frozenset[str]:
+        """Folded names of counters that any file speaks of outside of functions that write them."""
+        return frozenset().union(*(digest.mentions for digest in self.digests))
+
+    @cached_property
+    def positions(self) -> Mapping[str, int]:
+        return {digest.path: position for position, digest in enumerate(self.digests)}
+
     def path(self, node: Node) -> str:
         return self.digests[node[0]].path
 

@@ -13,6 +13,7 @@ from rules.facts import (
     Literal,
     Member,
     Name,
+    Object,
     Scope,
     Use,
     chain,
@@ -188,6 +189,19 @@ def counted(part: Expression) -> str:
     else:
         return ""
     return name if names_counter(name) or names_left(name) else ""
+
+
+def mentions_of(code: Code) -> Iterator[str]:
+    """Folded names of counters in objects that select or copy: `select: { used: true }`, `{ used: row.used }`, `used` alone."""
+    for expression, _ in code.expressions:
+        for part in walk(expression):
+            for entry in part.entries if isinstance(part, Object) else ():
+                if entry.name is not None and selects(entry.value) and names_counter(entry.name):
+                    yield fold(entry.name)
+
+
+def selects(value: Expression) -> bool:
+    return not isinstance(value, Object) and (not isinstance(value, Literal) or value.value is True)
 
 
 def routes_of(code: Code) -> Iterator[tuple[str, str, int]]:

@@ -16,6 +16,10 @@ MEMORY = "="
 """Marks the write of a field, which is stored only if the object is a row."""
 
 
+RESET = "0"
+"""Marks a counter that is set to nothing, as at the start of a period."""
+
+
 def least(*links: Sure) -> Sure:
     """A path is as sure as its least sure link."""
     return max(links, key=SURE.index, default="certain")
@@ -106,6 +110,8 @@ class Digest:
     sights: tuple[Sight, ...]
     routes: tuple[tuple[str, str, int], ...] = ()
     """Handlers that are registered by name: the handler, its route, the line."""
+    mentions: frozenset[str] = frozenset()
+    """Folded names of counters that stand anywhere in it but in a write: in a template, a serializer, a type, a query."""
     constants: Mapping[str, str] = field(default_factory=dict)
     """Texts that the file gives a name, by dotted name."""
     test: bool = False
@@ -126,6 +132,10 @@ class MeteredAction:
     """Path and line of the record itself."""
     sure: Sure
     context: str
+    siblings: tuple[tuple[str, int], ...] = ()
+    """Of an unrecorded one: the actions that do the same work and record it."""
+    work: str = ""
+    """The priced resource that it uses as they do."""
 
 
 class Make(Protocol):

@@ -11,6 +11,8 @@ from rules.tracing.sights import Kind, Make, Sight
 from rules.tracing.stores import SQL_TABLE, sql_text, table_of_call
 
 SUMS = frozenset("sum count aggregate groupby annotate countdocuments sumby scalarsum sumasync countdistinct".split())
+ONE = "1"
+"""Marks a query that sums one thing of one table; the columns of its conditions follow."""
 FUNCTIONS = frozenset("func f fn sql functions models expression db".split())
 
 
@@ -19,8 +21,12 @@ def sums_of(code: Code, sight: Make) -> Iterator[Sight]:
     for one in code.statements:
         if one.aggregates and one.tables:
             seen.add(one.span.line)
+            single = len(one.aggregates) == 1 and len(one.tables) == 1
+            # What a single sum filters by: two of them can be compared.
+            via = (ONE, *sorted({fold(part.column) for part in one.comparisons})) if single else ()
             for table, name, function in dict.fromkeys(summed_tables(one)):
-                yield sight(Kind.AGGREGATE, name, table, one.span, one.scope, f"`{function}` over `{table}`")
+                text = f"`{function}` over `{table}`"
+                yield sight(Kind.AGGREGATE, name, table, one.span, one.scope, text, "certain", via)
     for call in code.facts.calls:
         if call.span.line not in seen and (found := summed(code, call)) is not None:
             table, name = found

@@ -9,10 +9,10 @@ from html.parser import HTMLParser
 import pytest
 
 from bot.report.html import as_html, card, environment, marked_code, meters_drawn, score_drawn
-from rules.report import Evidence, LineEdit, Meter, Report, Suggestion
+from rules.report import LineEdit, Meter, MeterStep, Report, Suggestion
 from tests.report.samples import HOSTILE, finding, hostile, many, report, silent
 
-VOID = {"meta", "br", "img", "link", "input", "hr"}
+VOID = {"wbr", "meta", "br", "img", "link", "input", "hr"}
 
 
 class Page(HTMLParser):
@@ -162,13 +162,19 @@ def test_without_a_score_the_page_says_why() -> None:
     assert "nothing metered was analysed" in Page(score_drawn(None)).words
 
 
-def test_each_meter_is_a_row_of_steps_and_a_step_that_is_not_seen_says_so() -> None:
-    page = Page(meters_drawn((Meter("api<calls>", (Evidence("src/usage.ts", 14),), (), (), (Evidence("b.ts", 2),)),)))
+def test_each_meter_is_a_row_of_steps_and_a_step_that_is_missing_says_so() -> None:
+    meter = Meter(
+        "api<calls>",
+        emitted=(MeterStep("src/usage.ts", 14, "likely", "`send<b>`"),),
+        provider="Stripe",
+        missing=("stored",),
+    )
+    page = Page(meters_drawn((meter,)))
     stages = [one["class"] for one in page.all("li") if "stage" in (one.get("class") or "").split()]
 
-    assert "stage unseen" in stages
-    assert "src/usage.ts:14" in page.words
-    assert "api<calls>" in page.words
+    assert stages == ["stage", "stage missing", "stage"]
+    for part in ("api<calls>", "src/usage.ts:14", "send<b>", "(likely)", "not visible in this code", "Stripe sums and charges"):
+        assert part in page.words
 
 
 def test_findings_from_before_a_change_are_counted_and_not_shown() -> None:

@@ -134,4 +134,4 @@ def test_an_audit_answers_its_questions_with_confidence_and_place() -> None:
 
 
 def test_an_audit_of_code_without_billing_stays_short() -> None:
-    assert as_text(silent(mode="audit")).count("\n") < 8
+    assert as_text(silent(mode="audit", meters=())).count("\n") < 8

@@ -388,3 +388,29 @@ async def test_a_retry_that_meets_a_waiting_job_leaves_no_job_running(database: 
 
     rows = await query("SELECT status::text FROM procrastinate_jobs ORDER BY id")
     assert rows == [(Status.FAILED.value,), (Status.TODO.value,)]
+
+
+async def test_how_long_a_delivery_waited_and_its_review_took_is_noted(database: Database, query: Query) -> None:
+    async def review(job: PullRequestJob) -> None:
+        await asyncio.sleep(0.3)
+
+    await deliver(database, "a")
+    await query("UPDATE meteraudit_delivery SET received_at = received_at - interval '5 seconds'")
+    async with working(database, review):
+        await until(lambda: settled(query))
+
+    [(waited, took, failed)] = await query("SELECT waited, took, failed FROM meteraudit_review")
+    assert 5 <= waited < 15
+    assert 0.3 <= took < 5
+    assert not failed
+
+
+async def test_a_review_that_is_given_up_is_noted_once_as_failed(database: Database, query: Query) -> None:
+    async def review(job: PullRequestJob) -> None:
+        raise RuntimeError
+
+    await deliver(database, "a")
+    async with working(database, review):
+        await until(lambda: settled(query))
+
+    assert [(True,)] == await query("SELECT failed FROM meteraudit_review")

@@ -139,7 +139,7 @@ async def test_what_the_browser_left_out_is_named_in_the_report(pages: Site) -> 
 class TestLimits:
     @pytest.fixture
     def page_settings(self) -> PageSettings:
-        return PageSettings(megabytes=1, files=2, seconds=2, hourly=4, at_once=1)
+        return PageSettings(megabytes=1, files=2, seconds=5, hourly=4, at_once=1)
 
     async def test_too_much_code_is_refused_with_the_limit(self, pages: Site) -> None:
         answer, text = await pages.post("/audit", {"text": "x" * 1024**2 + "y", "name": "a.py"})
@@ -175,11 +175,11 @@ class TestLimits:
         start = time.monotonic()
         told = await pages.audit(text="wait 20", name="a.py")
 
-        assert ("refused", "This audit took longer than the 2 seconds that this page gives to one.") == (
+        assert ("refused", "This audit took longer than the 5 seconds that this page gives to one.") == (
             told[-1][0],
             told[-1][1]["what"],
         )
-        assert time.monotonic() - start < 10
+        assert time.monotonic() - start < 15
         assert "report" == (await pages.audit(text=UNKEYED, name="a.py"))[-1][0]
 
     async def test_who_asks_too_often_is_told_when_to_come_back(self, pages: Site) -> None:

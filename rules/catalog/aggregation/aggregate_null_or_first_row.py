@@ -107,8 +107,8 @@ def scanned(code: Code) -> Iterator[tuple[Finding, Scope]]:
 
 
 def unboxed(code: Code) -> Iterator[tuple[Finding, Scope]]:
-    """Java: the answer of `queryForObject("SELECT SUM(…)", Long.class)` taken as a `long`, which cannot be null."""
-    if code.facts.language != "java":
+    """`queryForObject("SELECT SUM(…)", Long.class)` taken as Java's `long`, or with Kotlin's `!!`: neither can be null."""
+    if code.facts.language not in ("java", "kotlin"):
         return
     for one in code.statements:
         name = null_sum(one)
@@ -117,9 +117,10 @@ def unboxed(code: Code) -> Iterator[tuple[Finding, Scope]]:
         function = enclosing(one.scope, Kind.FUNCTION)
         head = function.head if function is not None else None
         returned = one.call.use is Use.RETURNED and isinstance(head, Function) and head.returns in PRIMITIVES
+        insists = code.facts.source[one.call.span.end : one.call.span.end + 2] == b"!!"
         held = any(assign.value is one.call and assign.type in PRIMITIVES for assign in code.facts.assigns)
-        if returned or held:
-            yield reported(one.aggregates[0].span, name, "a `long` cannot hold that, so reading it fails"), one.scope
+        if returned or held or insists:
+            yield reported(one.aggregates[0].span, name, "here that cannot be held, so reading it fails"), one.scope
 
 
 def scan_target(code: Code, query: Call) -> Name | None:

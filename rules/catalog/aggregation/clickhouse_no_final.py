@@ -13,6 +13,8 @@ from rules.code import Code
 from rules.facts import Scope, Span, walk
 from rules.meaning.contexts import Context
 from rules.meaning.sql import lines_from, written
+from rules.meaning.subjects import STRICT, name_around, only_shows
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
 
 ABOUT = About(
@@ -61,8 +63,14 @@ def check(code: Code) -> Iterator[Finding]:
         return
     for one in texts:
         # A materialized view reads the inserted block and not the table: FINAL would mean nothing there.
-        if code.context(one.scope) is not Context.TEST and not VIEW.search(one.sql):
+        if code.context(one.scope) is not Context.TEST and not VIEW.search(one.sql) and feeds_bill(code, one):
             yield from uncollapsed(code, one, tables)
+
+
+def feeds_bill(code: Code, one: Text) -> bool:
+    """Whether the query, its function or its file speaks of what is paid for, and not of charts."""
+    said = set(words(one.sql)) | set(words(name_around(one.scope))) | set(words("/".join(code.facts.path.split("/")[-2:])))
+    return bool(said & STRICT) and not only_shows(code.facts, one.scope)
 
 
 def replaces(code: Code, name: str) -> bool:
@@ -116,7 +124,11 @@ def uncollapsed(code: Code, one: Text, tables: dict[str, Text]) -> Iterator[Find
     if not re.search(r"\b(sum|count|avg)\s*\(", one.sql, re.I) or COLLAPSES.search(one.sql):
         return
     source = code.facts.text(one.span)
+    seen: set[str] = set()
     for found in re.finditer(r"\b(?:from|join)\s+[`\"]?(?:\w+\.)?(\w+)[`\"]?", source, re.I):
+        if found.group(1).lower() in seen:
+            continue
+        seen.add(found.group(1).lower())
         made = tables.get(found.group(1).lower())
         if (made is not None and made is not one) or (made is None and replaces(code, found.group(1))):
             span = lines_from(one.span, source, found.start(), found.end())

@@ -85,10 +85,18 @@ def check(code: Code) -> Iterator[Finding]:
         place = enclosing(scope, Kind.FUNCTION, Kind.CLASS) or span
         # A migration runs once and is no production code, but what it makes stays.
         once = code.context(scope) is Context.SCRIPT and "float column" not in description
-        if place in said or once or code.context(scope) in (Context.TEST, Context.BROWSER):
+        if place in said or once or estimated(code, span) or code.context(scope) in (Context.TEST, Context.BROWSER):
             continue
         said.add(place)
         yield Finding(span=span, description=description, remediation=remediation, confidence=confidence)
+
+
+def estimated(code: Code, span: Span) -> bool:
+    """A comment on the line, or right above, that it is an estimate: nobody is charged that amount."""
+    return any(
+        span.line - 1 <= one.span.end_line <= span.end_line and re.search(r"estimat|approximat", one.text, re.I)
+        for one in code.facts.comments
+    )
 
 
 def name_of(expression: Expression | None) -> str:
@@ -192,6 +200,10 @@ def float_column(code: Code, assign: Assign) -> bool:
         return assign.operator == ":" and assign.type.lstrip("*") in ("float64", "float32") and bool(
             re.search(r"\b(gorm|db|bun|bson|pg|xorm):\"", str(tag)) and not EXACT_COLUMN.search(str(tag))
         )  # fmt: skip
+    if code.facts.language == "rust":
+        return (
+            assign.operator == ":" and is_row(assign.scope.head) and assign.type in ("f64", "f32", "Option<f64>", "Option<f32>")
+        )
     if code.facts.language == "csharp":
         return is_entity(code, assign) and assign.type.rstrip("?") in ("double", "float")
     if code.facts.language in ENTITIES:
@@ -218,6 +230,13 @@ def is_entity(code: Code, assign: Assign) -> bool:
         return False
     marked = any(fold(name_of(mark)) in ("table", "owned") for mark in holder.decorators)
     return marked or "[Key]" in code.facts.text(assign.scope.span)
+
+
+def is_row(holder: object) -> bool:
+    """`#[derive(Insertable)]`, `#[derive(DeriveEntityModel)]`: what Diesel and SeaORM write; what is only read may be shown."""
+    marks = holder.decorators if isinstance(holder, Class) else ()
+    derived = {name_of(part) for mark in marks if isinstance(mark, Call) for one in mark.arguments for part in walk(one.value)}
+    return bool(derived & {"Insertable", "AsChangeset", "DeriveEntityModel"})
 
 
 def is_schema(code: Code) -> bool:
@@ -337,8 +356,8 @@ def accumulated(code: Code) -> Iterator[Found]:
         looped = enclosing(assign.scope, Kind.LOOP, Kind.FUNCTION)
         adds_up = has_decimal or (looped is not None and looped.kind is Kind.LOOP)
         kind = declared(code, target, assign.scope, assign.span.start)
-        shown = {"csharp": "double", "rust": "f64"}.get(code.facts.language, kind)
-        if money and adds_up and kind in ("float64", "float32", *FLOATS.get(code.facts.language, ("double",))):
+        shown = {"csharp": "double", "rust": "f64", "java": "double", "kotlin": "Double"}.get(code.facts.language, kind)
+        if money and adds_up and kind in ("float64", "float32", *FLOATS.get(code.facts.language, ("double", "f64", "f32"))):
             also = " while this file has a decimal type for it" if has_decimal else ""
             yield (
                     assign.span, assign.scope,

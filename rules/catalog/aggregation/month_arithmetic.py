@@ -148,7 +148,7 @@ def overflowing(code: Code) -> Iterator[Found]:
                     Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
                 )  # fmt: skip
         elif last == "adddate" and code.facts.language == "go" and adds_month(call):
-            overflows = not first_in_go(code, call)
+            overflows = not first_in_go(code, call) and "created" not in words(name_of(call.receiver))
             if overflows and calendar(code, call.span, call.scope):
                 yield (
                     call.span, call.scope,
@@ -238,7 +238,9 @@ def third_is_one(call: Call) -> bool:
 def adds_month(call: Call) -> bool:
     given = [argument.value for argument in call.arguments]
     months = given[1] if len(given) == 3 else None
-    return months is not None and not (isinstance(months, Literal) and months.value in (0, 12))
+    # `AddDate(0, 1, -1)` is how the last day of a month is written that begins on the first.
+    back = len(given) == 3 and isinstance(given[2], Unary)
+    return months is not None and not back and not (isinstance(months, Literal) and months.value in (0, 12))
 
 
 def first_in_go(code: Code, call: Call) -> bool:
@@ -260,7 +262,7 @@ def thirty_days(code: Code) -> Iterator[Found]:
     """`timedelta(days=30)`, `30 * 24 * 60 * 60 * 1000`, `addDays(start, 30)`, `30 * 24 * time.Hour` for a month."""
     for span, scope, text in (*thirty_calls(code), *thirty_products(code)):
         if calendar(code, span, scope) and bills(code.facts, scope) and not FIXED & beside(code, span, scope):
-            if thirty_meant(code, scope) or after_failure(code, scope):
+            if thirty_meant(code, scope) or after_failure(code, scope) or is_lifetime(code, span):
                 continue
             yield (
                 span, scope,
@@ -288,6 +290,12 @@ def thirty_meant(code: Code, scope: Scope) -> bool:
     own = code.facts.text(function.span)[:600]
     near = [one.text for one in code.facts.comments if function.span.line - 4 <= one.span.line <= function.span.end_line]
     return bool(THIRTY.search(own) or THIRTY.search("\n".join(near)))
+
+
+def is_lifetime(code: Code, span: Span) -> bool:
+    """`incrWithExpire(key, n, 30 * day)`: how long a key is kept."""
+    kept = {"expire", "expires", "expiry", "ttl", "setex", "expireat", "pexpire", "cache", "retention"}
+    return any(call.span.holds(span) and kept & {*words(call.method), fold(call.method)} for call in code.facts.calls)
 
 
 def after_failure(code: Code, scope: Scope) -> bool:

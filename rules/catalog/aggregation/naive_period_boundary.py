@@ -74,9 +74,13 @@ def check(code: Code) -> Iterator[Finding]:
 
 
 def judged(code: Code, scope: Scope) -> bool:
-    return code.context(scope) not in (Context.TEST, Context.SCRIPT) and bills(code.facts, scope)
+    if code.context(scope) in (Context.TEST, Context.SCRIPT) or SHOWN_IN.search(code.facts.path):
+        return False
+    return bills(code.facts, scope)
 
 
+SHOWN_IN = re.compile(r"(^|/)(frontend|webapp|renderer|mobile|components|web/[\w-]+/src)/(?!.*(server|route))")
+"""Where days are drawn for a reader in the reader's own zone."""
 Found = tuple[Scope, Finding]
 
 

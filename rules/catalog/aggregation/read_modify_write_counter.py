@@ -70,7 +70,7 @@ def check(code: Code) -> Iterator[Finding]:
     for counter in code.counters:
         if counter.atomic or counter.read is None or counter.change not in (Change.ADD, Change.SUBTRACT):
             continue
-        if not of_a_plan(counter.name):
+        if not of_a_plan(counter.name) or is_tally(code, counter):
             continue
         saved = saving_call(code, counter)
         if (
@@ -88,6 +88,16 @@ def check(code: Code) -> Iterator[Finding]:
         if saved not in said and unprotected(code, saved.scope):
             yield whole_record(code, saved, read)
     yield from shared_by_goroutines(code)
+
+
+def is_tally(code: Code, counter: Counter) -> bool:
+    """`tokens = 0`, then `tokens += n` in a loop, then `save(tokens=tokens)`: a sum of this run, not an earlier reading."""
+    function = enclosing(counter.scope, Kind.FUNCTION)
+    return isinstance(counter.read, Name) and any(
+        isinstance(assign.value, Literal) and assign.operator == "=" and enclosing(assign.scope, Kind.FUNCTION) is function
+        for assign in code.facts.assigns
+        if any(isinstance(target, Name) and target.text == counter.read.text for target in assign.targets)
+    )
 
 
 def shared_by_goroutines(code: Code) -> Iterator[Finding]:

@@ -102,8 +102,8 @@ def rounding(expression: Expression | None) -> Call | None:
 def rounds_value(call: Call) -> bool:
     inside = (
         call.receiver
-        if fold(call.method) in ("tofixed", "quantize", "setscale")
-        else (call.arguments[0].value if call.arguments else None)
+        if fold(call.method) in ("tofixed", "quantize", "setscale", "rounddp") or not call.arguments
+        else call.arguments[0].value
     )
     computed = any(isinstance(part, Binary) and part.operator in ("*", "/") for part in walk(inside))
     minor = any(isinstance(part, Literal) and part.value in (1_000_000, 1e6, 1_000_000_000, 1e9) for part in walk(inside))

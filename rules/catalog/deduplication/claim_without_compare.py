@@ -70,8 +70,9 @@ def check(code: Code) -> Iterator[Finding]:
         ignored = ignored_lock(code, function)
         if not tests_state(test) or foreign(code, test) or (ignored is None and runs_alone(code, test.scope)):
             continue
+        roots = frozenset(root_name(one) for one in states(test))
         write = next(
-            (one for one in writes(code, function) if one[0].start > test.span.end and decided(code, test, one[1])), None
+            (one for one in writes(code, function, roots) if one[0].start > test.span.end and decided(code, test, one[1])), None
         )
         done = [one for one in work if within(one[1], function) and one[0].start > test.span.end]
         if write is not None and done:
@@ -150,8 +151,9 @@ def decided(code: Code, test: Test, scope: Scope) -> bool:
     return False
 
 
-def writes(code: Code, function: Scope) -> Iterator[tuple[Span, Scope]]:
-    """Writes of a new state that do not name the old one in their condition."""
+def writes(code: Code, function: Scope, roots: frozenset[str]) -> Iterator[tuple[Span, Scope]]:
+    """Writes of a new state that do not name the old one in their condition. A field that is set is one of `roots`, whose
+    state was tested: what is made for the new piece of work has a state of its own."""
     found: list[tuple[Span, Scope]] = []
     for call in code.calls_in(function):
         if fold(call.method) in UPDATES and "." in call.name:
@@ -161,7 +163,7 @@ def writes(code: Code, function: Scope) -> Iterator[tuple[Span, Scope]]:
         elif sets_state(call):
             found.append((call.span, call.scope))
     assigned = (one for one in code.facts.assigns if within(one.scope, function) and one.operator == "=")
-    found += [(one.span, one.scope) for one in assigned if any(is_state(target) for target in one.targets)]
+    found += [(one.span, one.scope) for one in assigned if any(is_state(target, roots) for target in one.targets)]
     yield from sorted(found, key=lambda one: one[0].start)
 
 
@@ -172,8 +174,8 @@ def set_in_sql(call: Call) -> Iterator[str]:
         yield from (column for column, _ in SQL_COLUMN_WRITE.findall(re.split(r"\bwhere\b", text, maxsplit=1, flags=re.I)[0]))
 
 
-def is_state(target: Expression) -> bool:
-    return isinstance(target, Member) and tells_state(target.name)
+def is_state(target: Expression, roots: frozenset[str]) -> bool:
+    return isinstance(target, Member) and tells_state(target.name) and root_name(target) in roots
 
 
 def looked_up(code: Code, test: Test, function: Scope) -> bool:
@@ -311,6 +313,15 @@ def redeem(session, code, user):
             raise ValueError("used")
         card.status = "used"
         add_credits(user, card.credits)
+
+def upscale(session, task_id, user):
+    origin = session.query(Task).get(task_id)
+    if origin.status != "success":
+        raise ValueError("not finished")
+    task = Task(origin=origin.id)
+    task.status = "submitted"
+    session.add(task)
+    deduct_credits(user, 5)
 """,
     ),
     Example(

@@ -366,6 +366,10 @@ export const clearLock = async (lockKey: string, token: string) => {
   await redis.eval(DELETE_IF_EQUAL, 1, lockKey, token);
 };
 
+export const forceReleaseLock = async (lockKey: string) => {
+  await redis.del(lockKey);
+};
+
 export async function onInvoicePaid(redis: Redis, eventId: string, userId: string, credits: number) {
   const first = await redis.set(`lock:grant:${eventId}`, "1", "EX", 86400, "NX");
   if (!first) return;

@@ -16,6 +16,7 @@ from rules.meaning.repeats.identity import natural_id
 from rules.meaning.repeats.keys import NAMED, Key, keys_of, written
 from rules.meaning.repeats.retries import retried
 from rules.meaning.values import Kinds, Origin, definitions_at
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 
 ABOUT = About(
@@ -91,11 +92,17 @@ def repeats(code: Code, key: Key) -> bool:
 
 def confidence(code: Code, key: Key, fresh: Origin, again: bool, found: bool) -> Confidence:
     """A key made once, outside what is retried, or only for callers that give none, is mostly meant so."""
-    if outlives_retry(code, key, fresh) or is_fallback(code, key, fresh):
+    if outlives_retry(code, key, fresh) or is_fallback(code, key, fresh) or handed_over(key):
         return Confidence.POSSIBLE
     if key.emission is None:
         return Confidence.LIKELY if (again and not key.queued) or found else Confidence.POSSIBLE
     return Confidence.CERTAIN if key.emission.certain and (again or found) else Confidence.LIKELY
+
+
+def handed_over(key: Key) -> bool:
+    """`batcher.add([{ key: uuid() }])`: what is put into a queue keeps its key over the attempts to send it."""
+    said = words(key.title.strip("`").rpartition(".")[2])
+    return key.emission is None and said[:1] in (("add",), ("enqueue",), ("push",), ("append",), ("buffer",))
 
 
 def outlives_retry(code: Code, key: Key, fresh: Origin) -> bool:

@@ -15,7 +15,7 @@ from rules.meaning.usage.buffers import SPEAKS, Emptying, emptyings, puts_back
 from rules.meaning.usage.emissions import shown
 from rules.meaning.usage.snapshots import first_send, sent_before
 from rules.meaning.vocabulary import words
-from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
 
 ABOUT = About(
     id="MTR-107",
@@ -25,6 +25,7 @@ ABOUT = About(
     classes=("E7",),
     cwe=("CWE-460", "CWE-696"),
     iso_25010="Reliability / recoverability",
+    variants={"stream-capped": Variant("Stream of usage is trimmed to a length before it is read")},
 )
 QUIET = frozenset({Context.TEST, Context.BROWSER, Context.SCRIPT})
 REREAD = ("storeoffset", "commitoffset", "commitmessage", "markmessage", "msg.ack", "message.ack")
@@ -44,24 +45,32 @@ def check(code: Code) -> Iterator[Finding]:
 
 
 def trimmed(code: Code) -> Iterator[Finding]:
-    """A Redis stream of usage with a maximum length: what was not read yet gives way to what is new."""
-    for call in code.facts.calls:
-        if fold(call.method) != "xadd" or code.context(call.scope) in QUIET or not speaks(code, call):
-            continue
-        capped = any(
-            fold(argument.name or "") in ("maxlen", "approximatemaxlength")
-            or any(isinstance(part, Literal) and str(part.value).lower() == "maxlen" for part in walk(argument.value))
-            or any(fold(name) == "maxlen" for part in walk(argument.value) if isinstance(part, Object) for name in keys(part))
-            for argument in call.arguments
+    """A Redis stream of usage with a maximum length: what was not read yet gives way to what is new. Once for a file."""
+    capped = [
+        call
+        for call in code.facts.calls
+        if fold(call.method) == "xadd" and code.context(call.scope) not in QUIET and speaks(code, call) and is_capped(call)
+    ]
+    if capped:
+        first = min(capped, key=lambda call: call.span.start)
+        yield Finding(
+            span=first.span,
+            cause=first.span,
+            description=f"`{first.name}` trims the stream of usage to a length: what its reader has not read yet is lost.",
+            remediation="Trim by what the consumer group has acknowledged, or leave it uncapped and watch its length.",
+            confidence=Confidence.LIKELY,
+            variant="stream-capped",
+            trace=tuple(Step(call.span, "it is trimmed here, too") for call in capped if call is not first),
         )
-        if capped:
-            yield Finding(
-                span=call.span,
-                cause=call.span,
-                description=f"`{call.name}` trims the stream of usage to a length: what its reader has not read yet is lost.",
-                remediation="Trim by what the consumer group has acknowledged, or leave it uncapped and watch its length.",
-                confidence=Confidence.LIKELY,
-            )
+
+
+def is_capped(call: Call) -> bool:
+    return any(
+        fold(argument.name or "") in ("maxlen", "approximatemaxlength")
+        or any(isinstance(part, Literal) and str(part.value).lower() == "maxlen" for part in walk(argument.value))
+        or any(fold(name) == "maxlen" for part in walk(argument.value) if isinstance(part, Object) for name in keys(part))
+        for argument in call.arguments
+    )
 
 
 def misread_additions(code: Code) -> Iterator[Finding]:

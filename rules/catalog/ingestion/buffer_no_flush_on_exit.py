@@ -198,7 +198,14 @@ def closes_sender(call: Call) -> bool:
 
 
 def stops_server(call: Call) -> bool:
+    """`server.close()`, `app.close()`, or a wait until no request is under way: `waitForInFlightRequests()`."""
     said = set(words(call.name))
+    if (
+        call.start is Start.AWAITED
+        and said & {"wait", "await", "drain", "settle"}
+        and said & {"requests", "flight", "inflight"}
+    ):
+        return True
     return bool(said & CLOSES) and bool(said & {"server", "srv", "app", "http", "fastify", "listener", "requests"})
 
 
@@ -678,6 +685,12 @@ server.listen(3000);
 
 process.on("SIGTERM", async () => {
   await new Promise((resolve) => server.close(resolve));
+  await meterProducer.disconnect();
+  process.exit(0);
+});
+
+process.on("SIGINT", async () => {
+  await waitForRequestsInFlight(10_000);
   await meterProducer.disconnect();
   process.exit(0);
 });

@@ -5,6 +5,7 @@ billed, and nobody learns of it. Let the failure reach something that tries agai
 the event to a table or queue from which it is sent later. Taking the provider's "already known" answer for success is fine.
 """
 
+import re
 from collections.abc import Iterator
 
 from rules.code import Code
@@ -78,6 +79,7 @@ def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome) -> 
 
 SURE = {True: Confidence.CERTAIN, False: Confidence.LIKELY}
 STATISTICS = frozenset("stats statistics statistical analytics dashboard metrics telemetry insights".split())
+ANALYTICS = re.compile(r"\banalytics\b|\btelemetry\b|\bdashboards?\b", re.I)
 SUPPLY = frozenset("channel channels upstream provider vendor proxy".split())
 """Whose usage is the seller's own cost, not a customer's."""
 PLAIN_COUNTS = frozenset("request requests count counts counter total calls call hits last used at time api key".split())
@@ -106,11 +108,23 @@ def only_statistics(code: Code, write: UsageWrite, handler: Scope) -> bool:
     counted = [one.name for one in code.counters if one.call is write.call]
     if counted and (all(map(is_plain, counted)) or only_tally(code, write)):
         return True
+    if ANALYTICS.search(remarks(code, write, handler)):
+        return True
     if any(one.call is write.call for one in code.emissions):
         return False
     named = set(words(code.function_name(handler))) | set(words(write.title))
     return bool(
         named & (STATISTICS | SUPPLY) or set(words(code.facts.text(handler.span))) & (STATISTICS - {"stats", "metrics"})
+    )
+
+
+def remarks(code: Code, write: UsageWrite, handler: Scope) -> str:
+    """The comments right above the write and its try, and those in the handler."""
+    first = handler.head.guards.span.line if isinstance(handler.head, Handler) and isinstance(handler.head.guards, Scope) else 0
+    return "\n".join(
+        one.text
+        for one in code.facts.comments
+        if handler.span.holds(one.span) or any(0 <= line - one.span.end_line <= 2 for line in (first, write.span.line))
     )
 
 

@@ -22,7 +22,7 @@ from rules.meaning.promises import (
 )
 from rules.meaning.tasks import beside
 from rules.meaning.usage.emissions import Emission, shown
-from rules.meaning.usage.losses import gives_back
+from rules.meaning.usage.losses import cannot_fail, gives_back
 from rules.meaning.usage.snapshots import drains
 from rules.meaning.usage.writes import UsageWrite, failing_writes
 from rules.meaning.vocabulary import words
@@ -156,7 +156,7 @@ def left(title: str, call: Call, passed_to: str) -> Finding:
 def flushes(code: Code) -> Iterator[Finding]:
     """The flush of a usage buffer that is started and left alone: `this.flush()`, `setTimeout(() => this.flush(), 5000)`."""
     for call in drains(code):
-        if code.context(call.scope) in QUIET:
+        if code.context(call.scope) in QUIET or cannot_fail(code, call):
             continue
         dropped = call.use is Use.DISCARDED and call.start is Start.PLAIN
         timed = call.use is Use.RETURNED and (head := left_alone(call.scope)) is not None and not is_async(head)

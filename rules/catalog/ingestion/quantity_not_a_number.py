@@ -31,8 +31,8 @@ ABOUT = About(
     iso_25010="Functional suitability / functional correctness",
     gives_way_to=("client-supplied-quantity",),
 )
-CUTS = frozenset("int int64 int32 long short parseint floor trunc intvalue longvalue".split())
-METHOD_CUTS = frozenset("intvalue longvalue".split())
+CUTS = frozenset("int int64 int32 long short parseint floor trunc intvalue longvalue tolong toint".split())
+METHOD_CUTS = frozenset("intvalue longvalue tolong toint".split())
 """Cuts that are asked of the number itself: `cost.longValue()`."""
 WHOLE_CUTS = frozenset("parseint floor trunc".split())
 FRACTIONS = frozenset("ratio price rate cost multiplier factor hours minutes fraction per".split())

@@ -160,7 +160,9 @@ def names_usage(value: Expression) -> bool:
     if isinstance(value, Call) and value.arguments:
         return any(isinstance(part, Literal) and part.value == "usage" for one in value.arguments for part in walk(one.value))
     name = value.text if isinstance(value, Name) else value.name if isinstance(value, Member) else ""
-    return words(name)[-1:] in (("usage",), ("usages",)) and len(words(name)) < 3
+    # `current_usage` is the row of what was counted so far, and not what an answer said.
+    stored = {"current", "existing", "stored", "monthly", "daily", "period"} & set(words(name))
+    return words(name)[-1:] in (("usage",), ("usages",)) and len(words(name)) < 3 and not stored
 
 
 def is_recorder(code: Code, function: Scope) -> bool:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Expression, Kind, Member, Name, Scope, Span, Start, Unary, enclosing, fold, walk, within
+from rules.facts import Call, Expression, Function, Kind, Member, Name, Scope, Span, Start, Unary, enclosing, fold, walk, within
 from rules.meaning.contexts import Context
 from rules.meaning.flow import follows, held_alone
 from rules.meaning.limits import gates
@@ -52,7 +52,7 @@ def check(code: Code) -> Iterator[Finding]:
             continue
         if shares_out(code, limit) or of_loop(code.facts, limit) or known(code, limit.span) or from_taking(code, limit):
             continue
-        if held_alone(code, limit.scope, limit.span.start):
+        if held_alone(code, limit.scope, limit.span.start) or after_the_fact(limit.function):
             continue
         taken = taken_after(code, limit)
         if taken is not None:
@@ -60,6 +60,17 @@ def check(code: Code) -> Iterator[Finding]:
             yield finding(code, limit.span, said_by(limit.used), taken)
     yield from behind_gates(code, reported)
     yield from expiring(code)
+
+
+def after_the_fact(function: Scope | None) -> bool:
+    """A function that is handed the usage or the answer books what has happened: its test refuses no work any more."""
+    head = function.head if function is not None else None
+    return isinstance(head, Function) and any(
+        said[-1:] in (("usage",), ("usages",), ("completion",), ("response",)) and said[0] not in ("max", "current", "allowed")
+        for one in head.parameters
+        for said in (words(one.name), words(one.type))
+        if said
+    )
 
 
 def unjudged(code: Code, scope: Scope) -> bool:
@@ -498,6 +509,14 @@ async def charge(user_id, credits_needed):
     if account.credits_remaining < credits_needed:
         raise PaymentRequired()
     await deduct_credits_atomic(user_id, credits_needed)
+
+
+async def settle(store, user_id, answer_usage):
+    credits = price(answer_usage.total_tokens)
+    balance = await store.get_credits(user_id)
+    if balance < credits:
+        raise PaymentRequired()
+    await store.deduct_credits(user_id, credits)
 """,
     ),
 )

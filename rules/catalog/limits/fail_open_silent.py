@@ -49,6 +49,7 @@ ABOUT = About(
 VERBS = frozenset("can is has check allow allows within enforce verify validate should may limit ensure assert pre".split())
 PAID = frozenset("credit credits quota quotas budget balance spend usage plan entitlement allowance subscription".split())
 TURNS = frozenset("error errors throw raise reject handle handler fail".split())
+UNENFORCED = re.compile(r"(won.t|will not|not) be (enforced|limited|checked)|unenforced|fail(ing|s|ed)?[ -]open|allowing", re.I)
 STATED = re.compile(r"fail.?open|best.?effort|availab|degrad|block|allow|on purpose|intention|deliberate|graceful", re.I)
 
 
@@ -276,8 +277,8 @@ def is_paid(code: Code, handler: Scope, what: str) -> bool:
 
 
 def stated(code: Code, handler: Scope) -> bool:
-    """Whether a comment beside the handler says that it is meant."""
-    return any(
+    """Whether a comment beside the handler says that it is meant, or its log line that the limit does not hold."""
+    return UNENFORCED.search(code.facts.text(handler.span)) is not None or any(
         handler.span.line - 2 <= comment.span.line <= handler.span.end_line and STATED.search(comment.text) is not None
         for comment in code.facts.comments
     )

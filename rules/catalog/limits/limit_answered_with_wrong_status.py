@@ -16,8 +16,12 @@ from rules.facts import (
     Member,
     Name,
     Object,
+    Raise,
+    Return,
     Scope,
+    Sequence,
     Span,
+    dotted,
     enclosing,
     fold,
     walk,
@@ -26,6 +30,8 @@ from rules.facts import (
 from rules.meaning.contexts import Context
 from rules.meaning.limits.limits import Limit, leaves
 from rules.meaning.outcomes import logs
+from rules.meaning.values import root_of
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 
 ABOUT = About(
@@ -39,7 +45,7 @@ ABOUT = About(
 )
 STATUS_NAMES = frozenset("status statuscode code".split())
 STATUS_CALLS = frozenset(
-    "statuscode status sendstatus writeheader json abort abortwithstatus abortwithstatusjson string code".split()
+    "statuscode status sendstatus writeheader json abort abortwithstatus abortwithstatusjson string code respond".split()
 )
 NAMED = {"statusinternalservererror": 500, "statusok": 200, "internalservererror": 500, "http500internalservererror": 500}
 NAMED |= {"http200ok": 200, "status200ok": 200, "status500internalservererror": 500}
@@ -56,7 +62,7 @@ def check(code: Code) -> Iterator[Finding]:
         then = limit.test.then
         if not limit.refuses or then is None or code.context(limit.scope) is not Context.REQUEST:
             continue
-        if not leaves(code.facts, then):
+        if not leaves(code.facts, then) or asks_form(limit):
             continue
         given = list(statuses(code, then))
         if given:
@@ -68,13 +74,32 @@ def check(code: Code) -> Iterator[Finding]:
             yield silent(code, limit)
 
 
+def asks_form(limit: Limit) -> bool:
+    """`form.quota <= 0 || form.quota > 99999`: what was asked for is tested, and nothing that was used."""
+    root = root_of(limit.used)
+    return isinstance(root, Name) and bool({"form", "body", "input", "payload", "dto", "params"} & set(words(root.text)))
+
+
 def statuses(code: Code, then: Scope) -> Iterator[tuple[int, Span]]:
     """The HTTP status codes that are written down in a branch."""
+    for pair in paired(code, then):
+        if (found := status(pair)) is not None:
+            yield found, pair.span
     for call in code.facts.calls:
         if within(call.scope, then):
             for value in stated(call):
                 if (found := status(value)) is not None:
                     yield found, value.span
+
+
+def paired(code: Code, then: Scope) -> Iterator[Expression]:
+    """Rust: `Err((StatusCode::…, "…"))`."""
+    exits: tuple[Raise | Return, ...] = (*code.facts.raises, *code.facts.returns)
+    for one in exits:
+        if within(one.scope, then) and isinstance(one.value, Sequence) and one.value.items:
+            first = one.value.items[0]
+            if isinstance(first, Member) and dotted(first.object).endswith("StatusCode"):
+                yield first
 
 
 def stated(call: Call) -> Iterator[Expression]:
@@ -94,6 +119,8 @@ def status(value: Expression) -> int | None:
     if isinstance(value, Literal) and isinstance(value.value, int) and not isinstance(value.value, bool):
         return value.value if 100 <= value.value < 600 else None
     if isinstance(value, Member):
+        if dotted(value) in ("HttpStatusCode.OK", "HttpStatus.OK"):
+            return 200
         return NAMED.get(fold(value.name), 1 if fold(value.name).startswith(("status", "http4")) else None)
     return None
 

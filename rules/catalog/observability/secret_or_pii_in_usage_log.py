@@ -23,7 +23,7 @@ ABOUT = About(
     cwe=("CWE-532",),
     iso_25010="Security / confidentiality",
 )
-LOGS = frozenset("console logger logging log slog".split())
+LOGS = frozenset("tracing console logger logging log slog".split())
 LEVELS = frozenset(
     "loginformation logdebug logtrace logwarning logerror logcritical "
     "log info debug warn warning error exception print printf println infof debugf errorf warnf".split()

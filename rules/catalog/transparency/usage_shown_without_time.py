@@ -32,7 +32,7 @@ TIMED = re.compile(
 SPLIT = re.compile(
     r"break_?down|by_?day|by_?feature|by_?model|daily|items|group_?by|csv|export|history|events|details|series", re.I
 )
-ANSWERS = frozenset("json send jsonify response jsonresponse status".split())
+ANSWERS = frozenset("json send jsonify response jsonresponse status respond".split())
 
 
 def check(code: Code) -> Iterator[Finding]:

@@ -34,6 +34,8 @@ DELETES = frozenset("del delete unlink remove forget".split())
 TAKES = frozenset("lock acquire acquirelock obtain obtainlock takelock getlock createlock spinlock".split())
 GIVES = frozenset("unlock release releaselock clearlock freelock".split())
 ROUND = frozenset("withlock runexclusive using runlocked dolocked withmutex withredlock lockedsection executewithlock".split())
+FORCED = frozenset("force forced forcibly cleanup orphan orphans orphaned stale admin purge steal".split())
+"""Whoever takes away a lock that is not his says so."""
 OWNER = re.compile(r"\beval(?:sha)?\b|defineCommand|register_script|NewScript|compareAndDelete|\bcad\b|WATCH|watch\(", re.I)
 EXPIRES = re.compile(r"^(ex|px|ttl|exat|pxat|expiry|expiration|expire|timeout)\w*$", re.I)
 
@@ -126,6 +128,8 @@ def blind_releases(code: Code) -> Iterator[tuple[Call, Call]]:
         if fold(call.method) not in DELETES or not is_store(call.name.rpartition(".")[0]) or not call.arguments:
             continue
         given_back = lock_key(code, call) or speaks_of_lock(name_around(call.scope))
+        if FORCED & set(words(name_around(call.scope))):
+            continue
         if not given_back or compares_owner(code, call):
             continue
         lease = next((one for one in taken if same_key(code, one, call)), None)

@@ -44,6 +44,15 @@ def catches_inside(code: Code, loop: Scope, scope: Scope) -> bool:
         return False
     if any(jump.word == "retry" and within(jump.scope, loop) for jump in code.facts.jumps):
         return True
+    if counted(head) and any(
+        isinstance(handler.head, Handler)
+        and within(handler, loop)
+        and isinstance(handler.head.guards, tuple)
+        and any(call.scope is scope for call in handler.head.guards)
+        and outcome(code.facts, handler) is not Outcome.RETHROWN
+        for handler in code.facts.scopes
+    ):
+        return True
     return any(
         isinstance(handler.head, Handler)
         and within(handler, loop)
@@ -52,6 +61,12 @@ def catches_inside(code: Code, loop: Scope, scope: Scope) -> bool:
         and outcome(code.facts, handler) is not Outcome.RETHROWN
         for handler in code.facts.scopes
     )
+
+
+def counted(head: object) -> bool:
+    """`for attempt in 0..3`: an endless loop with a test of an error in it may well take one message after another."""
+    iterates = getattr(head, "iterates", None)
+    return isinstance(iterates, Call) and fold(iterates.method) == "range"
 
 
 def is_attempt_loop(head: object) -> bool:

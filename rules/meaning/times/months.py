@@ -17,7 +17,7 @@ def thirty_calls(code: Code) -> Iterator[tuple[Span, Scope, str]]:
         days = next((argument.value for argument in call.arguments if argument.name == "days"), None)
         if last == "timedelta":
             days = days or (given[0] if given else None)
-        elif last in ("adddays", "fromdays") and len(given) == 1:
+        elif len(given) == 1 and (last in ("adddays", "fromdays") or call.folded.endswith(("duration.days", "timedelta.days"))):
             days = given[0]
         elif last in ("adddays", "subdays") and len(given) == 2:
             days = given[1]

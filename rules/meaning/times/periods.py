@@ -81,6 +81,8 @@ def boundary(facts: Facts, values: Values, call: Call) -> Boundary | None:
         return go_boundary(values, call, last)
     if facts.language in ("java", "kotlin"):
         return jvm_boundary(values, call)
+    if facts.language == "rust":
+        return rust_boundary(values, call, last)
     if facts.language == "csharp":
         return csharp_boundary(values, call)
     if facts.language == "python":
@@ -253,16 +255,31 @@ def clock_reads(values: Values, expression: Expression, hops: int) -> Iterator[Z
 
 def clock_call(call: Call) -> Zone | None:
     folded = call.folded
-    if folded.endswith(("datetimeoffset.now", "getlocalnow")):
+    if folded.endswith(("datetimeoffset.now", "getlocalnow", "local.now")):
         return Zone.LOCAL
     if folded.endswith(("datetime.now", "datetime.today", "date.today")):
         return Zone.LOCAL if not call.arguments else Zone.NAMED
-    if folded.endswith(("datetime.utcnow", "timezone.now", "utcnow", "getutcnow", "utc_now", "arrow.now", "pendulum.now")):
+    if folded.endswith(
+        ("datetime.utcnow", "timezone.now", "utcnow", "getutcnow", "utc.now", "nowutc", "utc_now", "arrow.now", "pendulum.now")
+    ):
         return Zone.UTC
     if folded == "time.now":
         return Zone.LOCAL
     if folded in ("now.beginningofmonth", "now.endofmonth", "now.beginningofday", "now.endofday"):
         return Zone.LOCAL
+    return None
+
+
+def rust_boundary(values: Values, call: Call, last: str) -> Boundary | None:
+    """`Local.with_ymd_and_hms(y, m, 1, 0, 0, 0)`, `Local::now().date_naive().with_day(1)`."""
+    given = numbers(call)
+    if last == "withymdandhms" and len(given) == 6 and None in given[:2]:
+        place = call.folded.split(".")[-2]
+        zone = {"local": Zone.LOCAL, "utc": Zone.UTC}.get(place, Zone.NAMED)
+        end = Precision.SECOND if given[3] == 23 else None
+        return Boundary(call.span, call.scope, call, zone, end) if end or given[3:] == [0, 0, 0] else None
+    if last == "withday" and given == [1]:
+        return Boundary(call.span, call.scope, call, clock_zone(values, call))
     return None
 
 

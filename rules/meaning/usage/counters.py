@@ -143,6 +143,8 @@ def written(values: Values, call: Call) -> Iterator[Counter]:
         if names_count(field.name):
             yield Counter(call.span, field.name, Change.ADD, True, call.scope, call, call.arguments[1].value)
         return
+    if last == "set" and len(call.arguments) == 1 and isinstance(setting := call.arguments[0].value, Call):
+        yield from set_columns(call, setting)
     if last == "executeupdate":
         yield from set_properties(values, call)
         return
@@ -184,6 +186,17 @@ def stepped_column(call: Call, last: str) -> Iterator[Counter]:
         if name is not None and names_count(name):
             lowered = isinstance(value, Unary) and value.operator == "-"
             yield Counter(call.span, name, Change.SUBTRACT if lowered else change, True, call.scope, call, value)
+
+
+def set_columns(call: Call, setting: Call) -> Iterator[Counter]:
+    """Diesel: `update(rows).set(used.eq(used + n))`."""
+    value = setting.arguments[0].value if fold(setting.method) == "eq" and len(setting.arguments) == 1 else None
+    if setting.receiver is None or not isinstance(value, Binary) or value.operator not in ("+", "-"):
+        return
+    name = dotted(setting.receiver).rpartition(".")[2]
+    if names_count(name) and dotted(value.left).rpartition(".")[2] == name:
+        change = Change.SUBTRACT if value.operator == "-" else Change.ADD
+        yield Counter(call.span, name, change, True, call.scope, call, value.right, value=value)
 
 
 def set_properties(values: Values, call: Call) -> Iterator[Counter]:

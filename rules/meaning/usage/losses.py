@@ -4,7 +4,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from rules.code import Code
-from rules.facts import Call, Function, Handler, Kind, Literal, Name, Scope, Unary, Use, enclosing, fold, walk, within
+from rules.facts import (
+    Call,
+    Class,
+    Expression,
+    Function,
+    Handler,
+    Index,
+    Kind,
+    Literal,
+    Member,
+    Name,
+    Object,
+    Scope,
+    Sequence,
+    Unary,
+    Use,
+    enclosing,
+    fold,
+    walk,
+    within,
+)
 from rules.meaning.contexts import REDELIVERED
 from rules.meaning.flow import exclusive
 from rules.meaning.handlers import handlers_of
@@ -20,6 +40,8 @@ WRITE_VERBS = frozenset(
     "incr incrby hincrby increment write rpc fetch request invoke".split()
 )
 RECORDING = frozenset("record report track log meter increment deduct consume charge bill add ingest".split())
+HOLDERS = frozenset("usage metering meter".split())
+"""Words of a class whose bare `track` and `record` write usage: `UsageTracker.track`."""
 CARRIED_LINES = 90
 """A longer function does more than carry the usage it writes."""
 
@@ -97,8 +119,40 @@ def excused(code: Code, write: UsageWrite, handler: Scope) -> bool:
         stored_elsewhere(code, write, handler)
         or delivered_before(code, write, handler)
         or fails_anyway(code, handler)
+        or kept_for_next(code, write, handler)
         or written_there(code, handler)
     )
+
+
+def kept_for_next(code: Code, write: UsageWrite, handler: Scope) -> bool:
+    """`await store.add(pending); pending = 0` in one try: what failed is still there when the next flush comes."""
+    tried = handler.head.guards if isinstance(handler.head, Handler) else None
+    if not isinstance(tried, Scope):
+        return False
+    after = [one for one in code.facts.assigns if one.span.start >= write.span.end and within(one.scope, tried)]
+    emptied = any(
+        isinstance(target, Member | Index) and is_empty(one.value)
+        for one in after
+        for target in one.targets
+        if one.operator == "=" and not one.declares
+    )
+    return emptied or any(
+        fold(call.method) in ("clear", "popleft", "splice") and call.span.start >= write.span.end
+        for call in code.calls_in(tried)
+        if "." in call.name
+    )
+
+
+def is_empty(value: Expression | None) -> bool:
+    match value:
+        case Literal():
+            return is_nothing(value)
+        case Sequence(items=items):
+            return not items
+        case Object(entries=entries):
+            return not entries
+        case _:
+            return False
 
 
 def written_there(code: Code, handler: Scope) -> bool:
@@ -132,7 +186,12 @@ def records(handler: Scope) -> bool:
     """Whether the function that answers with nothing is a recorder, whose result callers rarely look at."""
     function = enclosing(handler, Kind.FUNCTION)
     name = function.head.name if function is not None and isinstance(function.head, Function) else ""
-    return emits(name) or consumes(name)
+    return emits(name) or consumes(name) or (name in RECORDING and bool(HOLDERS & set(words(holder_of(handler)))))
+
+
+def holder_of(scope: Scope) -> str:
+    holder = enclosing(scope, Kind.CLASS)
+    return holder.head.name if holder is not None and isinstance(holder.head, Class) else ""
 
 
 def carried(code: Code) -> Iterator[UsageWrite]:

@@ -119,11 +119,13 @@ def is_body(code: Code, one: Expression, scope: Scope) -> bool:
 
 def is_body_parameter(code: Code, scope: Scope, head: Function, name: str) -> bool:
     """A parameter of a decorated endpoint whose type is a model: frameworks fill it from the body."""
-    if code.facts.language not in ("python", "csharp", *ANNOTATED) or not own_request(code.facts, scope):
+    if code.facts.language not in ("python", "csharp", "rust", *ANNOTATED) or not own_request(code.facts, scope):
         return False
     found = next((parameter for parameter in head.parameters if parameter.name == name), None)
     if found is not None and code.facts.language in ANNOTATED:
         return not found.type.startswith("@") and FILLED.search(found.type) is not None
+    if code.facts.language == "rust":
+        return found is not None and re.match(r"(\w+::)*(Json|Query|Form)<", found.type) is not None
     if code.facts.language == "csharp":
         return found is not None and BOUND_TYPES.search(found.type) is not None and not INJECTED.search(found.type)
     return found is not None and found.default is None and not PLAIN_TYPES.search(found.type)
@@ -209,6 +211,10 @@ def bounded_type(code: Code, origin: Origin, field: str) -> bool:
         if found.how == "parameter" and isinstance(found.scope.head, Function):
             typed = next((one.type for one in found.scope.head.parameters if one.name == root.text), "")
             model = next((s for s in code.facts.scopes if isinstance(s.head, Class) and s.head.name == typed), None)
+            if code.facts.language == "rust":
+                typed = re.sub(r"^.*?<|>.*$", "", typed)
+                model = next((s for s in code.facts.scopes if isinstance(s.head, Class) and s.head.name == typed), None)
+                return model is None or "validate(range" in code.facts.text(model.span)
             if code.facts.language == "csharp":
                 typed = re.sub(r"\[[^\]]*\]\s*", "", typed).rstrip("?")
                 model = next((s for s in code.facts.scopes if isinstance(s.head, Class) and s.head.name == typed), None)
