@@ -48,6 +48,7 @@ HTTP = frozenset(
 )
 MAPPINGS = frozenset("getmapping postmapping putmapping patchmapping deletemapping requestmapping".split())
 ROUTERS = frozenset("app router api server r mux e g group blueprint bp fastify hono route routes http endpoints".split())
+METHODS = frozenset("get post put patch delete".split())
 NEXT_METHODS = frozenset("GET POST PUT PATCH DELETE".split())
 REQUEST_TYPES = re.compile(
     r"http\.ResponseWriter|gin\.Context|echo\.Context|fiber\.Ctx|NextRequest|NextApiRequest|\bRequest\b|APIGatewayProxy|"
@@ -170,7 +171,7 @@ def own_context_by_call(head: Function) -> Context | None:
         return Context.REQUEST
     if last in HTTP and (root in ROUTERS or root.endswith(("router", "app", "routes", "procedure", "server", "()"))):
         return Context.REQUEST
-    if last in HTTP and not before and head.registered_as.startswith("/"):
+    if last in ("action", "handler") and any(one.removesuffix("()") in METHODS and one.endswith("()") for one in before):
         return Context.REQUEST
     if fold(head.passed_to) in ("serve", "deno.serve", "bun.serve", "routing"):
         return Context.REQUEST

@@ -138,7 +138,7 @@ def overflowing(code: Code) -> Iterator[Found]:
                 )  # fmt: skip
         elif code.facts.language == "php" and carried_over(code, call):
             function = enclosing(call.scope, Kind.FUNCTION)
-            if function in said:
+            if function in said or names_here(code, call.span, call.scope) & FIXED:
                 continue
             said.add(function)
             if calendar(code, call.span, call.scope) or paid(code, call.scope):

@@ -174,6 +174,8 @@ def persists(call: Call) -> bool:
 def of_itself(code: Code, counter: Counter, call: Call) -> bool:
     """`account.update(balance: account.balance + n)`: a row that is given its own field, and no map."""
     read = counter.read
+    if isinstance(read, Name):
+        return isinstance(call.receiver, Name) and call.receiver.text == "self"
     return (
         isinstance(read, Member)
         and call.receiver is not None
