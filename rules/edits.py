@@ -4,15 +4,18 @@ from rules.facts import Call, Facts, Object, Span
 from rules.meaning.arguments import Given
 from rules.rule import Edit
 
+KEYWORDS = {"python": "{0}={1}", "ruby": "{0}: {1}"}
+"""How a keyword argument is written."""
+
 
 def added_field(facts: Facts, call: Call, event: Given, name: str, value: str) -> Edit | None:
     """Gives an event one more field: an entry of its literal, or a keyword argument of the call."""
     if event.literal is not None:
         return added_entry(facts, event.literal, name, value)
     keywords = [argument for argument in call.arguments if argument.name is not None]
-    if not keywords or facts.language != "python":
+    if not keywords or facts.language not in KEYWORDS:
         return None
-    return added_after(facts, keywords[-1].span, call.span.end, f"{name}={value}")
+    return added_after(facts, keywords[-1].span, call.span.end, KEYWORDS[facts.language].format(name, value))
 
 
 def added_entry(facts: Facts, literal: Object, name: str, value: str) -> Edit | None:
@@ -55,6 +58,10 @@ def added_after(facts: Facts, last: Span, end: int, written: str) -> Edit:
 def entry(language: str, name: str, value: str) -> str:
     if language == "python":
         return f'"{name}": {value}'
+    if language == "php":
+        return f"'{name}' => ${value.replace('.', '->')}"
+    if language == "ruby":
+        return f"{name}: {value}"
     if language == "csharp":
         return f"{name} = {value}"
     return name if name == value else f"{name}: {value}"

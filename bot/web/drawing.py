@@ -39,7 +39,9 @@ def drawn(report: Report, base: str) -> Drawn:
     clean = masked(report)
     listed = [linked(one, base) for one in due(clean)[:MOST_CARDS]]
     parts = {name: part(name, clean) for name in ("side", "summary", "rest")}
-    return Drawn(as_json(report).decode(), {**parts, "findings": part("cards", listed)})
+    left = len(due(clean)) - len(listed)
+    findings = part("cards", listed) + (part("undrawn", left) if left else "")
+    return Drawn(as_json(report).decode(), {**parts, "findings": findings})
 
 
 def part(macro: str, value: object) -> str:

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from bot.highlight import coloured, coloured_lines
+from bot.highlight import coloured_lines
 from bot.report.edits import diff_lines
 from bot.rule_pages import LANGUAGE_NAMES
 from bot.rulebook import rule_page
@@ -39,7 +39,6 @@ async def one(request: Request) -> Response:
         "rule.html",
         shown=rule_page(rule.about.id),
         titles=TITLES,
-        coloured=coloured,
         coloured_lines=coloured_lines,
         diff_lines=diff_lines,
     )

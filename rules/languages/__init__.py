@@ -11,7 +11,6 @@ from rules.facts import Facts
 Lower = Callable[[str, bytes], Facts]
 
 UNREAD = {
-    ".php": "PHP",
     ".scala": "Scala",
     ".swift": "Swift",
     ".ex": "Elixir",

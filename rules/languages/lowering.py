@@ -12,6 +12,7 @@ from rules.facts import (
     Assign,
     Call,
     Comment,
+    Compare,
     Expression,
     Facts,
     Head,
@@ -24,6 +25,7 @@ from rules.facts import (
     Span,
     Start,
     Test,
+    Unary,
     Use,
     dotted,
     fold,
@@ -227,3 +229,15 @@ def first_string(arguments: tuple[Argument, ...]) -> str:
     if arguments and isinstance(arguments[0].value, Literal) and isinstance(arguments[0].value.value, str):
         return arguments[0].value.value
     return ""
+
+
+OPPOSITE = {"==": "!=", "!=": "==", "in": "not in", "not in": "in"}
+
+
+def negated(test: Expression, place: Span) -> Expression:
+    """`!(a == b)` reads `a != b`."""
+    if isinstance(test, Compare) and test.operator in OPPOSITE:
+        return Compare(place, OPPOSITE[test.operator], test.left, test.right)
+    if isinstance(test, Unary) and test.operator == "not":
+        return test.value
+    return Unary(place, "not", test)

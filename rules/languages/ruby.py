@@ -28,10 +28,10 @@ from rules.facts import (
     enclosing,
 )
 from rules.languages.lowering import DEPTH, DISCARDED, PLAIN, RETURNED, TESTED, How, Lowering, begin, children, span
+from rules.languages.lowering import negated as opposite
 from rules.languages.ruby_calls import CALLS
 from rules.languages.ruby_definitions import DEFINITIONS, own_methods
 from rules.languages.ruby_syntax import CONTROL, EXPRESSIONS, expression, last_value, pattern, statements, sub
-from rules.languages.ruby_syntax import negated as opposite
 from rules.languages.ruby_values import VALUES
 
 SUFFIXES = (".rb", ".rake")

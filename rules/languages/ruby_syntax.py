@@ -6,7 +6,6 @@ from typing import TypeAlias
 from tree_sitter import Node
 
 from rules.facts import (
-    Compare,
     Expression,
     Function,
     Kind,
@@ -15,8 +14,6 @@ from rules.facts import (
     Name,
     Return,
     Scope,
-    Span,
-    Unary,
     Unknown,
     Use,
     enclosing,
@@ -138,15 +135,3 @@ def is_variable(low: Lowering, name: str, scope: Scope) -> bool:
             return False
         around = enclosing(around.parent, Kind.FUNCTION, Kind.MODULE)
     return False
-
-
-OPPOSITE = {"==": "!=", "!=": "==", "in": "not in", "not in": "in"}
-
-
-def negated(test: Expression, place: Span) -> Expression:
-    """`unless a == b` reads `if a != b`."""
-    if isinstance(test, Compare) and test.operator in OPPOSITE:
-        return Compare(place, OPPOSITE[test.operator], test.left, test.right)
-    if isinstance(test, Unary) and test.operator == "not":
-        return test.value
-    return Unary(place, "not", test)

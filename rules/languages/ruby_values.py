@@ -29,9 +29,22 @@ from rules.facts import (
     Unknown,
     Use,
 )
-from rules.languages.lowering import ARGUMENT, CHAINED, DISCARDED, PLAIN, TESTED, How, Lowering, bound, children, number, span
+from rules.languages.lowering import (
+    ARGUMENT,
+    CHAINED,
+    DISCARDED,
+    PLAIN,
+    TESTED,
+    How,
+    Lowering,
+    bound,
+    children,
+    negated,
+    number,
+    span,
+)
 from rules.languages.ruby_calls import pair
-from rules.languages.ruby_syntax import Express, expression, negated, pattern, sub, unknown
+from rules.languages.ruby_syntax import Express, expression, pattern, sub, unknown
 
 COMPARES = {"==": "==", "!=": "!=", "===": "==", "<": "<", ">": ">", "<=": "<=", ">=": ">="}
 LOGIC = {"&&": "and", "||": "or", "and": "and", "or": "or"}

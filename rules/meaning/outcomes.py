@@ -21,6 +21,7 @@ from rules.facts import (
     Sequence,
     Start,
     Use,
+    chain,
     dotted,
     enclosing,
     fold,
@@ -212,6 +213,9 @@ def stores(call: Call) -> bool:
     """A write that another attempt can start from. Adding to a log or a metric is none."""
     if logs(call):
         return False
+    if call.name == "this.release":
+        # A Laravel job puts itself back into its queue.
+        return True
     said = set(words(call.name))
     last = fold(call.method)
     return last in STORES and (bool(said & FALLBACK_WORDS) or call.start is Start.AWAITED or "." in call.name)
@@ -266,8 +270,11 @@ def counts_failure(facts: Facts, handler: Scope) -> bool:
         return True
     if isinstance(head, Function) and any(re.search(rf"\b{re.escape(root)}\b", head.returns) for root in roots):
         return True
+    around = [one for one in chain(handler) if isinstance(one.head, Function)]
+    if any(parameter.name in roots for one in around if isinstance(one.head, Function) for parameter in one.head.parameters):
+        return True
     ends: tuple[Return | Raise, ...] = (*facts.returns, *facts.raises)
-    returned = (one for one in ends if enclosing(one.scope, Kind.FUNCTION) is function)
+    returned = (one for one in ends if enclosing(one.scope, Kind.FUNCTION) in around)
     return any(isinstance(part, Name) and part.text in roots for one in returned for part in walk(one.value))
 
 
@@ -275,7 +282,7 @@ def answers(call: Call) -> bool:
     """`res.status(500)`, `c.JSON(500, …)`, `http.Error(w, …)`, `return NextResponse.json(…, {status: 500})`."""
     said = call.folded.split(".")
     last = said[-1]
-    if said[0] == "call" and last.startswith("respond"):
+    if said[0] == "response()" or (said[0] == "call" and last.startswith("respond")):
         return True
     if said[0].rsplit("/", 1)[-1] in ("res", "response", "reply", "c", "ctx", "w", "http", "nextresponse", "context"):
         return last in RESPONSE or len(said) > 1

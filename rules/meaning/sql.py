@@ -6,7 +6,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rules.facts import Call, Expression, Facts, Lambda, Literal, Member, Name, Object, Scope, Sequence, Span, Template, walk
+from rules.facts import (
+    Call,
+    Expression,
+    Facts,
+    Lambda,
+    Literal,
+    Member,
+    Name,
+    Object,
+    Scope,
+    Sequence,
+    Span,
+    Template,
+    dotted,
+    walk,
+)
 from rules.meaning.times.periods import Held
 
 LENGTH = 20_000
@@ -181,7 +196,7 @@ def statement(facts: Facts, text: Text) -> Statement | None:
 
 def models(call: Call | None) -> tuple[str, ...]:
     """`UsageEvent.where("created_at >= ?", start)`: the model that the condition is put to."""
-    first = call.name.replace("()", "").split(".")[0] if call is not None else ""
+    first = dotted(call.callee).replace("()", "").split(".")[0] if call is not None else ""
     return (first,) if first[:1].isupper() else ()
 
 

@@ -221,16 +221,17 @@ CLOCK_CALLS = frozenset(
     "getcurrenttime currenttimestamp time.perfcounter process.hrtime gettimestamp utcnow clock.now "
     "system.currenttimemillis system.nanotime localdatetime.now offsetdatetime.now localtime.now yearmonth.now "
     "clock.millis clock.instant calendar.getinstance clock.getutcnow clock.getutctoday system.now time.current "
-    "date.current datetime.current zone.now zone.today process.clockgettime datetime.today utc.now local.now systemtime.now "
-    "offsetdatetime.nowutc datetimeoffset.utcnow "
-    "datetimeoffset.now getutcnow getlocalnow timeprovider.getutcnow timeprovider.getlocalnow".split()
+    "date.current datetime.current zone.now zone.today process.clockgettime datetime.today utc.now local.now "
+    "systemtime.now offsetdatetime.nowutc datetimeoffset.utcnow datetimeoffset.now getutcnow getlocalnow "
+    "timeprovider.getutcnow timeprovider.getlocalnow carbon.now carbon.today carbonimmutable.now now today time "
+    "microtime hrtime".split()
 )
 RANDOM_CALLS = frozenset(
     "uuid4 uuid1 uuid7 uuidv4 uuidv1 uuidv7 randomuuid nanoid ulid cuid cuid2 createid customalphabet tokenhex tokenurlsafe "
     "tokenbytes urandom getrandombits randombytes newstring newuuid newulid newrandom mustnewv4 newv4 newv7 ksuid "
     "xid randomhex randomstring genid shortuuid getuuid generateuuid guid newguid getrandomstring randomalphanumeric "
-    "randomalphabetic randomnumeric getulid randomnanoid gettimeordered timebasedepoch uniqid createversion7 "
-    "nowv7 newulid".split()
+    "randomalphabetic randomnumeric getulid randomnanoid gettimeordered timebasedepoch uniqid createversion7 nowv7 "
+    "newulid randombytes mtrand randomint".split()
 )
 RANDOM_MODULES = frozenset("random secrets rand crypto/rand math/rand securerandom threadlocalrandom".split())
 SEEN_THROUGH = frozenset(
@@ -254,10 +255,11 @@ SEEN_THROUGH = frozenset(
 def is_clock(call: Call) -> bool:
     """Whether a call reads the clock: `Date.now()`, `new Date()` without arguments, `time.Now()`."""
     folded = call.folded
-    if folded in ("date", "datetime", "localdate", "localdatetime") and call.constructs:
-        return not call.arguments
+    if folded in ("date", "datetime", "datetimeimmutable", "localdate", "localdatetime") and call.constructs:
+        return not call.arguments or getattr(call.arguments[0].value, "value", None) == "now"
     if folded == "date":
-        return False
+        # PHP's `date('Y-m')`.
+        return call.method == "date" and len(call.arguments) == 1
     tail = ".".join(folded.split(".")[-2:])
     return (folded in CLOCK_CALLS or tail in CLOCK_CALLS or tail.endswith((".utcnow", ".getutcnow"))) and not any(
         isinstance(argument.value, Call | Literal) and folded.startswith(("moment", "dayjs")) for argument in call.arguments
@@ -269,6 +271,8 @@ def is_random(call: Call) -> bool:
     segments = call.folded.split(".")
     last = segments[-1]
     if last in RANDOM_CALLS:
+        return True
+    if len(segments) > 1 and segments[-2] == "str" and last in ("uuid", "ulid", "random", "ordereduuid"):
         return True
     if last in ("v1", "v4", "v6", "v7") and "uuid" in call.folded:
         return True
@@ -469,7 +473,8 @@ REQUEST_NAMES = frozenset("req request httprequest".split())
 REQUEST_CONTEXTS = frozenset("c ctx context event httpcontext".split())
 REQUEST_PARTS = frozenset(
     "params body json query form args headers get_json data post values payload querystringparameters input bind "
-    "shouldbindjson formvalue formdata queryparams pathparams rawbody getjson files jsonbody readfromjson routevalues".split()
+    "shouldbindjson formvalue formdata queryparams pathparams rawbody getjson files jsonbody readfromjson routevalues getbody "
+    "getparsedbody getqueryparams getcontent".split()
 )
 SENT = re.compile(r"@(?:RequestBody|RequestParam|PathVariable|PathParam|QueryParam|FormParam|QueryValue|Body|MatrixParam)\b")
 """Annotations of a parameter that the framework fills with what the caller sent."""
@@ -491,8 +496,10 @@ def is_request(values: Values, expression: Expression, scope: Scope, at: int) ->
             root = root.object
         elif isinstance(root, Index):
             root = root.object
+        elif isinstance(root, Call) and root.folded == "jsondecode" and root.arguments:
+            return is_request(values, root.arguments[0].value, scope, at)
         elif isinstance(root, Call) and root.receiver is not None:
-            if root.folded in ("json.parse", "json.loads") and root.arguments:
+            if root.folded in ("json.parse", "json.loads", "jsondecode") and root.arguments:
                 decoded = root.arguments[0].value
             path.append(fold(root.method))
             root = root.receiver

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from rules.facts import fold
 from rules.meaning.contexts import Context
 from rules.meaning.naming import HOLE
 from rules.meaning.vocabulary import names_counter, names_left, names_used
 from rules.schema.tables import key
-from rules.tracing.actions import entries, title
+from rules.tracing.actions import entries, made, surest
 from rules.tracing.graph import Graph, Node, Reached, books, downwards, is_usage_table, upwards
 from rules.tracing.sights import Kind, Sight, Sure, least
 from rules.tracing.trails import Trail
@@ -104,7 +105,7 @@ def counters(graph: Graph) -> Iterator[Trail]:
     columns: dict[tuple[str, str], list[tuple[Sight, Node]]] = {}
     for sight, node in sinks(graph, Kind.COUNT):
         plain = sight.name.replace(HOLE, "")
-        if names_counter(plain) or names_left(plain):
+        if names_counter(plain) or names_left(plain) or sight.owner == "redis":
             columns.setdefault((key(sight.owner), fold(sight.name)), []).append((sight, node))
     merged: dict[tuple[str, frozenset[Node], bool], list[tuple[Sight, Node]]] = {}
     for (owner, name), written in columns.items():
@@ -123,7 +124,9 @@ def tables(graph: Graph) -> Iterator[Trail]:
     sent = {(sight.path, sight.line) for sight, _ in sinks(graph, Kind.EMIT)}
     found: dict[str, list[tuple[Sight, Node]]] = {}
     for sight, node in sinks(graph, Kind.INSERT):
-        if (sight.path, sight.line) not in sent and is_usage_table(sight.owner):
+        # `this.reported.add(id)` fills a set in memory; a session's `add` is given a row.
+        listed = sight.text.endswith(".add`") and not sight.owner[:1].isupper() and graph.schema.table(sight.owner) is None
+        if (sight.path, sight.line) not in sent and is_usage_table(sight.owner) and not listed:
             found.setdefault(key(sight.owner), []).append((sight, node))
     for written in found.values():
         yield Trail("table", written[0][0].owner, written[0][0].owner, written)
@@ -142,14 +145,21 @@ def entered(graph: Graph, trail: Trail, seen: Seen) -> None:
         settles = trail.sort == "event" and bool(summed_before(graph, seen, sight.line, node))
         for entry, way in entries(graph, node):
             routine = graph.routine(entry)
-            if routine is not None and not settles and routine.context not in SETTLING:
-                trail.add("actions", routine.path, routine.line, way.sure, title(graph, entry))
+            request = routine is not None and routine.context == Context.REQUEST
+            if routine is not None and routine.context not in SETTLING and (request or not settles):
+                set_off(graph, trail, entry, way, sight)
                 trail.way.update(link.caller for link in way.links)
                 transported(graph, trail, way)
                 if trail.sort != "event" and (entry in inside or not named(graph, node)):
                     trail.add("emitted", sight.path, sight.line, sight.sure, sight.text)
     if trail.sort != "event":
         handed_over(graph, trail, inside)
+
+
+def set_off(graph: Graph, trail: Trail, entry: Node, way: Reached, sight: Sight) -> None:
+    action = made(graph, entry, way, sight)
+    trail.add("actions", action.path, action.line, way.sure, action.title)
+    trail.entries[entry] = surest(action, trail.entries.get(entry))
 
 
 def recorders(graph: Graph, trail: Trail) -> set[Node]:
@@ -175,7 +185,7 @@ def handed_over(graph: Graph, trail: Trail, inside: set[Node]) -> None:
     """Where code that is on the way from an action calls a recorder."""
     for node in inside:
         for link in graph.callers.get(node, ()):
-            if link.caller in inside or link.over is not None or link.sure == "possible" or not named(graph, node):
+            if link.caller in inside or link.over is not None or link.back or link.sure == "possible" or not named(graph, node):
                 continue
             if any(True for _ in entries(graph, link.caller)):
                 callee = graph.routine(link.callee)
@@ -208,15 +218,16 @@ def stored(graph: Graph, trail: Trail, seen: Seen) -> None:
             if key(sight.owner) == table and node[1] >= 0:
                 trail.add("stored", sight.path, sight.line, "likely", sight.text)
                 for entry, way in entries(graph, node):
-                    routine = graph.routine(entry)
-                    if routine is not None:
-                        trail.add("actions", routine.path, routine.line, least("likely", way.sure), title(graph, entry))
-                        transported(graph, trail, way)
+                    set_off(graph, trail, entry, replace(way, sure=least("likely", way.sure)), sight)
+                    transported(graph, trail, way)
 
 
 def counted_rows(graph: Graph, trail: Trail, seen: Seen) -> Iterator[str]:
     """The tables that are summed for an event before it is sent, in its function or in the one that calls it."""
     for sent, node in trail.sinks:
+        if any(graph.context(entry) == Context.REQUEST for entry, _ in entries(graph, node)):
+            # A handler that sums and then sends has looked at a limit.
+            continue
         for sight in summed_before(graph, seen, sent.line, node):
             trail.add("aggregated", sight.path, sight.line, "likely", sight.text)
             yield key(sight.owner)
@@ -321,6 +332,7 @@ def reads(graph: Graph, trail: Trail, node: Node, seen: Seen) -> bool:
         return True
     return (
         trail.sort == "counter"
+        and (graph.schema.table(trail.owner) is not None or node[0] in {sink[0] for _, sink in trail.sinks})
         and trail.owner != "redis"
         and bool(({fold(one) for one in trail.columns} - seen.shared) & routine.reads)
     )
@@ -389,7 +401,9 @@ def fed(found: list[Trail], seen: Seen) -> None:
             event = sent.get(place)
             if event is None:
                 continue
-            for stage in ("actions", "transported", "stored", "aggregated", "limited"):
+            # What sums a counter is shown to somebody; the event is made of what was counted.
+            summed = () if source.sort == "counter" else ("aggregated",)
+            for stage in ("actions", "transported", "stored", "limited", *summed):
                 for step in source.places(stage):
                     event.add(stage, step.path, step.line, least(step.sure, "likely"), step.text)
 

@@ -254,6 +254,17 @@ async def test_a_kept_report_is_drawn_as_it_was(pages: Site) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+async def test_a_report_of_very_many_findings_is_drawn_in_part_and_says_so(pages: Site) -> None:
+    report = json.loads(report_json())
+    report["findings"] = [{**report["findings"][0], "fingerprint": f"{number:032x}"} for number in range(1003)]
+    _, text = await pages.post("/audit/show", report)
+    findings = json.loads(text)["parts"]["findings"]
+
+    assert 1000 == findings.count("<article")
+    assert "3 more findings are not drawn here" in findings
+    assert 1003 == len(json.loads(json.loads(text)["document"])["findings"])
+
+
 @pytest.mark.parametrize(
     "document",
     [

@@ -40,6 +40,7 @@ async def test_a_page_shows_why_bad_and_good_code_what_is_said_of_it_the_fix_and
     assert "the provider adds it again: the customer pays twice" in text
     assert re.search(r'<tr class="at-fault"><td class="number">4</td><td class="line"><code dir="ltr"> +stripe.billing', page)
     assert "This Stripe meter event carries no identifier" in text
+    assert "certain line 4" in text
     assert 'identifier=request_id, </span><span class="new">' in page or 'class="new">+' in page
     assert '<span class="h-k">import</span>' in page
     assert 'href="https://cwe.mitre.org/data/definitions/837.html"' in page

@@ -14,9 +14,11 @@ from rules.facts import (
     Binary,
     Branch,
     Call,
+    Compare,
     Expression,
     Kind,
     Literal,
+    Logical,
     Member,
     Name,
     Scope,
@@ -115,6 +117,7 @@ def calendar(code: Code, span: Span, scope: Scope) -> bool:
 
 def overflowing(code: Code) -> Iterator[Found]:
     """`date.setMonth(date.getMonth() + 1)` and Go's `AddDate(0, 1, 0)` on a day that need not be the first."""
+    said: set[Scope | None] = set()
     for call in code.facts.calls:
         last = fold(call.method)
         if last in ("setmonth", "setutcmonth") and len(call.arguments) == 1 and steps_month(call):
@@ -133,8 +136,25 @@ def overflowing(code: Code) -> Iterator[Found]:
                     f"Set the day to 1 first, or use a calendar library that clamps: `addMonths({target.text}, n)`.",
                     Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
                 )  # fmt: skip
+        elif code.facts.language == "php" and carried_over(code, call):
+            function = enclosing(call.scope, Kind.FUNCTION)
+            if function in said:
+                continue
+            said.add(function)
+            if calendar(code, call.span, call.scope) or paid(code, call.scope):
+                yield (
+                    call.span, call.scope,
+                    f"`{one_line(code, call.span)}` on the 29th to 31st runs over into the month after the one meant: February "
+                    "is skipped, and the period is billed or reset a month late.",
+                    "Use `addMonthNoOverflow()`, and count from the anchor.",
+                    Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
+                )  # fmt: skip
         elif last == "adddate" and code.facts.language == "go" and adds_month(call):
-            overflows = not first_in_go(code, call) and "created" not in words(name_of(call.receiver))
+            overflows = (
+                not first_in_go(code, call)
+                and not stands_in(code, call.span, call.scope)
+                and "created" not in words(name_of(call.receiver))
+            )
             if overflows and calendar(code, call.span, call.scope):
                 yield (
                     call.span, call.scope,
@@ -143,6 +163,19 @@ def overflowing(code: Code) -> Iterator[Found]:
                     "Add months to the first of the month, then clamp the anchor day to the length of that month.",
                     Confidence.LIKELY,
                 )  # fmt: skip
+
+
+def carried_over(code: Code, call: Call) -> bool:
+    """Carbon's `addMonth()` and PHP's own `modify('+1 month')`, on a date that need not be the first of a month."""
+    last = fold(call.method)
+    text = call.arguments[0].value if call.arguments else None
+    spelled = isinstance(text, Literal) and re.fullmatch(r"\+ ?\d+ months?", str(text.value)) is not None
+    if last not in ("addmonth", "addmonths", "addquarter", "addquarters") and not (last in ("modify", "strtotime") and spelled):
+        return False
+    base: Expression | None = call.receiver if call.receiver is not None else call
+    whole = resolved(code.values, base, call.scope, call.span.start) if base is not None else None
+    names = {word for part in (*walk(base), *walk(whole)) for word in words(name_of(part) or getattr(part, "method", ""))}
+    return not ({"start", "first"} & names and {"month", "day"} & names)
 
 
 def one_line(code: Code, span: Span) -> str:
@@ -235,7 +268,12 @@ def thirty_days(code: Code) -> Iterator[Found]:
     """`timedelta(days=30)`, `30 * 24 * 60 * 60 * 1000`, `addDays(start, 30)`, `30 * 24 * time.Hour` for a month."""
     for span, scope, text in (*thirty_calls(code), *thirty_products(code)):
         if calendar(code, span, scope) and bills(code.facts, scope) and not FIXED & beside(code, span, scope):
-            if thirty_meant(code, scope) or after_failure(code, scope) or is_lifetime(code, span):
+            if (
+                thirty_meant(code, scope)
+                or after_failure(code, scope)
+                or is_lifetime(code, span)
+                or stands_in(code, span, scope)
+            ):
                 continue
             yield (
                 span, scope,
@@ -263,6 +301,32 @@ def thirty_meant(code: Code, scope: Scope) -> bool:
     own = code.facts.text(function.span)[:600]
     near = [one.text for one in code.facts.comments if function.span.line - 4 <= one.span.line <= function.span.end_line]
     return bool(THIRTY.search(own) or THIRTY.search("\n".join(near)))
+
+
+def stands_in(code: Code, span: Span, scope: Scope) -> bool:
+    """Only where the true period is not known: `data.periodEnd || now + 30 days`, `if length <= 0 { length = … }`, or a
+    value that the next branch replaces by what is stored."""
+    for whole, _ in code.expressions:
+        for part in walk(whole) if whole.span.holds(span) else ():
+            if isinstance(part, Logical) and part.operator in ("or", "??") and part.right.span.holds(span):
+                return True
+    assign = next((one for one in code.facts.assigns if one.value is not None and one.value.span.holds(span)), None)
+    name = assign.targets[0].text if assign is not None and isinstance(assign.targets[0], Name) else None
+    branch = enclosing(scope, Kind.BRANCH, Kind.FUNCTION)
+    test = branch.head.test if branch is not None and isinstance(branch.head, Branch) else None
+    if name is None or assign is None:
+        return False
+    if isinstance(test, Compare) and any(isinstance(part, Name) and part.text == name for part in walk(test)):
+        return True
+    return any(
+        isinstance(one.targets[0], Name)
+        and one.targets[0].text == name
+        and one.span.start > assign.span.end
+        and one.span.line - assign.span.end_line <= 4
+        and enclosing(one.scope, Kind.BRANCH, Kind.FUNCTION) is not branch
+        for one in code.values.changes.get(name, code.facts.assigns)
+        if one.targets
+    )
 
 
 def is_lifetime(code: Code, span: Span) -> bool:

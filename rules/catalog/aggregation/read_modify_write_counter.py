@@ -58,7 +58,9 @@ LOCKING = re.compile(
     re.I,
 )
 INSERTS = frozenset("insert create add createmany insertone insertmany bulkcreate append push xadd".split())
-SHOWN_COUNTS = frozenset("downloads sales likes votes views plays visits followers comments reviews shares".split())
+SHOWN_COUNTS = frozenset(
+    "downloads sales likes votes views plays visits followers comments reviews shares success uses matches".split()
+)
 """Counts that adorn a page."""
 KNOWN = re.compile(r"read-modify-write|(only|single) writer|race (is )?(accepted|fine|ok)", re.I)
 STORE_WORDS = frozenset("db database session repo repository redis cache client collection table prisma orm em store".split())
@@ -176,7 +178,7 @@ def of_itself(code: Code, counter: Counter, call: Call) -> bool:
         isinstance(read, Member)
         and call.receiver is not None
         and code.facts.text(read.object.span) == code.facts.text(call.receiver.span)
-        and any(argument.name is not None for argument in call.arguments)
+        and any(argument.name is not None or isinstance(argument.value, Object) for argument in call.arguments)
     )
 
 
@@ -313,7 +315,11 @@ def finding(code: Code, counter: Counter, saved: Call) -> Finding:
             f"`{counter.name}` is computed from `{code.facts.text(counter.read.span)}`, read earlier: two requests at once "
             "write the same value and one of them is not counted."
         ),
-        remediation=f"Let the database {sign}, in one statement, or lock the row before it is read.",
+        remediation=(
+            "Create a customer balance transaction of the amount: Stripe adds those up itself."
+            if "stripe" in words(saved.name) and fold(counter.name) == "balance"
+            else f"Let the database {sign}, in one statement, or lock the row before it is read."
+        ),
         confidence=Confidence.POSSIBLE if shown else Confidence.CERTAIN if sure else Confidence.LIKELY,
         trace=(Step(saved.span, "written back here"),) if saved.span.line != counter.span.line else (),
         fix=increment(code, counter),

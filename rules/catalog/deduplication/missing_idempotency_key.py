@@ -11,7 +11,21 @@ from pathlib import PurePosixPath
 
 from rules.code import Code
 from rules.edits import added_entry, added_field
-from rules.facts import Argument, Call, Expression, Function, Kind, Literal, Member, Name, chain, enclosing, fold, walk
+from rules.facts import (
+    Argument,
+    Call,
+    Conditional,
+    Expression,
+    Function,
+    Kind,
+    Literal,
+    Member,
+    Name,
+    chain,
+    enclosing,
+    fold,
+    walk,
+)
 from rules.meaning.arguments import Given, given
 from rules.meaning.contexts import REDELIVERED, Context
 from rules.meaning.repeats.identity import natural_id
@@ -95,11 +109,14 @@ def has_key(event: Given, call: Given, key: Key) -> bool:
 
 def overwrites(emission: Emission, key: Key) -> bool:
     """`action: "set"` replaces the value, so a repeat changes nothing."""
-    return any(
-        bool(spoken(part) & set(harmless))
-        for name, harmless in key.natural_when.items()
-        for part in walk(emission.given.named.get(name))
-    )
+    return any(always(emission.given.named.get(name), frozenset(harmless)) for name, harmless in key.natural_when.items())
+
+
+def always(value: Expression | None, harmless: frozenset[str]) -> bool:
+    """Whether every way that the value can come out is harmless; one that cannot be told counts as harmless."""
+    if isinstance(value, Conditional):
+        return always(value.then, harmless) and always(value.otherwise, harmless)
+    return any(bool(spoken(part) & harmless) for part in walk(value))
 
 
 def spoken(part: Expression) -> set[str]:

@@ -106,7 +106,8 @@ def stated(call: Call) -> Iterator[Expression]:
     """The arguments of a call that hold a status: `status_code=`, `{ status: … }`, `res.status(…)`, `http.Error(w, …, …)`."""
     for argument in call.arguments:
         first = argument is call.arguments[0] and fold(call.method) in STATUS_CALLS
-        last = argument is call.arguments[-1] and call.folded.endswith("http.error")
+        second = len(call.arguments) == 2 and call.folded.endswith((".json", "http.error"))
+        last = argument is call.arguments[-1] and (second or call.folded.endswith("http.error"))
         if first or last or (argument.name is not None and fold(argument.name) in STATUS_NAMES):
             yield argument.value
         for part in walk(argument.value):

@@ -295,7 +295,7 @@ def documented(code: Code, span: Span) -> bool:
 
 def present(code: Code, part: Expression) -> Fix:
     """`limit` in a condition becomes `limit != null`, `limit is not None`."""
-    after = " is not None" if code.facts.language == "python" else " != null"
+    after = {"python": " is not None", "php": " !== null"}.get(code.facts.language, " != null")
     return Fix("Test for absence, not for zero", (Edit(part.span.end, part.span.end, after),))
 
 
@@ -304,9 +304,10 @@ def coalesced(code: Code, part: Logical) -> Fix | None:
     if code.facts.language == "python":
         return None
     between = code.facts.source[part.left.span.end : part.right.span.start].decode()
-    if between.strip() != "||":
+    sign = between.strip()
+    if sign not in ("||", "?:"):
         return None
-    at = part.left.span.end + between.index("||")
+    at = part.left.span.end + between.index(sign)
     return Fix("Default only what is missing", (Edit(at, at + 2, "??"),))
 
 

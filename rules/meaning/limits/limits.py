@@ -80,6 +80,8 @@ VAGUE = frozenset("count total value amount current number length size n num tod
 """Names that mean something only with what they belong to."""
 SEEN_THROUGH = frozenset("int number float len parseint parsefloat bigint decimal max min int64 float64 int32 str abs".split())
 OWNERS = frozenset("plan tier subscription account org organization user customer team key tenant workspace".split())
+GIVEN_AWAY = frozenset("coupon promo voucher referral discount invitation".split())
+"""How often one of these may be used is no customer's plan."""
 COUNTS = frozenset("count sum countdocuments scalar scalarone aggregate estimateddocumentcount len".split())
 COUNT_WORDS = frozenset(
     "count counter total requests calls generations messages seats cost tokens current today this runs scans exports".split()
@@ -251,6 +253,8 @@ def is_limit(values: Values, expression: Expression, test: Test) -> bool:
     """Whether an operand is named like what a customer may use."""
     name = said_by(expression)
     if isinstance(expression, Literal | Call) or frozenset(words(name)) & NOT_OF_A_PLAN:
+        return False
+    if isinstance(expression, Member) and frozenset(words(said_by(expression.object))) & GIVEN_AWAY:
         return False
     if names_limit(name):
         return not is_context_size(name) or (

@@ -72,7 +72,8 @@ def marks_of(code: Code) -> tuple[Mark, ...]:
 def by_call(code: Code, call: Call) -> Iterator[Mark]:
     last = fold(call.method)
     receiver = dotted(call.receiver) if call.receiver is not None else ""
-    if last in STORE_SETS and is_store(receiver) and speaks(spoken_key(code, call)):
+    sets = last in STORE_SETS or adds_to_cache(call)
+    if sets and is_store(receiver) and speaks(spoken_key(code, call)):
         yield Mark(call.span, call.scope, How.STORE, spoken_key(code, call), call, stored_value(call))
     elif last in MEMORY_SETS and outlives(code, call.receiver, call.scope, call) and speaks(receiver.rsplit(".", 1)[-1]):
         yield Mark(call.span, call.scope, How.MEMORY, receiver, call)
@@ -80,6 +81,11 @@ def by_call(code: Code, call: Call) -> Iterator[Mark]:
         yield Mark(call.span, call.scope, How.ROW, table, call)
     elif last in UPDATES and "." in call.name:
         yield from by_fields(code, call)
+
+
+def adds_to_cache(call: Call) -> bool:
+    """Laravel's `Cache::add($key, 1, $seconds)` sets what is not there yet."""
+    return fold(call.method) == "add" and call.name.split(".")[-2:-1] == ["Cache"] and len(call.arguments) == 3
 
 
 def is_store(receiver: str) -> bool:

@@ -43,6 +43,8 @@ BY_NAME = {
     "time.time": Unit.SECONDS,
     "time.timens": Unit.NANOSECONDS,
     "time.now": Unit.DATE,
+    "time": Unit.SECONDS,
+    "microtime": Unit.SECONDS,
     "time.current": Unit.DATE,
     "zone.now": Unit.DATE,
     "datetime.now": Unit.DATE,

@@ -21,7 +21,7 @@ def thirty_calls(code: Code) -> Iterator[tuple[Span, Scope, str]]:
             days = given[0]
         elif last in ("adddays", "subdays") and len(given) == 2:
             days = given[1]
-        elif last in ("plusdays", "minusdays", "ofdays") and len(given) == 1:
+        elif last in ("plusdays", "minusdays", "ofdays", "subdays") and len(given) == 1:
             days = given[0]
         elif last == "adddate" and code.facts.language == "go" and len(given) == 3:
             days = given[2]

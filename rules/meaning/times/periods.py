@@ -87,7 +87,7 @@ def boundary(facts: Facts, values: Values, call: Call) -> Boundary | None:
         return csharp_boundary(values, call)
     if facts.language == "python":
         return python_boundary(values, call, last)
-    if facts.language == "ruby":
+    if facts.language in ("ruby", "php"):
         return rails_boundary(values, call, last)
     if call.constructs and call.folded == "date" and len(call.arguments) > 1:
         return date_of_parts(call)
@@ -214,7 +214,7 @@ def python_end(given: dict[str, Expression]) -> Precision | None:
 
 
 def rails_boundary(values: Values, call: Call, last: str) -> Boundary | None:
-    """`Time.current.beginning_of_month`, `date.end_of_day`: the end is the last nanosecond."""
+    """`Time.current.beginning_of_month`, `$date->endOfDay()`: the end is the last microsecond or less."""
     if not STARTS_OF.match(last.removeprefix("at")):
         return None
     end = Precision.MICROSECOND if "end" in last[:5] else None
@@ -222,11 +222,11 @@ def rails_boundary(values: Values, call: Call, last: str) -> Boundary | None:
 
 
 def rails_zone(values: Values, expression: Expression) -> Zone:
-    """`Time.current` and `Time.zone` are in the application's zone, which is UTC unless it says otherwise."""
+    """`Time.current`, `Time.zone` and Carbon are in the application's zone, which is UTC unless it says otherwise."""
     marks = set(mark_names(values, expression, 4))
-    if marks & {"intimezone", "usezone", "localtime"}:
+    if marks & {"intimezone", "usezone", "localtime", "settimezone", "timezone", "shifttimezone", "tz"}:
         return Zone.NAMED
-    if marks & (UTC_MARKS | {"current", "zone"}):
+    if marks & (UTC_MARKS | {"current", "zone", "carbon", "carbonimmutable"}):
         return Zone.UTC
     return Zone.LOCAL if {"now", "today"} & marks and {"time", "date", "datetime"} & marks else Zone.UNKNOWN
 
