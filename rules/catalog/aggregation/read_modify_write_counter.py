@@ -619,4 +619,18 @@ export async function note(db: Db, wallet: Wallet, amount: number) {
 }
 """,
     ),
+    Example(
+        "typescript",
+        """
+import { internalMutation } from "./_generated/server";
+
+export const consumeCredits = internalMutation({
+  handler: async (ctx, args) => {
+    const account = await ctx.db.get(args.accountId);
+    if (account.credits < args.amount) throw new Error("not enough credits");
+    await ctx.db.patch(args.accountId, { credits: account.credits - args.amount });
+  },
+});
+""",
+    ),
 )
