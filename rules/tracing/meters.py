@@ -271,8 +271,12 @@ def aggregated(graph: Graph, trail: Trail, seen: Seen) -> None:
             trail.add("aggregated", sight.path, sight.line, least(sure, sight.sure), sight.text)
     if trail.sort == "event":
         for sight, _ in seen.of(Kind.DEFINE):
-            if graph.said(sight.name) == trail.name:
+            if sight.name and graph.said(sight.name) == trail.name:
                 trail.add("aggregated", sight.path, sight.line, "certain", f"the meter `{trail.name}` is defined")
+            beside = any(sent.path == sight.path and not sent.name for sent, _ in trail.sinks)
+            if not sight.name and sight.owner == trail.owner and beside:
+                # Both names are given from outside, in one file: the meter that is made is the one that is sent to.
+                trail.add("aggregated", sight.path, sight.line, "likely", "a meter is defined")
 
 
 def worked_on(graph: Graph, trail: Trail, seen: Seen) -> None:
