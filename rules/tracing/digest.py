@@ -116,6 +116,11 @@ def emitted(code: Code, sight: Make) -> Iterator[Sight]:
             )
         for name in names or ({} if sent else {"": None}):
             yield sight(Kind.EMIT, name, emission.provider.name, call.span, call.scope, f"`{shown(call)}`", "certain", title)
+    named_meters = {meter.line for meter in code.meters}
+    for call in code.facts.calls:
+        matched = providers.match(call.folded, code.facts.packages, code.facts.language)
+        if matched is not None and matched[1].role == "define" and call.span.line not in named_meters:
+            yield sight(Kind.DEFINE, "", matched[0].name, call.span, call.scope, "the meter")
     for meter in code.meters:
         yield Sight(Kind.DEFINE, meter.event, meter.provider, meter.path, meter.line, -1, "the meter")
 

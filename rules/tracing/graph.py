@@ -305,7 +305,9 @@ def stored_only(digest: Digest, schema: Schema) -> Digest:
 
 def records(digest: Digest, sight: Sight, counting: set[int]) -> bool:
     """Whether a row that may be usage is stored by a function that records usage: by its name, or as it counts as well."""
-    return sight.routine >= 0 and (sight.routine in counting or books(digest.routines[sight.routine].name))
+    if sight.routine < 0:
+        return False
+    return sight.routine in counting or books(digest.routines[sight.routine].name) or "event" in sight.owner.lower()
 
 
 WRITING = frozenset(

@@ -10,7 +10,7 @@ from rules.meaning.naming import HOLE
 from rules.meaning.vocabulary import names_counter, names_left, names_used
 from rules.schema.tables import key
 from rules.tracing.actions import entries, made, surest
-from rules.tracing.graph import Graph, Node, Reached, books, downwards, is_usage_table, upwards
+from rules.tracing.graph import Graph, Link, Node, Reached, books, downwards, is_usage_table, upwards
 from rules.tracing.sights import Kind, Sight, Sure, least
 from rules.tracing.trails import Trail
 
@@ -40,6 +40,7 @@ def trails_of(seen: "Seen") -> tuple[Trail, ...]:
     for trail in found:
         limited(graph, trail, seen)
         charged(graph, trail, seen)
+        worked_on(graph, trail, seen)
     fed(found, seen)
     kept = [one for one in found if one.sort == "event" or any(map(one.has, ("actions", "limited", "charged", "aggregated")))]
     return tuple(sorted(kept, key=lambda one: (one.sort != "event", -filled(one), one.title)))
@@ -197,12 +198,17 @@ def handed_over(graph: Graph, trail: Trail, inside: set[Node]) -> None:
 def transported(graph: Graph, trail: Trail, way: Reached) -> None:
     """The queues on the way."""
     for link in way.links:
-        if link.over is not None:
-            name = graph.said(link.over.name).lstrip("$")
-            trail.add("transported", link.over.path, link.over.line, link.sure, f"{link.over.text} to `{name}`")
-            taker = graph.routine(link.callee)
-            if taker is not None:
-                trail.add("transported", taker.path, taker.line, link.sure, f"`{name}` taken by `{taker.title}`")
+        carried(graph, trail, link)
+
+
+def carried(graph: Graph, trail: Trail, link: Link) -> None:
+    """Both ends of a queue, where a link goes over one."""
+    if link.over is not None:
+        name = graph.said(link.over.name).lstrip("$")
+        trail.add("transported", link.over.path, link.over.line, link.sure, f"{link.over.text} to `{name}`")
+        taker = graph.routine(link.callee)
+        if taker is not None:
+            trail.add("transported", taker.path, taker.line, link.sure, f"`{name}` taken by `{taker.title}`")
 
 
 def stored(graph: Graph, trail: Trail, seen: Seen) -> None:
@@ -265,8 +271,20 @@ def aggregated(graph: Graph, trail: Trail, seen: Seen) -> None:
             trail.add("aggregated", sight.path, sight.line, least(sure, sight.sure), sight.text)
     if trail.sort == "event":
         for sight, _ in seen.of(Kind.DEFINE):
-            if graph.said(sight.name) == trail.name:
+            if sight.name and graph.said(sight.name) == trail.name:
                 trail.add("aggregated", sight.path, sight.line, "certain", f"the meter `{trail.name}` is defined")
+            beside = any(sent.path == sight.path and not sent.name for sent, _ in trail.sinks)
+            if not sight.name and sight.owner == trail.owner and beside:
+                # Both names are given from outside, in one file: the meter that is made is the one that is sent to.
+                trail.add("aggregated", sight.path, sight.line, "likely", "a meter is defined")
+
+
+def worked_on(graph: Graph, trail: Trail, seen: Seen) -> None:
+    """The queues behind a stored row, on which what sums it is told to."""
+    for node in trail.way:
+        for link in graph.callees.get(node, ()):
+            if link.over is not None and any(reads(graph, trail, one.node, seen) for one in seen.reaches(link.callee, DEEP)):
+                carried(graph, trail, link)
 
 
 def sums(graph: Graph, trail: Trail, sight: Sight) -> Sure | None:
@@ -303,7 +321,8 @@ def limits(graph: Graph, trail: Trail, sight: Sight, node: Node, seen: Seen) -> 
     if trail.owner != "redis" and fields & wanted:
         shared = fields & wanted <= seen.shared
         return "possible" if shared else "certain" if sight.name and fold(sight.name) in wanted else "likely"
-    best: Sure | None = None
+    made_here = {name for one in seen.sums(node) if sums(graph, trail, one) for name in one.via if name.endswith("()")}
+    best: Sure | None = "likely" if made_here & {*sight.via} else None
     for name in sight.via:
         if name.endswith("()") and (sure := through(graph, trail, name[:-2], node, seen)) is not None:
             best = sure
