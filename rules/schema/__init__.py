@@ -20,7 +20,9 @@ READERS = (
     ((".py",), ("op.create_", "op.add_column", "op.alter_column"), models.alembic),
     ((".go",), ("gorm:", "Indexes()", "bun:"), models.go_models),
     ((".rb",), ("create_table", "add_index", "add_column", "rename_column"), models.rails),
+    ((".rb",), ("Schema Information",), models.annotated),
     ((".php",), ("Schema::",), models.laravel),
+    ((".php",), ("ORM\\", "#[Entity"), models.doctrine),
     ((".java", ".kt"), ("create table", "unique index", "add constraint"), sql.tables),
     ((".java", ".kt"), ("@Entity", "@Document", "@Table", "@MappedEntity"), jvm_models.jpa),
     ((".kt",), ("Table(",), jvm_models.exposed),
@@ -51,6 +53,8 @@ def tables_in(path: str, text: str) -> Iterator[Table]:
 def looks_like_schema(path: str) -> bool:
     """Whether a path is worth reading for its tables, by its name alone."""
     said = path.lower()
+    if re.search(r"(^|/)(spec|tests?|features)/", said):
+        return False
     if said.endswith((".prisma", "schema.rb", "structure.sql", "schema.sql", "ddl.sql", "schema.ts")):
         return True
     if said.endswith((".java", ".kt")):

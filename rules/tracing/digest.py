@@ -8,9 +8,11 @@ from rules import providers
 from rules.code import Code
 from rules.facts import (
     Assign,
+    Binary,
     Call,
     Class,
     Expression,
+    Function,
     Literal,
     Member,
     Name,
@@ -27,9 +29,9 @@ from rules.facts import Kind as Around
 from rules.meaning.arguments import given
 from rules.meaning.contexts import Context
 from rules.meaning.limits import gates
-from rules.meaning.naming import HOLE, text_of
+from rules.meaning.naming import HOLE, keys, text_of
 from rules.meaning.usage.counters import Change, Counter
-from rules.meaning.usage.emissions import Emission, shown
+from rules.meaning.usage.emissions import Emission, named_function, shown
 from rules.meaning.usage.work import is_model_call, is_work
 from rules.meaning.usage.writes import INSERTS, ROW_NOUNS, inserts_usage
 from rules.meaning.values import definitions_at
@@ -104,12 +106,35 @@ def emitted(code: Code, sight: Make) -> Iterator[Sight]:
         call = emission.call
         if emission.record is None or emission.provider is None:
             continue
-        names = dict.fromkeys(event_names(code, emission)) or {"": None}
-        for name in names:
-            title = (emission.record.title,)
+        title = (emission.record.title,)
+        names = dict.fromkeys(event_names(code, emission))
+        sent = tuple(sent_through(code, emission)) if not names else ()
+        for call_of_sender, name in sent:
+            text = f"`{shown(call_of_sender)}`"
+            yield sight(
+                Kind.EMIT, name, emission.provider.name, call_of_sender.span, call_of_sender.scope, text, "certain", title
+            )
+        for name in names or ({} if sent else {"": None}):
             yield sight(Kind.EMIT, name, emission.provider.name, call.span, call.scope, f"`{shown(call)}`", "certain", title)
+    named_meters = {meter.line for meter in code.meters}
+    for call in code.facts.calls:
+        matched = providers.match(call.folded, code.facts.packages, code.facts.language)
+        if matched is not None and matched[1].role == "define" and call.span.line not in named_meters:
+            yield sight(Kind.DEFINE, "", matched[0].name, call.span, call.scope, "the meter")
     for meter in code.meters:
         yield Sight(Kind.DEFINE, meter.event, meter.provider, meter.path, meter.line, -1, "the meter")
+
+
+def sent_through(code: Code, emission: Emission) -> Iterator[tuple[Call, str]]:
+    """The calls of the file's own function that sends, where they name the event that it is handed."""
+    assert emission.record is not None
+    function = named_function(emission.scope)
+    name = function.head.name if function is not None and isinstance(function.head, Function) else ""
+    for call in code.facts.calls if name else ():
+        if call.method == name:
+            value = given(code.values, call).first(tuple(map(fold, emission.record.event_name)))
+            for text in named(code, value, call) if value is not None else ():
+                yield call, text
 
 
 def event_names(code: Code, emission: Emission) -> Iterator[str]:
@@ -179,7 +204,7 @@ def counted(code: Code, sight: Make) -> Iterator[Sight]:
         if kind is None:
             continue
         if counter.call is not None and is_redis(counter.call):
-            name, owner = key_of(code, counter.call) or counter.name, "redis"
+            name, owner = key_of(code, counter.call) or key_text(code, counter), "redis"
             field = hash_field(counter.call)
             if field and not names_counter(name.replace(HOLE, "")):
                 name = f"{name}.{field}"
@@ -190,6 +215,12 @@ def counted(code: Code, sight: Make) -> Iterator[Sight]:
         via = (*((MEMORY,) if counter.call is None else ()), *((RESET,) if counter.change is Change.RESET else ()))
         sure: Sure = "certain" if counter.atomic or counter.read else "likely"
         yield sight(kind, name, owner, counter.span, counter.scope, text, sure, via)
+
+
+def key_text(code: Code, counter: Counter) -> str:
+    """The key as it stands in the code, where nothing of it is written out."""
+    key = next(keys(counter.call), None) if counter.call is not None else None
+    return code.facts.text(key.span)[:40] if key is not None else counter.name
 
 
 def hash_field(call: Call) -> str:
@@ -259,9 +290,11 @@ def limited(code: Code, sight: Make) -> Iterator[Sight]:
     for limit in code.limits:
         used = "" if isinstance(limit.used, Name) else last_name(limit.used)
         via = tuple(dict.fromkeys(sources(code, limit.used, limit.scope, limit.span.start)))
-        sure: Sure = "certain" if limit.refuses or not any(test is limit.test for test in code.facts.tests) else "possible"
+        # `quota > 100 * cost` decides about trust, not about room.
+        scaled = isinstance(limit.limit, Binary) and limit.limit.operator == "*" and not limit.refuses
+        sure: Sure = "possible" if scaled else "certain"
         yield sight(Kind.LIMIT, used, "", limit.span, limit.scope, f"`{code.facts.text(limit.span)[:80]}`", sure, via)
-    for call in gates.asked(code):
+    for call in (gate.call for gate in gates.gates(code)):
         if GIVES & set(words(call.method)):
             continue
         yield sight(Kind.LIMIT, "", "", call.span, call.scope, f"`{shown(call)}`", "likely", (f"{call.method}()",))

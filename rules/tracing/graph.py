@@ -52,6 +52,8 @@ class Link:
     callee: Node
     line: int
     sure: Sure
+    back: bool = False
+    """The call gives back what was taken."""
     over: Sight | None = None
     """The queue it goes through, where it does: the producing sight."""
 
@@ -62,9 +64,14 @@ class Graph:
 
     digests: tuple[Digest, ...]
     constants: Mapping[str, str] = field(default_factory=dict)
+    schema: Schema = Schema()
 
     def routine(self, node: Node) -> Routine | None:
         return self.digests[node[0]].routines[node[1]] if node[1] >= 0 else None
+
+    def context(self, node: Node) -> str:
+        routine = self.routine(node)
+        return routine.context if routine is not None else ""
 
     def at(self, path: str, line: int) -> Node | None:
         """The innermost routine around a line of a file."""
@@ -124,7 +131,7 @@ class Graph:
                     for node, sure in self.targets(position, routine, call):
                         if node not in seen and node != (position, number):
                             seen.add(node)
-                            yield Link((position, number), node, call.line, sure)
+                            yield Link((position, number), node, call.line, sure, call.back)
 
     def nested(self) -> Iterator[Link]:
         """A function inside another runs on its behalf, unless a framework calls it."""
@@ -151,7 +158,7 @@ class Graph:
                     for node in self.taking(there, taker):
                         if node != (position, sight.routine):
                             yield Link((position, sight.routine), node, sight.line,
-                                       "certain" if len(found) == 1 else "likely", sight)  # fmt: skip
+                                       "certain" if len(found) == 1 else "likely", over=sight)  # fmt: skip
 
     def taking(self, position: int, taker: Sight) -> Iterator[Node]:
         """The routine that works on what is taken: the one that takes, or the one that it hands as handler."""
@@ -279,7 +286,7 @@ def joined(digests: Iterable[Digest], schema: Schema | None = None) -> Graph:
             pieces = name.split(".")
             for ending in {".".join(pieces[start:]) for start in range(len(pieces))}:
                 constants[ending] = text if constants.get(ending, text) == text else None
-    return Graph(ordered, {name: text for name, text in constants.items() if text})
+    return Graph(ordered, {name: text for name, text in constants.items() if text}, schema or Schema())
 
 
 def stored_only(digest: Digest, schema: Schema) -> Digest:
@@ -298,7 +305,9 @@ def stored_only(digest: Digest, schema: Schema) -> Digest:
 
 def records(digest: Digest, sight: Sight, counting: set[int]) -> bool:
     """Whether a row that may be usage is stored by a function that records usage: by its name, or as it counts as well."""
-    return sight.routine >= 0 and (sight.routine in counting or books(digest.routines[sight.routine].name))
+    if sight.routine < 0:
+        return False
+    return sight.routine in counting or books(digest.routines[sight.routine].name) or "event" in sight.owner.lower()
 
 
 WRITING = frozenset(

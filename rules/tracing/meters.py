@@ -2,14 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from rules.facts import fold
 from rules.meaning.contexts import Context
 from rules.meaning.naming import HOLE
 from rules.meaning.vocabulary import names_counter, names_left, names_used
 from rules.schema.tables import key
-from rules.tracing.actions import entries, title
-from rules.tracing.graph import Graph, Node, Reached, books, downwards, is_usage_table, upwards
+from rules.tracing.actions import entries, made, surest
+from rules.tracing.graph import Graph, Link, Node, Reached, books, downwards, is_usage_table, upwards
 from rules.tracing.sights import Kind, Sight, Sure, least
 from rules.tracing.trails import Trail
 
@@ -39,6 +40,7 @@ def trails_of(seen: "Seen") -> tuple[Trail, ...]:
     for trail in found:
         limited(graph, trail, seen)
         charged(graph, trail, seen)
+        worked_on(graph, trail, seen)
     fed(found, seen)
     kept = [one for one in found if one.sort == "event" or any(map(one.has, ("actions", "limited", "charged", "aggregated")))]
     return tuple(sorted(kept, key=lambda one: (one.sort != "event", -filled(one), one.title)))
@@ -104,7 +106,7 @@ def counters(graph: Graph) -> Iterator[Trail]:
     columns: dict[tuple[str, str], list[tuple[Sight, Node]]] = {}
     for sight, node in sinks(graph, Kind.COUNT):
         plain = sight.name.replace(HOLE, "")
-        if names_counter(plain) or names_left(plain):
+        if names_counter(plain) or names_left(plain) or sight.owner == "redis":
             columns.setdefault((key(sight.owner), fold(sight.name)), []).append((sight, node))
     merged: dict[tuple[str, frozenset[Node], bool], list[tuple[Sight, Node]]] = {}
     for (owner, name), written in columns.items():
@@ -123,7 +125,9 @@ def tables(graph: Graph) -> Iterator[Trail]:
     sent = {(sight.path, sight.line) for sight, _ in sinks(graph, Kind.EMIT)}
     found: dict[str, list[tuple[Sight, Node]]] = {}
     for sight, node in sinks(graph, Kind.INSERT):
-        if (sight.path, sight.line) not in sent and is_usage_table(sight.owner):
+        # `this.reported.add(id)` fills a set in memory; a session's `add` is given a row.
+        listed = sight.text.endswith(".add`") and not sight.owner[:1].isupper() and graph.schema.table(sight.owner) is None
+        if (sight.path, sight.line) not in sent and is_usage_table(sight.owner) and not listed:
             found.setdefault(key(sight.owner), []).append((sight, node))
     for written in found.values():
         yield Trail("table", written[0][0].owner, written[0][0].owner, written)
@@ -142,14 +146,21 @@ def entered(graph: Graph, trail: Trail, seen: Seen) -> None:
         settles = trail.sort == "event" and bool(summed_before(graph, seen, sight.line, node))
         for entry, way in entries(graph, node):
             routine = graph.routine(entry)
-            if routine is not None and not settles and routine.context not in SETTLING:
-                trail.add("actions", routine.path, routine.line, way.sure, title(graph, entry))
+            request = routine is not None and routine.context == Context.REQUEST
+            if routine is not None and routine.context not in SETTLING and (request or not settles):
+                set_off(graph, trail, entry, way, sight)
                 trail.way.update(link.caller for link in way.links)
                 transported(graph, trail, way)
                 if trail.sort != "event" and (entry in inside or not named(graph, node)):
                     trail.add("emitted", sight.path, sight.line, sight.sure, sight.text)
     if trail.sort != "event":
         handed_over(graph, trail, inside)
+
+
+def set_off(graph: Graph, trail: Trail, entry: Node, way: Reached, sight: Sight) -> None:
+    action = made(graph, entry, way, sight)
+    trail.add("actions", action.path, action.line, way.sure, action.title)
+    trail.entries[entry] = surest(action, trail.entries.get(entry))
 
 
 def recorders(graph: Graph, trail: Trail) -> set[Node]:
@@ -175,7 +186,7 @@ def handed_over(graph: Graph, trail: Trail, inside: set[Node]) -> None:
     """Where code that is on the way from an action calls a recorder."""
     for node in inside:
         for link in graph.callers.get(node, ()):
-            if link.caller in inside or link.over is not None or link.sure == "possible" or not named(graph, node):
+            if link.caller in inside or link.over is not None or link.back or link.sure == "possible" or not named(graph, node):
                 continue
             if any(True for _ in entries(graph, link.caller)):
                 callee = graph.routine(link.callee)
@@ -187,12 +198,17 @@ def handed_over(graph: Graph, trail: Trail, inside: set[Node]) -> None:
 def transported(graph: Graph, trail: Trail, way: Reached) -> None:
     """The queues on the way."""
     for link in way.links:
-        if link.over is not None:
-            name = graph.said(link.over.name).lstrip("$")
-            trail.add("transported", link.over.path, link.over.line, link.sure, f"{link.over.text} to `{name}`")
-            taker = graph.routine(link.callee)
-            if taker is not None:
-                trail.add("transported", taker.path, taker.line, link.sure, f"`{name}` taken by `{taker.title}`")
+        carried(graph, trail, link)
+
+
+def carried(graph: Graph, trail: Trail, link: Link) -> None:
+    """Both ends of a queue, where a link goes over one."""
+    if link.over is not None:
+        name = graph.said(link.over.name).lstrip("$")
+        trail.add("transported", link.over.path, link.over.line, link.sure, f"{link.over.text} to `{name}`")
+        taker = graph.routine(link.callee)
+        if taker is not None:
+            trail.add("transported", taker.path, taker.line, link.sure, f"`{name}` taken by `{taker.title}`")
 
 
 def stored(graph: Graph, trail: Trail, seen: Seen) -> None:
@@ -208,15 +224,16 @@ def stored(graph: Graph, trail: Trail, seen: Seen) -> None:
             if key(sight.owner) == table and node[1] >= 0:
                 trail.add("stored", sight.path, sight.line, "likely", sight.text)
                 for entry, way in entries(graph, node):
-                    routine = graph.routine(entry)
-                    if routine is not None:
-                        trail.add("actions", routine.path, routine.line, least("likely", way.sure), title(graph, entry))
-                        transported(graph, trail, way)
+                    set_off(graph, trail, entry, replace(way, sure=least("likely", way.sure)), sight)
+                    transported(graph, trail, way)
 
 
 def counted_rows(graph: Graph, trail: Trail, seen: Seen) -> Iterator[str]:
     """The tables that are summed for an event before it is sent, in its function or in the one that calls it."""
     for sent, node in trail.sinks:
+        if any(graph.context(entry) == Context.REQUEST for entry, _ in entries(graph, node)):
+            # A handler that sums and then sends has looked at a limit.
+            continue
         for sight in summed_before(graph, seen, sent.line, node):
             trail.add("aggregated", sight.path, sight.line, "likely", sight.text)
             yield key(sight.owner)
@@ -254,8 +271,20 @@ def aggregated(graph: Graph, trail: Trail, seen: Seen) -> None:
             trail.add("aggregated", sight.path, sight.line, least(sure, sight.sure), sight.text)
     if trail.sort == "event":
         for sight, _ in seen.of(Kind.DEFINE):
-            if graph.said(sight.name) == trail.name:
+            if sight.name and graph.said(sight.name) == trail.name:
                 trail.add("aggregated", sight.path, sight.line, "certain", f"the meter `{trail.name}` is defined")
+            beside = any(sent.path == sight.path and not sent.name for sent, _ in trail.sinks)
+            if not sight.name and sight.owner == trail.owner and beside:
+                # Both names are given from outside, in one file: the meter that is made is the one that is sent to.
+                trail.add("aggregated", sight.path, sight.line, "likely", "a meter is defined")
+
+
+def worked_on(graph: Graph, trail: Trail, seen: Seen) -> None:
+    """The queues behind a stored row, on which what sums it is told to."""
+    for node in trail.way:
+        for link in graph.callees.get(node, ()):
+            if link.over is not None and any(reads(graph, trail, one.node, seen) for one in seen.reaches(link.callee, DEEP)):
+                carried(graph, trail, link)
 
 
 def sums(graph: Graph, trail: Trail, sight: Sight) -> Sure | None:
@@ -292,7 +321,8 @@ def limits(graph: Graph, trail: Trail, sight: Sight, node: Node, seen: Seen) -> 
     if trail.owner != "redis" and fields & wanted:
         shared = fields & wanted <= seen.shared
         return "possible" if shared else "certain" if sight.name and fold(sight.name) in wanted else "likely"
-    best: Sure | None = None
+    made_here = {name for one in seen.sums(node) if sums(graph, trail, one) for name in one.via if name.endswith("()")}
+    best: Sure | None = "likely" if made_here & {*sight.via} else None
     for name in sight.via:
         if name.endswith("()") and (sure := through(graph, trail, name[:-2], node, seen)) is not None:
             best = sure
@@ -321,6 +351,7 @@ def reads(graph: Graph, trail: Trail, node: Node, seen: Seen) -> bool:
         return True
     return (
         trail.sort == "counter"
+        and (graph.schema.table(trail.owner) is not None or node[0] in {sink[0] for _, sink in trail.sinks})
         and trail.owner != "redis"
         and bool(({fold(one) for one in trail.columns} - seen.shared) & routine.reads)
     )
@@ -389,7 +420,9 @@ def fed(found: list[Trail], seen: Seen) -> None:
             event = sent.get(place)
             if event is None:
                 continue
-            for stage in ("actions", "transported", "stored", "aggregated", "limited"):
+            # What sums a counter is shown to somebody; the event is made of what was counted.
+            summed = () if source.sort == "counter" else ("aggregated",)
+            for stage in ("actions", "transported", "stored", "limited", *summed):
                 for step in source.places(stage):
                     event.add(stage, step.path, step.line, least(step.sure, "likely"), step.text)
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Expression, Function, Literal, Member, Name, Object, Scope, dotted, fold
+from rules.facts import Call, Expression, Function, Literal, Member, Name, Object, Scope, dotted, fold, walk
 from rules.meaning.arguments import given
 from rules.meaning.contexts import TASKS, decorator_names
 from rules.meaning.naming import template
 from rules.meaning.usage.emissions import shown
+from rules.meaning.values import definitions_at
 from rules.meaning.vocabulary import words
 from rules.tracing.sights import Kind, Make, Sight
 
@@ -91,6 +92,9 @@ def text(code: Code, value: Expression, call: Call) -> str:
 
 def sent_names(code: Code, call: Call) -> Iterator[str]:
     """The queue or topic: what stands before the call where that names one, an argument called so, a first string."""
+    if name := queue_of(code, call):
+        yield name
+        return
     arguments = given(code.values, call)
     for wanted in TOPIC:
         value = arguments.named.get(wanted)
@@ -105,6 +109,17 @@ def sent_names(code: Code, call: Call) -> Iterator[str]:
         if not isinstance(argument.value, Object) and (name := text(code, argument.value, call)):
             yield name
             return
+
+
+def queue_of(code: Code, call: Call) -> str:
+    """The name that the queue was made with: `const jobs = new Queue("usage")`, then `jobs.add(…)`."""
+    if not isinstance(call.receiver, Name):
+        return ""
+    for found in definitions_at(code.values, call.receiver.text, call.scope, call.span.start)[:2]:
+        for part in walk(found.value):
+            if isinstance(part, Call) and part.constructs and fold(part.method).endswith("queue") and part.arguments:
+                return text(code, part.arguments[0].value, part)
+    return ""
 
 
 def marked(code: Code, sight: Make) -> Iterator[Sight]:

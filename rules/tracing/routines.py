@@ -15,7 +15,7 @@ from rules.facts import (
     Name,
     Object,
     Scope,
-    Use,
+    Unary,
     chain,
     dotted,
     enclosing,
@@ -104,13 +104,13 @@ def name_of(scope: Scope) -> str:
 
 def called(call: Call) -> Iterator[Called]:
     """The call itself, and functions that it is handed by name: `waitUntil(record)`, `go run(job)`."""
-    tested = call.use in (Use.TESTED, Use.ASSIGNED)
+    back = any(isinstance(one.value, Unary) and one.value.operator == "-" for one in call.arguments)
     if fold(call.method) not in EVERYDAY:
-        yield Called(call.method, call.name.rpartition(".")[0], call.span.line, tested)
+        yield Called(call.method, call.name.rpartition(".")[0], call.span.line, back)
     for argument in call.arguments[:6]:
         if isinstance(argument.value, Name | Member):
             name = dotted(argument.value)
-            yield Called(name.rpartition(".")[2], "@" + name.rpartition(".")[0], call.span.line, False)
+            yield Called(name.rpartition(".")[2], "@" + name.rpartition(".")[0], call.span.line)
 
 
 def holder_of(scope: Scope) -> str:

@@ -65,6 +65,40 @@ create_table "usage_events" do |t|
   t.index ["tenant_id", "key"], name: "x", unique: true
 end
 """,
+    "app/models/usage_event.rb": """
+class UsageEvent < ApplicationRecord
+end
+
+# == Schema Information
+#
+# Table name: usage_events
+#
+#  id           :bigint           not null, primary key
+#  key          :string           not null
+#  lock_version :integer          default(0)
+#  tenant_id    :uuid             not null
+#
+# Indexes
+#
+#  index_usage_events_on_tenant_id          (tenant_id)
+#  index_usage_events_on_tenant_id_and_key  (tenant_id,key) UNIQUE
+#
+""",
+    "src/Entity/UsageEvent.php": """
+<?php
+
+#[ORM\\Entity]
+#[ORM\\Table(name: 'usage_events')]
+#[ORM\\UniqueConstraint(name: 'once', columns: ['tenant_id', 'key'])]
+class UsageEvent
+{
+    #[ORM\\Column(type: 'integer')]
+    private int $amount;
+
+    #[ORM\\Column]
+    private string $key;
+}
+""",
     "2024_create.php": """
 Schema::create('usage_events', function ($table) {
   $table->string('key');
@@ -185,3 +219,13 @@ def test_a_unique_column_of_an_entity_is_a_key_of_its_own() -> None:
 
     assert schema.is_unique("receipts", ["event_id"])
     assert not schema.is_unique("receipts", ["n"])
+
+
+def test_the_columns_of_an_annotated_model_and_of_an_entity_are_read() -> None:
+    model = schema_of({"a.rb": SOURCES["app/models/usage_event.rb"]}).table("usage_event")
+    entity = schema_of({"a.php": SOURCES["src/Entity/UsageEvent.php"]}).table("usage_events")
+
+    assert model is not None
+    assert "lockversion" in model.columns
+    assert entity is not None
+    assert {"amount": "integer", "key": "string"} == dict(entity.columns)

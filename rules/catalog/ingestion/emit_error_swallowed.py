@@ -80,7 +80,7 @@ def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome) -> 
 SURE = {True: Confidence.CERTAIN, False: Confidence.LIKELY}
 STATISTICS = frozenset("stats statistics statistical analytics dashboard metrics telemetry insights".split())
 ANALYTICS = re.compile(r"\banalytics\b|\btelemetry\b|\bdashboards?\b", re.I)
-SUPPLY = frozenset("channel channels upstream provider vendor proxy".split())
+SUPPLY = frozenset("channel channels upstream provider vendor proxy platform".split())
 """Whose usage is the seller's own cost, not a customer's."""
 PLAIN_COUNTS = frozenset("request requests count counts counter total calls call hits last used at time api key".split())
 HOW = {
