@@ -32,7 +32,7 @@ LIMIT_VERBS = frozenset("check enforce assert verify validate ensure require can
 LIMIT_WORDS = frozenset("limit limits quota quotas credits credit balance entitlement exceeded allowance".split())
 NOT_OF_A_PLAN = frozenset(
     "rate retry retries attempt attempts page pages size depth batch buffer timeout concurrent concurrency connections width "
-    "height index offset cursor line lines len char chars character characters context window length upload file files image "
+    "height index offset cursor line lines char chars character characters context window length upload file files image "
     "failures error errors heap memory cpu disk tool tools iteration iterations turns rounds hops redemption redemptions promo "
     "coupon referral launch launches".split()
 )
