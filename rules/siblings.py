@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from rules.report import Reported, TracePoint
 from rules.rule import Confidence
-from rules.tracing.graph import Graph, books
+from rules.tracing.graph import Graph
+from rules.tracing.rows import books
 from rules.tracing.sights import Kind
 
 SECTIONS = frozenset({"ingestion", "deduplication", "limits"})

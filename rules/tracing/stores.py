@@ -16,7 +16,6 @@ from rules.facts import (
     Object,
     Scope,
     Template,
-    chain,
     dotted,
     enclosing,
     fold,
@@ -206,7 +205,3 @@ def given_row(code: Code, call: Call) -> str:
         if named and fold(named) not in ("ctx", "context", "c", "err", "data") and words(named)[-1:] != ("id",):
             return named
     return ""
-
-
-def function_around(scope: Scope) -> Scope | None:
-    return next((one for one in chain(scope) if one.kind is Kind.FUNCTION), None)
