@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rules.meaning.contexts import Context
+from rules.meaning.vocabulary import words
 from rules.schema.tables import key
 from rules.tracing.actions import entries, made, surest
 from rules.tracing.graph import Graph, Link, Node, Reached
-from rules.tracing.rows import books
+from rules.tracing.rows import books, is_usage_table
 from rules.tracing.seen import Seen
 from rules.tracing.sights import Kind, Sight, least
 from rules.tracing.trails import Trail
@@ -102,7 +103,7 @@ def stored(graph: Graph, trail: Trail, seen: Seen) -> None:
         return
     for node in trail.way:
         for sight in seen.by_node.get(node, ()):
-            if sight.kind in (Kind.COUNT, Kind.INSERT):
+            if sight.kind is Kind.COUNT or (sight.kind is Kind.INSERT and is_usage_table(sight.owner)):
                 trail.add("stored", sight.path, sight.line, "likely", sight.text)
     for table in dict.fromkeys(counted_rows(graph, trail, seen)):
         for sight, node in (*seen.of(Kind.ROW), *seen.of(Kind.INSERT)):
@@ -119,9 +120,15 @@ def counted_rows(graph: Graph, trail: Trail, seen: Seen) -> Iterator[str]:
         if any(graph.context(entry) == Context.REQUEST for entry, _ in entries(graph, node)):
             # A handler that sums and then sends has looked at a limit.
             continue
-        for sight in summed_before(graph, seen, sent.line, node):
+        for sight in of_name(trail, summed_before(graph, seen, sent.line, node)):
             trail.add("aggregated", sight.path, sight.line, "likely", sight.text)
             yield key(sight.owner)
+
+
+def of_name(trail: Trail, sums: list[Sight]) -> list[Sight]:
+    """Of several tables that are summed, those that the event is called after: `tracing_observations` and `observations`."""
+    said = frozenset(words(trail.name))
+    return [one for one in sums if frozenset(words(one.owner)) <= said] or sums
 
 
 def summed_before(graph: Graph, seen: Seen, line: int, node: Node) -> list[Sight]:
