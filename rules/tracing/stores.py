@@ -115,7 +115,9 @@ def table_of_call(code: Code, call: Call) -> str:
         if isinstance(part, Call) and fold(part.method) in NAMING and part.arguments:
             first = part.arguments[0].value
             plain = isinstance(first, Literal) and (fold(part.method) in ("update", "insert", "query") or part is call)
-            if not plain and (named := named_in(code, first, part)):
+            # `User.update({ where, data })`: what is written, and no table.
+            fields = isinstance(first, Object) and not first.type and part is call
+            if not plain and not fields and (named := named_in(code, first, part)):
                 return named
     return before(call) or given_row(code, call)
 
