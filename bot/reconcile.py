@@ -8,6 +8,7 @@ from bot.deliveries import PullRequestJob
 from bot.github import housekeeping
 from bot.github.errors import Forbidden, GitHubError, InstallationGone, NotFound, RepositoryGone, RevisionGone
 from bot.memory import OpenCheck
+from bot.merge_queue import give_up
 from bot.registration import drift, unaccepted
 from bot.review import Reviewer, desk_for
 from bot.upkeep import REGISTRATION
@@ -105,8 +106,7 @@ async def finish_stuck(reviewer: Reviewer) -> None:
 
 async def finish(reviewer: Reviewer, one: OpenCheck) -> None:
     if not one.number:
-        # A group of the merge queue: if it still waits, the queue itself gives up on it in the end.
-        await reviewer.memory.check_closed(one.repository_id, one.head_sha, one.number)
+        await give_up(reviewer, one)
         return
     job = PullRequestJob(one.installation_id, one.repository_id, one.number)
     desk = await desk_for(reviewer, job)

@@ -57,7 +57,7 @@ def check(code: Code) -> Iterator[Finding]:
         taken = taken_after(code, limit)
         if taken is not None:
             reported.add(limit.function)
-            yield finding(code, limit.span, said_by(limit.used), taken)
+            yield finding(code, limit.span, said_by(limit.used), taken, Confidence.POSSIBLE if only_noted(taken) else None)
     yield from behind_gates(code, reported)
     yield from expiring(code)
 
