@@ -63,6 +63,17 @@ async def begin(desk: Desk) -> None:
             await create(desk, head, len(runs) + 1)
 
 
+async def announce(desk: Desk) -> None:
+    """Shows that a review waits, unless the head has a run that is open or says a verdict."""
+    head = desk.pull.head.sha
+    async with desk.memory.publishing(desk.repository_id, head):
+        runs = await runs_of(desk, head)
+        if opened(runs) is not None or completed(runs) is not None:
+            return
+        await desk.memory.check_opens(desk.installation_id, desk.repository_id, head, desk.pull.number)
+        await create(desk, head, len(runs) + 1, status="queued")
+
+
 async def runs_of(desk: Desk, head: str) -> list[CheckRun]:
     """Ours on a commit, oldest first."""
     return sorted(await desk.repository.check_runs(head, NAME), key=lambda run: run.id)

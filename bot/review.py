@@ -67,6 +67,14 @@ async def review(reviewer: Reviewer, job: PullRequestJob) -> None:
     return None
 
 
+async def announce(reviewer: Reviewer, job: PullRequestJob) -> None:
+    """While a review waits for its turn: people see that one will come."""
+    desk = await desk_for(reviewer, job)
+    repository = desk.pull.base.repo
+    if desk.pull.state == "open" and not (repository is not None and repository.archived):
+        await checks.announce(desk)
+
+
 async def desk_for(reviewer: Reviewer, job: PullRequestJob) -> Desk:
     repository = reviewer.github.repository(job.installation_id, job.repository_id)
     pull, app = await repository.pull_request(job.number), await reviewer.github.app()

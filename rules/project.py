@@ -18,6 +18,7 @@ from rules.meaning.usage.writes import calls_procedure, inserts_usage
 from rules.meaning.vocabulary import consumes, emits, words
 from rules.schema import Schema, schema_of
 from rules.tracing.digest import digest_of
+from rules.tracing.sights import Kind
 from rules.tracing.whole import Trace, traced
 
 MEASURING = frozenset(
@@ -77,6 +78,10 @@ class Project:
     def trace(self) -> Trace:
         """The ways of the meters over all files at hand."""
         return traced((digest_of(code) for code in self.codes), self.schema)
+
+    def prepare(self) -> None:
+        """Works out what all files ask for, so that processes that are forked off have it."""
+        _ = (self.schema, self.recorders, self.meters, self.uses, self.trace.actions, self.trace.seen.of(Kind.EMIT))
 
     @cached_property
     def codes(self) -> tuple[Code, ...]:

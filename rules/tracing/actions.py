@@ -15,7 +15,7 @@ WORKS = frozenset(one.value for one in (Context.REQUEST, Context.WORKER))
 """What a customer sets off. A webhook and a schedule mostly settle what was used before."""
 EXCUSED = frozenset(
     "admin internal health webhook webhooks test debug preview seed migrate migration backfill cron reset sync "
-    "cleanup ping mock healthcheck validate verify settings config topup refund grant purchase checkout".split()
+    "cleanup ping healthcheck validate verify settings config topup refund grant purchase checkout".split()
 )
 """Handlers that nobody is billed for although they reach such work."""
 

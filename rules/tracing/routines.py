@@ -22,7 +22,7 @@ from rules.facts import (
     fold,
     walk,
 )
-from rules.meaning.contexts import HTTP, NEXT_METHODS, Context, decorator_strings, own_context_by_call
+from rules.meaning.contexts import HTTP, NEXT_METHODS, Context, own_context_by_call
 from rules.meaning.vocabulary import names_counter, names_left
 from rules.tracing.sights import Called, Routine
 
@@ -215,8 +215,3 @@ def routes_of(code: Code) -> Iterator[tuple[str, str, int]]:
         for argument in call.arguments[1:]:
             if isinstance(argument.value, Name | Member):
                 yield dotted(argument.value), routed(fold(call.method), first.value), call.span.line
-
-
-def decorated(head: Function) -> str:
-    """The strings of a function's decorators, for queues and jobs."""
-    return " ".join(decorator_strings(head))

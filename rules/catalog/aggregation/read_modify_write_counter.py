@@ -47,6 +47,7 @@ ABOUT = About(
     classes=("A6",),
     cwe=("CWE-362",),
     iso_25010="Reliability / faultlessness",
+    gives_way_to=("check-then-act-limit",),
 )
 SAVES = frozenset(
     "save commit flush saveasync savechanges savechangesasync put set update updateone replaceone persist updates store "
@@ -120,7 +121,8 @@ def shared_by_goroutines(code: Code) -> Iterator[Finding]:
 
 def unprotected(code: Code, scope: Scope) -> bool:
     """A transaction alone is no protection: by default two of them read the same value and both commit."""
-    if code.context(scope) in (Context.TEST, Context.SCRIPT) or runs_alone(code, scope, transactions=False):
+    # That a browser writes the counter at all is what another rule says.
+    if code.context(scope) in (Context.TEST, Context.SCRIPT, Context.BROWSER) or runs_alone(code, scope, transactions=False):
         return False
     function = enclosing(scope, Kind.FUNCTION)
     if function is not None and accepted(code, function):
@@ -617,6 +619,20 @@ def by_month(session, rows):
 export async function note(db: Db, wallet: Wallet, amount: number) {
   await db.from("credit_entries").insert({ wallet_id: wallet.id, balance_after: wallet.balance + amount });
 }
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import { internalMutation } from "./_generated/server";
+
+export const consumeCredits = internalMutation({
+  handler: async (ctx, args) => {
+    const account = await ctx.db.get(args.accountId);
+    if (account.credits < args.amount) throw new Error("not enough credits");
+    await ctx.db.patch(args.accountId, { credits: account.credits - args.amount });
+  },
+});
 """,
     ),
 )

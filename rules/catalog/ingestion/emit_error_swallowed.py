@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Function, Handler, Kind, Scope, Start, Use, enclosing, within
+from rules.facts import Function, Handler, Kind, Object, Scope, Start, Use, enclosing, fold, walk, within
 from rules.meaning.contexts import Context
 from rules.meaning.outcomes import LOST, Outcome
 from rules.meaning.overwrites import overwritten
@@ -18,7 +18,7 @@ from rules.meaning.usage.emissions import Emission
 from rules.meaning.usage.flushes import unheard
 from rules.meaning.usage.losses import losses
 from rules.meaning.usage.writes import UsageWrite, failing_writes
-from rules.meaning.vocabulary import names_left, names_used, words
+from rules.meaning.vocabulary import consumes, names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
 
 ABOUT = About(
@@ -79,6 +79,7 @@ def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome) -> 
 
 SURE = {True: Confidence.CERTAIN, False: Confidence.LIKELY}
 STATISTICS = frozenset("stats statistics statistical analytics dashboard metrics telemetry insights".split())
+ACCESS = frozenset("latency latencyms responsetime responsetimems durationms ip ipaddress useragent status statuscode".split())
 ANALYTICS = re.compile(r"\banalytics\b|\btelemetry\b|\bdashboards?\b", re.I)
 SUPPLY = frozenset("channel channels upstream provider vendor proxy platform".split())
 """Whose usage is the seller's own cost, not a customer's."""
@@ -110,7 +111,7 @@ def only_statistics(code: Code, write: UsageWrite, handler: Scope) -> bool:
     counted = [one.name for one in code.counters if one.call is write.call]
     if counted and (all(map(is_plain, counted)) or only_tally(code, write)):
         return True
-    if ANALYTICS.search(remarks(code, write, handler)):
+    if ANALYTICS.search(remarks(code, write, handler)) or is_access_log(write):
         return True
     if any(one.call is write.call for one in code.emissions):
         return False
@@ -118,6 +119,21 @@ def only_statistics(code: Code, write: UsageWrite, handler: Scope) -> bool:
     return bool(
         named & (STATISTICS | SUPPLY) or set(words(code.facts.text(handler.span))) & (STATISTICS - {"stats", "metrics"})
     )
+
+
+def is_access_log(write: UsageWrite) -> bool:
+    """A row with a latency, a status or an address tells of a request; that it is billed from cannot be seen."""
+    call = write.call
+    if call is None or consumes(call.method):
+        return False
+    named = {
+        fold(entry.name or "")
+        for argument in call.arguments
+        for part in walk(argument.value)
+        if isinstance(part, Object)
+        for entry in part.entries
+    }
+    return bool(named & ACCESS)
 
 
 def remarks(code: Code, write: UsageWrite, handler: Scope) -> str:

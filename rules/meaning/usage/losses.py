@@ -13,11 +13,13 @@ from rules.facts import (
     Index,
     Kind,
     Literal,
+    Loop,
     Member,
     Name,
     Object,
     Scope,
     Sequence,
+    Start,
     Unary,
     Use,
     enclosing,
@@ -65,6 +67,8 @@ def losses(code: Code) -> Iterator[Loss]:
     for write in (*failing_writes(code), *carried(code)):
         if write.call is None or gives_back(write.call) or moves_nothing(write.call) or cannot_fail(code, write.call):
             continue
+        if answers_errors(code, write.call) or each_for_itself(code, write.call):
+            continue
         taken = handlers_of(code, write.call, write.sent or write.call)
         handler = next((one for one in taken if not only_of_reading(one)), None)
         if handler is None or handler in reported or excused(code, write, handler):
@@ -76,6 +80,26 @@ def losses(code: Code) -> Iterator[Loss]:
     yield from whole_recorders(code, reported)
     yield from given_up(code, reported)
     yield from zeroed(code, reported)
+
+
+def answers_errors(code: Code, call: Call) -> bool:
+    """Supabase's JavaScript client never raises, so no `catch` has its failure: what is wrong is the unread `error`."""
+    root = call.name.partition(".")[0].removesuffix("()")
+    awaited_alone = call.start is Start.AWAITED and call.use is Use.DISCARDED
+    return code.facts.language != "python" and "supabase" in words(root) and fold(call.method) == "rpc" and awaited_alone
+
+
+def each_for_itself(code: Code, call: Call) -> bool:
+    """`for user in due: if err := process(user); err != nil { log }`: the row of one that failed is still due the next time."""
+    if emits(call.method) or consumes(call.method) or not is_local(call, code.values):
+        return False
+    around = enclosing(call.scope, Kind.LOOP, Kind.FUNCTION)
+    head = around.head if around is not None else None
+    return (
+        isinstance(head, Loop)
+        and isinstance(head.iterates, Name)  # A queue that is drained gives each item once.
+        and words(call.method)[:1] in (("process",), ("handle",), ("run",), ("bill",), ("close",), ("renew",), ("sync",))
+    )
 
 
 def only_of_reading(handler: Scope) -> bool:
