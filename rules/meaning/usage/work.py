@@ -8,6 +8,7 @@ MODEL_CALLS = (
     "embeddings.create", "responses.create", "transcriptions.create", "speech.create", "replicate.run", "generatecontent",
     "generatecontentstream", "generatetext", "streamtext", "generateobject", "streamobject", "invokemodel", "textgeneration",
     "createchatcompletion", "createcompletion", "createimage", "createembeddings", "generateimage", "predictions.create",
+    "chat().create", "chat().createstreamed",
 )  # fmt: skip
 """Folded endings of the calls by which language and image models are used."""
 WORK_VERBS = frozenset("generate render transcribe synthesize summarize summarise infer upscale".split())
@@ -19,6 +20,9 @@ NOT_WORK = frozenset(
 
 def is_model_call(call: Call) -> bool:
     """A call of a model's interface, known by its ending."""
+    if call.method == "chat" and any(argument.name == "parameters" for argument in call.arguments):
+        # ruby-openai: `client.chat(parameters: { model: … })`.
+        return True
     return any(call.folded == ending or call.folded.endswith("." + ending) for ending in MODEL_CALLS)
 
 
