@@ -1,5 +1,7 @@
 """Java expressions lowered to facts."""
 
+import re
+
 from tree_sitter import Node
 
 from rules.facts import (
@@ -32,7 +34,7 @@ from rules.facts import (
 from rules.languages.java_declared import anonymous, parameters
 from rules.languages.java_syntax import STATEMENTS, Express, block, expression, inside, only, part, plain_string, unknown
 from rules.languages.jvm_builders import STARTS, Link, built
-from rules.languages.jvm_calls import FAILS, collection, comparison, compounded, detaches, idiom, receiver_how
+from rules.languages.jvm_calls import FAILS, collection, comparison, compounded, detaches, idiom, names_property, receiver_how
 from rules.languages.jvm_names import declare, name_of, simple
 from rules.languages.lowering import (
     ARGUMENT,
@@ -50,6 +52,7 @@ from rules.languages.lowering import (
 )
 from rules.languages.texts import joined_text
 
+FLUENT = re.compile(r"(?:with|set)[A-Z]")
 COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">="})
 NUMBERS = frozenset("byte short int long float double Integer Long Double Float".split())
 HOLDERS = frozenset({"lambda_expression", "object_creation_expression", "parenthesized_expression", "cast_expression"})
@@ -85,7 +88,7 @@ def array_access(low: Lowering, node: Node, scope: Scope, how: How) -> Expressio
 
 
 def invocation(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
-    if (made := builder(low, node, scope)) is not None:
+    if (made := builder(low, node, scope, how)) is not None:
         return made
     method = low.text(field(node, "name"))
     written, listing = node.child_by_field_name("object"), node.child_by_field_name("arguments")
@@ -106,7 +109,7 @@ def invocation(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     return low.call(node, callee, given, scope, how)
 
 
-def builder(low: Lowering, node: Node, scope: Scope) -> Expression | None:
+def builder(low: Lowering, node: Node, scope: Scope, how: How) -> Expression | None:
     """A chain that begins with `X.builder()` or `new XBuilder()` is the object it builds."""
     links: list[Node] = []
     at: Node | None = node
@@ -116,19 +119,52 @@ def builder(low: Lowering, node: Node, scope: Scope) -> Expression | None:
     links.reverse()
     if at is None or not links:
         return None
-    first = low.text(field(links[0], "name"))
+    first, last = low.text(field(links[0], "name")), low.text(field(links[-1], "name"))
+    if first == "create" and last == "request" and len(links) > 1 and low.text(at)[:1].isupper():
+        return requested(low, node, at, links, scope, how)
     if first in STARTS and at.type in ("identifier", "field_access") and low.text(at)[:1].isupper():
         type_name, links = low.text(at), links[1:]
     elif at.type == "object_creation_expression" and low.text(field(at, "type")).endswith("Builder") and len(links) > 1:
         type_name = low.text(field(at, "type")).removesuffix("Builder").rstrip(".")
         arguments(low, at.child_by_field_name("arguments"), Name(span(at), type_name), scope, PLAIN)
+    elif at.type == "object_creation_expression" and all(FLUENT.match(low.text(field(link, "name"))) for link in links):
+        type_name = low.text(field(at, "type"))
     else:
         return None
+    return built(span(node), type_name, set_by(low, at, type_name, links, scope))
+
+
+def set_by(low: Lowering, at: Node, type_name: str, links: list[Node], scope: Scope) -> list[Link]:
     made: list[Link] = []
     for link in links:
         callee = Member(span(link), Name(span(at), type_name), low.text(field(link, "name")))
         made.append((callee.name, arguments(low, link.child_by_field_name("arguments"), callee, scope, PLAIN)))
-    return built(span(node), type_name, made)
+    return made
+
+
+def requested(low: Lowering, node: Node, at: Node, links: list[Node], scope: Scope, how: How) -> Expression:
+    """`Usage.create(item).quantity(n).request()` is one call, with an object of what is set on the way."""
+    callee = Member(span(links[0]), Name(span(at), low.text(at)), "create")
+    given = arguments(low, links[0].child_by_field_name("arguments"), callee, scope, how)
+    options = built(span(node), low.text(at), set_by(low, at, low.text(at), links[1:-1], scope))
+    return low.call(node, callee, (*given, Argument(options.span, None, options)), scope, how)
+
+
+def set_through(low: Lowering, node: Node, scope: Scope) -> Expression | None:
+    """`r -> r.productCode(p).quantity(n)`, given to a client, is the request that the lambda fills in."""
+    body, parameter = node.child_by_field_name("body"), node.child_by_field_name("parameters")
+    links: list[Node] = []
+    at = body
+    while at is not None and at.type == "method_invocation":
+        links.insert(0, at)
+        at = at.child_by_field_name("object")
+    if at is None or parameter is None or len(links) < 2 or low.text(at) != low.text(parameter):
+        return None
+    for link in links:
+        listing = link.child_by_field_name("arguments")
+        if not names_property(low.text(field(link, "name"))) or listing is None or listing.named_child_count != 1:
+            return None
+    return built(span(node), "", set_by(low, at, "", links, scope))
 
 
 def arguments(low: Lowering, listing: Node | None, callee: Expression, scope: Scope, how: How) -> tuple[Argument, ...]:
@@ -190,6 +226,8 @@ def cast(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
 
 
 def lambda_value(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
+    if how.passed_to and (filled := set_through(low, node, scope)) is not None:
+        return filled
     listed = parameters_of_lambda(low, node)
     head = Function(how.bound_to, listed, passed_to=how.passed_to, registered_as=how.registered_as)
     inner = low.scope(Kind.FUNCTION, node, scope, head)

@@ -37,7 +37,7 @@ def property_of(method: str) -> tuple[str, str]:
         rest = method[len(prefix) :]
         if method.startswith(prefix) and rest[:1].isupper():
             name = rest[0].lower() + rest[1:]
-            return name + "s" if prefix == "add" and not name.endswith("s") else name, prefix
+            return name + "s" if prefix == "add" and not name.endswith(("s", "usage", "data")) else name, prefix
     return method, ""
 
 

@@ -131,6 +131,12 @@ def without_arguments(
     return None
 
 
+def names_property(method: str) -> bool:
+    """Whether a method is called for what it sets: `productCode`, `usageRecords`; never `map` or `plusDays`."""
+    first = re.match(r"[a-z]+", method)
+    return first is not None and first[0] not in VERBS and method not in SIGNS and method not in VERBS
+
+
 def run_by_thread(receiver: Expression) -> Lambda | None:
     """The function in `new Thread(() -> …).start()`."""
     if not isinstance(receiver, Call) or not receiver.constructs or receiver.name != "Thread" or not receiver.arguments:

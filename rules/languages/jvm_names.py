@@ -22,6 +22,9 @@ LISTS = frozenset(
     "ConcurrentLinkedQueue LinkedBlockingQueue ArrayBlockingQueue BlockingQueue ConcurrentLinkedDeque LinkedBlockingDeque "
     "PriorityQueue Vector MutableList MutableSet ConcurrentLinkedDeque ImmutableList".split()
 )
+DOMAINS = frozenset("com org io net dev co ai app software".split())
+MODELS = frozenset({"model", "models"})
+"""What a package's name only says of Java: `com.stripe.model.billing.MeterEvent` reads `stripe.billing.MeterEvent`."""
 SHARED = "static "
 """Stands before the type of a field that belongs to the class: it is used like a constant of the file."""
 GENERIC = re.compile(r"<.*$", re.DOTALL)
@@ -93,7 +96,7 @@ def import_name(low: Lowering, path: str, local: str, package: str) -> None:
     own = package.split(".")[:2]
     if len(own) == 2 and path.split(".")[:2] == own:
         return
-    low.imports[local] = path
+    low.imports[local] = ".".join(one for place, one in enumerate(path.split(".")) if one not in (DOMAINS, MODELS)[place > 0])
 
 
 def unescaped(text: str) -> str:

@@ -16,9 +16,11 @@ from rules.facts import (
     Logical,
     Loop,
     Name,
+    Return,
     Scope,
     Test,
     Unknown,
+    Use,
 )
 from rules.languages.jvm_names import declare
 from rules.languages.kotlin_declared import DECLARATIONS, PACKAGE, variables
@@ -113,7 +115,7 @@ def entry(low: Lowering, node: Node, subject: Expression | None, scope: Scope, h
     if how.use is DISCARDED.use:
         block(low, body, inner)
         return Unknown(span(node), ())
-    return value_of(low, body, inner, how)
+    return told(low, value_of(low, body, inner, how), inner, how)
 
 
 def asked(low: Lowering, node: Node, subject: Expression | None, scope: Scope) -> Expression:
@@ -198,8 +200,17 @@ def tried(low: Lowering, node: Node, scope: Scope, how: How) -> list[Expression]
         elif how.use is DISCARDED.use:
             block(low, child, inner)
         else:
-            values.append(value_of(low, child, inner, how))
+            values.append(told(low, value_of(low, child, inner, how), inner, how))
     return values
+
+
+def told(low: Lowering, value: Expression, scope: Scope, how: How) -> Expression:
+    """What one arm gives is what is returned or assigned there: `val found = try { … } catch (e: …) { fallback }`."""
+    if how.use is Use.RETURNED:
+        low.returns.append(Return(value.span, value, scope))
+    elif how.use is Use.ASSIGNED and how.targets:
+        low.assigns.append(Assign(value.span, how.targets, value, "=", scope))
+    return value
 
 
 def caught(low: Lowering, node: Node, scope: Scope, tried: Scope, how: How) -> Expression:
@@ -212,7 +223,7 @@ def caught(low: Lowering, node: Node, scope: Scope, tried: Scope, how: How) -> E
     if how.use is DISCARDED.use:
         block(low, body, inner)
         return Unknown(span(node), ())
-    return value_of(low, body, inner, how)
+    return told(low, value_of(low, body, inner, how), inner, how)
 
 
 def word(low: Lowering, node: Node, scope: Scope) -> None:

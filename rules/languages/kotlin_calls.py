@@ -14,7 +14,6 @@ from rules.facts import (
     Index,
     Kind,
     Lambda,
-    Literal,
     Member,
     Name,
     Object,
@@ -316,9 +315,9 @@ def row_of(low: Lowering, body: Lambda) -> Object | None:
     entries: list[Entry] = []
     for assign in low.assigns:
         target = assign.targets[0] if assign.targets else None
-        if assign.scope is not body.scope or not isinstance(target, Index) or assign.value is None:
+        if assign.scope is not body.scope or assign.operator != "=" or assign.value is None:
             continue
-        if assign.operator == "=" and isinstance(target.object, Name):
-            key = target.key.value if isinstance(target.key, Literal) else dotted(target.key).rpartition(".")[2]
-            entries.append(Entry(assign.span, str(key) or None, assign.value))
+        if isinstance(target, Index | Member) and isinstance(target.object, Name):
+            key = target.name if isinstance(target, Member) else dotted(target.key).rpartition(".")[2]
+            entries.append(Entry(assign.span, key or None, assign.value))
     return Object(body.span, tuple(entries)) if entries else None

@@ -79,10 +79,17 @@ def reference(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
 
 
 def index(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
+    """`row[Accounts.credits]` of Exposed reads a column, as `row.credits` does."""
     listed = inside(low, node)
     inner = expression(low, listed[0] if listed else None, scope, CHAINED)
     keys = [expression(low, one, scope, ARGUMENT) for one in listed[1:]]
+    if len(keys) == 1 and isinstance(keys[0], Member) and is_column(keys[0]):
+        return Member(span(node), inner, keys[0].name)
     return Index(span(node), inner, keys[0] if len(keys) == 1 else Unknown(span(node), tuple(keys)))
+
+
+def is_column(key: Member) -> bool:
+    return isinstance(key.object, Name) and key.object.text[:1].isupper() and key.name[:1].islower()
 
 
 def numeric(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:

@@ -20,6 +20,11 @@ from rules.facts import (
 
 HOPS = 3
 """Through how many callbacks a failure is followed outwards: a retry helper inside a transaction inside a batch."""
+OF_OTHERS = frozenset(
+    "interruptedexception executionexception cancellationexception timeoutexception jsonprocessingexception parseexception "
+    "jsonmappingexception numberformatexception datetimeparseexception urisyntaxexception unsupportedencodingexception".split()
+)
+"""Exceptions that only waiting or parsing raises: a try that takes no others takes no write's failure."""
 CARRIERS: WeakKeyDictionary[Code, Mapping[Scope, Call]] = WeakKeyDictionary()
 """What was worked out for a file; gone with it."""
 
@@ -62,6 +67,12 @@ def takes(head: Handler, call: Call, sent: Call) -> bool:
     if only_cancelled(head):
         return False
     if isinstance(head.guards, Scope):
+        if (
+            head.catches
+            and {fold(kind).rsplit(".", 1)[-1] for kind in head.catches} <= OF_OTHERS
+            and call.start is not Start.AWAITED
+        ):
+            return False
         inside = enclosing(call.scope, Kind.FUNCTION) is enclosing(head.guards, Kind.FUNCTION)
         return inside and within(call.scope, head.guards)
     return head.guards is not None and any(one is call or one is sent or one.span.holds(call.span) for one in head.guards)

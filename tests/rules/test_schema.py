@@ -128,6 +128,49 @@ object UsageEvents : Table("usage_events") {
     }
 }
 """,
+    "Data/AppDbContext.cs": """
+public class AppDbContext : DbContext
+{
+    protected override void OnModelCreating(ModelBuilder modelBuilder)
+    {
+        modelBuilder.Entity<UsageEvent>(entity =>
+        {
+            entity.ToTable("usage_events");
+            entity.HasIndex(one => new { one.TenantId, one.Key }).IsUnique();
+            entity.HasIndex(one => one.Key);
+        });
+    }
+}
+""",
+    "Migrations/1_Create.cs": """
+migrationBuilder.CreateTable(
+    name: "UsageEvents",
+    columns: table => new { TenantId = table.Column<string>(type: "text"), Key = table.Column<string>(type: "text") },
+    constraints: table => { table.UniqueConstraint("AK", x => new { x.TenantId, x.Key }); });
+""",
+    "Migrations/2_Index.cs": """
+migrationBuilder.CreateIndex(name: "IX", table: "UsageEvents", columns: new[] { "TenantId", "Key" }, unique: true);
+""",
+    "Entities/UsageEvent.cs": """
+[Index(nameof(TenantId), nameof(Key), IsUnique = true)]
+public class UsageEvent
+{
+    public string TenantId { get; set; }
+    public string Key { get; set; }
+}
+""",
+    "src/schema.rs": """
+diesel::table! {
+    usage_events (tenant_id, key) {
+        tenant_id -> Text,
+        key -> Text,
+    }
+}
+""",
+    "migration/src/m1.rs": """
+manager.create_index(Index::create().unique().name("x").table(UsageEvents::Table)
+    .col(UsageEvents::TenantId).col(UsageEvents::Key).to_owned()).await?;
+""",
     "db/changelog/1.xml": """
 <createTable tableName="usage_events">
   <column name="tenant_id" type="text"/><column name="key" type="text"><constraints nullable="false"/></column>

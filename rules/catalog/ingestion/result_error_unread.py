@@ -41,7 +41,7 @@ STATUS = frozenset(
 )
 NEVER_THROWS = frozenset("supabase supabaseadmin supabaseclient supabaseserver".split())
 """Clients whose calls resolve to `{ data, error }` and never reject, unless `throwOnError` is chained."""
-RAISING = frozenset("axios got ky ofetch superagent".split())
+RAISING = frozenset("axios got ky ofetch superagent postforentity postforobject".split())
 """HTTP clients that do raise on a status of 400 and more."""
 
 
@@ -63,6 +63,7 @@ def reported_in(code: Code, emission: Emission) -> frozenset[str]:
     if emission.record.result_reports_errors and not is_http(emission.call):
         return frozenset(emission.record.result_reports_errors)
     raised = bool(RAISING & set(emission.call.folded.replace("()", "").split(".")))
+    raised = raised or b"expectSuccess" in code.facts.source
     return STATUS if by_http(emission) and not raised else frozenset()
 
 
@@ -102,6 +103,8 @@ def advice(code: Code, fields: frozenset[str]) -> str:
     return {
         "python": "`response.raise_for_status()`.",
         "csharp": "`response.EnsureSuccessStatusCode()`.",
+        "java": "`if (response.statusCode() >= 300) throw …`.",
+        "kotlin": "`if (!response.status.isSuccess()) throw …`, or `expectSuccess = true` of the client.",
         "go": "`if resp.StatusCode >= 300 { return … }`.",
     }.get(code.facts.language, "`if (!response.ok) throw new Error(…)`.")
 

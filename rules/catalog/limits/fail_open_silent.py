@@ -170,6 +170,9 @@ def lets_pass(code: Code, handler: Scope, what: str) -> bool:
     answers = [one for one in code.facts.returns if own(one.scope, handler)]
     if answers:
         return all(allows(one.value, what, code.facts.language) for one in answers)
+    instead = [one.value for one in code.facts.assigns if own(one.scope, handler) and one.operator == "="]
+    if instead and not any(allows(value, what, code.facts.language) for value in instead):
+        return False
     if any(fold(call.method) == "next" and not call.arguments and own(call.scope, handler) for call in code.facts.calls):
         return True
     return outcome(code.facts, handler) in (Outcome.LOGGED, Outcome.EMPTY) and goes_on(code, handler)

@@ -28,7 +28,10 @@ from rules.meaning.vocabulary import CONSUME_VERBS, OTHER_METERS, STRONG_EMIT_VE
 from rules.providers import Provider
 
 EMITTING = frozenset({"emit", "emit_batch"})
-HTTP_CALLS = frozenset("fetch post put postasjson putasjson request axios send do urlopen ofetch got rawrequest".split())
+HTTP_CALLS = frozenset(
+    "fetch post put postasjson putasjson request axios send do urlopen ofetch got rawrequest postforentity postforobject "
+    "newcall".split()
+)
 PROMISE_STEPS = frozenset("promise then catch finally do execute send unwrap result".split())
 """Calls chained to an emission that carry its outcome on."""
 CHEAP_TAILS = frozenset("then catch finally".split())
@@ -137,9 +140,22 @@ def by_address(values: Values, call: Call) -> tuple[Provider, providers.Call] | 
     if not is_http(call):
         return None
     for argument in call.arguments[:3]:
-        if (address := leading_text(argument.value)) and (matched := providers.match_url(address)):
+        if (address := leading_text(argument.value) or address_in(values, argument.value, call)) and (
+            matched := providers.match_url(address)
+        ):
             return matched
     return None
+
+
+def address_in(values: Values, value: Expression, call: Call) -> str:
+    """The address of a request that was built before: `HttpRequest.newBuilder().uri(URI.create("…"))`."""
+    whole = object_of(values, value, call.scope, call.span.start)
+    for entry in whole.entries if whole is not None else ():
+        if entry.name in ("uri", "url"):
+            made = entry.value
+            first = made.arguments[0].value if isinstance(made, Call) and made.arguments else made
+            return leading_text(first)
+    return ""
 
 
 def is_http(call: Call) -> bool:
@@ -162,8 +178,9 @@ def body(values: Values, call: Call) -> Given:
     arguments = given(values, call)
     named = dict(arguments.named)
     complete = arguments.complete
-    for name in ("body", "data", "json"):
+    for name in ("body", "data", "json", "post", "put"):
         sent_value = arguments.named.get(name)
+        complete = complete and not (name in ("post", "put") and isinstance(sent_value, Name))
         if isinstance(sent_value, Call) and sent_value.arguments:
             whole = object_of(values, sent_value.arguments[0].value, call.scope, call.span.start)
             if whole is None:

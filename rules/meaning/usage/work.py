@@ -8,9 +8,10 @@ MODEL_CALLS = (
     "embeddings.create", "responses.create", "transcriptions.create", "speech.create", "replicate.run", "generatecontent",
     "generatecontentstream", "generatetext", "streamtext", "generateobject", "streamobject", "invokemodel", "textgeneration",
     "createchatcompletion", "createcompletion", "createimage", "createembeddings", "generateimage", "predictions.create",
-    "chat().create", "chat().createstreamed",
 )  # fmt: skip
 """Folded endings of the calls by which language and image models are used."""
+OPENED = (".chat().create", ".chat().createstream", ".chat().createstreamed", ".images().create")
+"""How async-openai and openai-php are called: `client.chat().create(request)`."""
 WORK_VERBS = frozenset("generate render transcribe synthesize summarize summarise infer upscale".split())
 NOT_WORK = frozenset(
     "id ids key keys token tokens url link report invoice pdf code hash slug name password secret csv email template page html "
@@ -23,7 +24,8 @@ def is_model_call(call: Call) -> bool:
     if call.method == "chat" and any(argument.name == "parameters" for argument in call.arguments):
         # ruby-openai: `client.chat(parameters: { model: … })`.
         return True
-    return any(call.folded == ending or call.folded.endswith("." + ending) for ending in MODEL_CALLS)
+    name = call.folded.replace("()", "")
+    return call.folded.endswith(OPENED) or any(name == ending or name.endswith("." + ending) for ending in MODEL_CALLS)
 
 
 def is_work(call: Call) -> bool:

@@ -79,6 +79,25 @@ def test_a_builder_reads_as_the_object_it_builds() -> None:
     assert isinstance(items, Sequence)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'client.send(r -> r.code("p").amount(n))',
+        'client.send(new Request().withCode("p").withAmount(n))',
+        'Usage.create(item).code("p").amount(n).request()',
+    ],
+)
+def test_other_ways_to_fill_in_a_request_read_as_objects_too(text: str) -> None:
+    made = body(f"{text};").calls[-1].arguments[-1].value
+
+    assert isinstance(made, Object)
+    assert ["code", "amount"] == [one.name for one in made.entries]
+
+
+def test_a_chain_of_a_stream_is_no_request() -> None:
+    assert isinstance(call(body("prices.map(p -> p.add(tax).multiply(rate));"), "prices.map").arguments[0].value, Lambda)
+
+
 def test_the_methods_of_a_builder_are_no_calls() -> None:
     facts = body("client.create(Params.builder().setTimestamp(Instant.now()).build());")
 
@@ -186,7 +205,7 @@ def test_names_of_libraries_are_resolved_and_those_of_the_language_and_the_proje
 
     facts = body("MeterEvent.create(p); Instant.now(); Ledger.open();", imports=imports)
 
-    assert ["com.stripe.model.billing.MeterEvent.create", "Instant.now", "Ledger.open"] == [one.name for one in facts.calls]
+    assert ["stripe.billing.MeterEvent.create", "Instant.now", "Ledger.open"] == [one.name for one in facts.calls]
     assert {"com.stripe.model.billing.MeterEvent", "java.time.Instant", "com.acme.billing.Ledger"} == facts.packages
 
 
