@@ -30,7 +30,7 @@ from rules.facts import (
 from rules.meaning.vocabulary import words
 
 ADDS = frozenset("push append add set unshift put extend enqueue store appendleft".split())
-EMPTIES = frozenset("clear splice".split())
+EMPTIES = frozenset("clear splice shift".split())
 MAKERS = frozenset("map set list dict deque make array defaultdict counter".split())
 SPEAKS = frozenset(
     "usage usages quota quotas credits metering metered meter meters billing billable balances balance consumption".split()
@@ -106,6 +106,9 @@ def pairs(assign: Assign) -> Iterator[tuple[Expression, Expression | None]]:
 def empties_whole(call: Call) -> bool:
     if fold(call.method) == "clear":
         return not call.arguments
+    if fold(call.method) == "shift":
+        # Ruby's `shift(n)` takes the first n; elsewhere it takes one and has no argument.
+        return bool(call.arguments)
     return bool(call.arguments) and is_zero(call.arguments[0].value)
 
 
