@@ -40,6 +40,7 @@ rules-page: install
 
 picture: install
 	PYTHONPATH=. $(BIN)/python deploy/picture.py
+	PYTHONPATH=. $(BIN)/python deploy/screenshots.py
 
 bench: install
 	$(BIN)/python -m tests.bench $(BENCH_DIR)

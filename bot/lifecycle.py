@@ -53,8 +53,8 @@ async def pushed(reviewer: Reviewer, errand: PushErrand) -> None:
 async def desk_of(reviewer: Reviewer, errand: PushErrand, head: Branch) -> Desk:
     """A branch has no number; what looks at its base and head may take it for a pull request."""
     repository = reviewer.github.repository(errand.installation_id, errand.repository_id)
-    ids = (errand.installation_id, errand.repository_id)
-    return Desk(repository, reviewer.memory, await reviewer.github.app(), *ids, PullRequest(0, 0, "open", head, head))
+    ids, pull = (errand.installation_id, errand.repository_id), PullRequest(0, 0, "open", head, head)
+    return Desk(repository, reviewer.memory, await reviewer.github.app(), *ids, pull, reviewer.rules_url)
 
 
 async def say_broken(desk: Desk, errors: tuple[ConfigurationError, ...]) -> None:

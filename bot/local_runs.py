@@ -11,6 +11,7 @@ from bot import git
 from bot.actions import add_summary
 from bot.audit import audit_change, bundle_change
 from bot.bundle import BundleError, read_bundle
+from bot.forked import in_processes
 from bot.git import LocalError
 from bot.local import LocalChange, change_between, ends
 from bot.local_configuration import InForce, at_commit, concluded, on_disk
@@ -89,8 +90,8 @@ def audit_once(paths: Sequence[str], root: Path, form: str, output: Path | None)
                 [Path(path) for path in paths] or [root], root, settled.excluded, lambda path: bar.say(f"Reading {path}")
             )
         bar.say(f"Judging {files(len(local.change.files))}")
-        report, partial = in_this_process(local.change, settled.options, bar.done)
-    return show(concluded(report, settled, partial), local, settled, form, output)
+        report = examine(local.change, settled.options, version("meteraudit"), bar.done, in_processes)
+    return show(concluded(report, settled, False), local, settled, form, output)
 
 
 def collect(folder: Path, budget: int, output: Path | None) -> int:

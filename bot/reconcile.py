@@ -8,6 +8,7 @@ from bot.deliveries import PullRequestJob
 from bot.github import housekeeping
 from bot.github.errors import Forbidden, GitHubError, InstallationGone, NotFound, RepositoryGone, RevisionGone
 from bot.memory import OpenCheck
+from bot.merge_queue import give_up
 from bot.registration import drift, unaccepted
 from bot.review import Reviewer, desk_for
 from bot.upkeep import REGISTRATION
@@ -105,8 +106,7 @@ async def finish_stuck(reviewer: Reviewer) -> None:
 
 async def finish(reviewer: Reviewer, one: OpenCheck) -> None:
     if not one.number:
-        # A group of the merge queue: if it still waits, the queue itself gives up on it in the end.
-        await reviewer.memory.check_closed(one.repository_id, one.head_sha, one.number)
+        await give_up(reviewer, one)
         return
     job = PullRequestJob(one.installation_id, one.repository_id, one.number)
     desk = await desk_for(reviewer, job)
@@ -129,6 +129,8 @@ async def report_drift(reviewer: Reviewer) -> tuple[str, ...]:
     for problem in problems:
         log.error("the App's registration on GitHub lacks something", problem=problem)
     await reviewer.memory.keep_drift(REGISTRATION, problems)
-    for one in await housekeeping.installations(reviewer.github):
+    installations = await housekeeping.installations(reviewer.github)
+    for one in installations:
         await reviewer.memory.keep_drift(str(one.id), unaccepted(one, reviewer.github.base_url))
+    await reviewer.memory.forget_drift_but([REGISTRATION, *(str(one.id) for one in installations)])
     return problems

@@ -49,6 +49,10 @@ class Reviewer:
     """Asks for the review of another pull request."""
     public_url: str | None = None
 
+    @property
+    def rules_url(self) -> str | None:
+        return f"{self.public_url.rstrip('/')}/rules" if self.public_url else None
+
 
 async def review(reviewer: Reviewer, job: PullRequestJob) -> None:
     """Brings one pull request's check run and comments up to date with its newest head."""
@@ -63,10 +67,18 @@ async def review(reviewer: Reviewer, job: PullRequestJob) -> None:
     return None
 
 
+async def announce(reviewer: Reviewer, job: PullRequestJob) -> None:
+    """While a review waits for its turn: people see that one will come."""
+    desk = await desk_for(reviewer, job)
+    repository = desk.pull.base.repo
+    if desk.pull.state == "open" and not (repository is not None and repository.archived):
+        await checks.announce(desk)
+
+
 async def desk_for(reviewer: Reviewer, job: PullRequestJob) -> Desk:
     repository = reviewer.github.repository(job.installation_id, job.repository_id)
     pull, app = await repository.pull_request(job.number), await reviewer.github.app()
-    return Desk(repository, reviewer.memory, app, job.installation_id, job.repository_id, pull)
+    return Desk(repository, reviewer.memory, app, job.installation_id, job.repository_id, pull, reviewer.rules_url)
 
 
 async def review_head(reviewer: Reviewer, desk: Desk) -> None:

@@ -12,13 +12,13 @@ from bot.deliveries import PullRequestJob
 from bot.errands import Errand, InstallationErrand
 from bot.github.app_token import AppCredentials
 from bot.github.client import GitHub
-from bot.github.errors import Postponed, RateLimited
+from bot.github.errors import GitHubError, Postponed, RateLimited
 from bot.jobs.database import Database
 from bot.jobs.queue import ask_for_review
 from bot.jobs.worker import Round, Work
 from bot.memory import Memory
 from bot.reconcile import redeliver_failed, report_drift, watch
-from bot.review import Reviewer, review
+from bot.review import Reviewer, announce, review
 from bot.run_errand import run_errand
 from bot.sandbox import Sandbox
 from config.settings import Settings
@@ -52,6 +52,13 @@ def work_of(reviewer: Reviewer) -> Work:
         else:
             await in_turn(reviewer, asked.installation_id, partial(run_errand, reviewer, asked))
 
+    async def announced(job: PullRequestJob) -> None:
+        try:
+            await in_turn(reviewer, job.installation_id, partial(announce, reviewer, job))
+        except GitHubError as error:
+            # The review will say what is wrong.
+            log.info("review not announced", pull_request=job.number, error=type(error).__name__)
+
     async def redeliver() -> None:
         await redeliver_failed(reviewer)
 
@@ -63,7 +70,7 @@ def work_of(reviewer: Reviewer) -> Work:
         Round("redeliver", "*/15 * * * *", redeliver),
         Round("drift", "17 4 * * *", compare),
     )
-    return Work(run_review, errand, rounds)
+    return Work(run_review, errand, announced, rounds)
 
 
 async def in_turn(reviewer: Reviewer, installation_id: int, run: Callable[[], Awaitable[None]]) -> None:

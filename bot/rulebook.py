@@ -12,7 +12,7 @@ from rules.change import ChangedFile
 from rules.code import Code, OwnNames
 from rules.examples import examples_of, unmarked
 from rules.judge import Around, judge
-from rules.languages import path_for
+from rules.languages import ENDINGS
 from rules.options import Options
 from rules.project import Project
 from rules.report import Reported
@@ -107,7 +107,8 @@ def rule_page(wanted: str) -> RulePage | None:
 
 def judged(rule: Rule, example: Example, number: int) -> tuple[Shown, Code | None]:
     """The example with what the rule says of it. Its `number` tells its findings from those of the others on the page."""
-    path = example.path or path_for(example.language)
+    # A file called example is a sample, and what is said of samples is possible at most.
+    path = example.path or f"usage.{ENDINGS[example.language]}"
     text, marked = unmarked(example.code)
     before, gone = unmarked(example.before)
     file = ChangedFile(path, before or None, text, hunks_between(before, text) if before else (), path if before else None)

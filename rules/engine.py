@@ -1,8 +1,9 @@
 """From a change to its report: one pure function, the middle of the program."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from rules import catalog
 from rules.change import Change, ChangedFile, NotAnalyzed
@@ -26,6 +27,9 @@ from rules.verdict import gate, gravity, with_shown
 SCHEMA = "meteraudit/report/1"
 
 OnFile = Callable[[FileDone], None]
+Work = Callable[[ChangedFile], "FileResult"]
+Each = Callable[[Work, Sequence[ChangedFile]], Iterable["FileResult"]]
+"""Does the work for every file and gives the results in their order; another than the usual may do so in several processes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,18 +42,30 @@ class FileResult:
     suppressed: tuple[Suppressed, ...]
     touched: frozenset[str]
     not_analyzed: tuple[NotAnalyzed, ...]
+    judged_path: str | None = None
+    """Of a file that was judged, not only looked at."""
 
 
-def examine(change: Change, options: Options, version: str, on_file: OnFile | None = None) -> Report:
+def one_after_another(work: Work, files: Sequence[ChangedFile]) -> Iterable[FileResult]:
+    return map(work, files)
+
+
+def examine(
+    change: Change, options: Options, version: str, on_file: OnFile | None = None, each: Each = one_after_another
+) -> Report:
     """The report of a change. Pure: the same input gives the same report. `on_file` is told of each file once it is judged."""
     rules = tuple(rule for rule in catalog.rules() if options.rules.get(rule.about.id) != "off")
     names = own_names(options)
     ends = projects(change, names)
-    results = []
-    for number, file in enumerate(change.files, 1):
-        results.append(examine_file(file, change, options, rules, names, ends))
+    results: list[FileResult] = []
+    if each is not one_after_another:
+        # What all files share is worked out before the work is divided.
+        ends[1].prepare()
+    work = partial(examine_file, change=change, options=options, rules=rules, names=names, ends=ends)
+    for number, (file, result) in enumerate(zip(change.files, each(work, change.files), strict=True), 1):
+        results.append(with_code(result, ends[1]))
         if on_file is not None:
-            on_file(FileDone(file.path, number, len(change.files), results[-1].findings, results[-1].not_analyzed))
+            on_file(FileDone(file.path, number, len(change.files), result.findings, result.not_analyzed))
     judged = frozenset(result.judged.code.facts.path for result in results if result.judged.code is not None)
     found = with_siblings((one for result in results for one in result.findings), ends[1].trace.graph, judged)
     findings = with_shown(found, options) if change.mode == "review" else all_in_summary(found)
@@ -77,6 +93,18 @@ def examine(change: Change, options: Options, version: str, on_file: OnFile | No
         not_analyzed=(*change.not_analyzed, *(one for result in results for one in result.not_analyzed)),
         gate=gate(findings, graded, options, change.mode),
     )
+
+
+def with_code(result: FileResult, project: Project) -> FileResult:
+    """A result that came from another process has left the code behind: the same file is at hand here."""
+    if result.judged_path is None or result.judged.code is not None:
+        return result
+    return replace(result, judged=replace(result.judged, code=project.code_at(result.judged_path)))
+
+
+def sent(result: FileResult) -> FileResult:
+    """A result as it goes to another process: without code, which is at hand there, and without what is told by now."""
+    return replace(result, judged=Judged(None, reason=result.judged.reason, failed=result.judged.failed))
 
 
 def own_names(options: Options) -> OwnNames:
@@ -132,6 +160,7 @@ def examine_file(
         tuple(suppressions(file.path, silenced, marks)),
         sections_touched(head, base, file, lines_touched),
         tuple(unread(file.path, head)),
+        file.path if head.code is not None else None,
     )
 
 

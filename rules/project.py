@@ -1,11 +1,11 @@
 """What only several files tell: the schema, and which functions of other files record usage and how they fail."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from rules.code import Code, OwnNames, Recorder
+from rules.code import Code, Nothing, OwnNames, Recorder
 from rules.facts import Function, Scope, within
 from rules.judge import may_concern_billing, out_of_bounds
 from rules.languages import front_end
@@ -18,6 +18,7 @@ from rules.meaning.usage.writes import calls_procedure, inserts_usage
 from rules.meaning.vocabulary import consumes, emits, words
 from rules.schema import Schema, schema_of
 from rules.tracing.digest import digest_of
+from rules.tracing.sights import Kind
 from rules.tracing.whole import Trace, traced
 
 MEASURING = frozenset(
@@ -58,7 +59,8 @@ class Project:
         """Functions that record usage, by name; a name that several files define is left out, since a call may mean either."""
         found: dict[str, Recorder | None] = {}
         for code in self.codes:
-            for recorder in recorders_in(code):
+            # Alone: what a recorder does is asked of its own file, and never of the recorders that it calls in turn.
+            for recorder in recorders_in(replace(code, elsewhere=Nothing())):
                 found[recorder.name] = None if recorder.name in found else recorder
         return {name: one for name, one in found.items() if one is not None}
 
@@ -76,6 +78,10 @@ class Project:
     def trace(self) -> Trace:
         """The ways of the meters over all files at hand."""
         return traced((digest_of(code) for code in self.codes), self.schema)
+
+    def prepare(self) -> None:
+        """Works out what all files ask for, so that processes that are forked off have it."""
+        _ = (self.schema, self.recorders, self.meters, self.uses, self.trace.actions, self.trace.seen.of(Kind.EMIT))
 
     @cached_property
     def codes(self) -> tuple[Code, ...]:

@@ -1,7 +1,7 @@
 """The way in: a delivery and its job are stored in one transaction, one waiting job a pull request."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import psycopg
@@ -15,7 +15,14 @@ from bot.jobs.database import Database
 
 REVIEW = "meteraudit.review"
 ERRAND = "meteraudit.errand"
+ANNOUNCE = "meteraudit.announce"
 QUEUE = "reviews"
+ANNOUNCEMENTS = "announcements"
+"""A queue of its own: it has to move while reviews take their time."""
+ANNOUNCE_AFTER = timedelta(seconds=1)
+"""Most reviews have begun by then, and show it themselves."""
+WITH_NEW_HEAD = frozenset({"opened", "reopened", "ready_for_review", "synchronize", "edited"})
+"""Actions after which people look for a check."""
 PUSH_PAUSE = timedelta(seconds=5)
 """Pushes come in bursts: a second one within this time waits, so that a burst costs two reviews and not ten."""
 
@@ -46,6 +53,8 @@ async def store(
         if isinstance(delivery.job, PullRequestJob):
             start = await _start_time(connection, delivery, delivery.job, push_pause)
             await _queue(connection, database, delivery.job, start)
+            if delivery.action in WITH_NEW_HEAD:
+                await _queue_announcement(connection, database, delivery.job)
         else:
             await _queue_errand(connection, database, delivery.guid, delivery.job)
     return "stored"
@@ -125,6 +134,30 @@ async def _waiting(connection: Connection, installation_id: int) -> int:
     )
     row = await found.fetchone()
     return int(row[0]) if row else 0
+
+
+async def _queue_announcement(connection: Connection, database: Database, job: PullRequestJob) -> None:
+    soon = datetime.now(UTC) + ANNOUNCE_AFTER
+    lock = f"announce:{job.repository_id}:{job.number}"
+    waiting = database.jobs.configure_task(
+        ANNOUNCE, connection=connection, queue=ANNOUNCEMENTS, queueing_lock=lock, schedule_at=soon
+    )
+    try:
+        async with connection.transaction():
+            await waiting.defer_async(**asdict(job))
+    except AlreadyEnqueued:
+        return
+
+
+async def waits(database: Database, job: PullRequestJob) -> bool:
+    """Whether a review of the pull request has yet to begin."""
+    lock = review_lock(job.repository_id, job.number)
+    async with database.pool.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE queueing_lock = %s AND status = 'todo')", [lock]
+        )
+        row = await cursor.fetchone()
+    return row is not None and bool(row[0])
 
 
 async def _queue_errand(connection: Connection, database: Database, guid: str, errand: Errand) -> None:

@@ -8,16 +8,18 @@ from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from bot.highlight import Piece, cut, drawn, pieces
 from bot.report.edits import diff_lines, new_lines
 from bot.report.masking import masked, masked_finding
 from bot.report.meters import STAGES
-from bot.report.quoting import MOST_LINES, clipped, one_line, place, split_spans, visible, visible_name
+from bot.report.quoting import MOST_LINES, clipped, language_of, one_line, place, split_spans, visible, visible_name
 from bot.report.verdict import HOW_SCORED, LEGEND, SECTIONS, SUMS_UP, due, headline, number
 from rules.report import Meter, MeterStep, Report, Reported, Score
 
 TEMPLATES = Path(__file__).parent / "templates"
+NOTHING = Markup("")
 WIDEST = 400
 """Characters of a line of code: in HTML it can be scrolled."""
 LONGEST_COPY = 20_000
@@ -28,9 +30,9 @@ class CodeLine:
     """One line of code in three pieces: what is marked stands in the middle. `label` is its number, if that is known."""
 
     label: str
-    before: str
-    marked: str
-    after: str
+    before: Markup
+    marked: Markup
+    after: Markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +136,22 @@ def breakable(path: str) -> Markup:
 
 
 def marked_code(finding: Reported) -> list[CodeLine]:
-    """The evidence with its line numbers; marked is what the finding is about, from its first column to its last."""
-    lines = finding.evidence.removesuffix("\n").split("\n")[:MOST_LINES]
-    made = [marked_line(finding, at, line.removesuffix("\r")) for at, line in enumerate(lines)]
+    """The evidence, coloured, with its line numbers; marked is what the finding is about, from its first column to its last."""
+    lines = [line.removesuffix("\r") for line in finding.evidence.removesuffix("\n").split("\n")[:MOST_LINES]]
+    coloured = pieces("\n".join(clipped(line, WIDEST) for line in lines), language_of(finding.path))
+    made = [marked_line(finding, at, *both) for at, both in enumerate(zip(lines, coloured, strict=True))]
     left = finding.end_line - finding.line + 1 - len(made)
-    return [*made, CodeLine("", f"… {number(left, 'more line')}", "", "")] if left > 0 else made
+    return [*made, CodeLine("", escape(f"… {number(left, 'more line')}"), NOTHING, NOTHING)] if left > 0 else made
 
 
-def marked_line(finding: Reported, at: int, line: str) -> CodeLine:
+def marked_line(finding: Reported, at: int, line: str, coloured: list[Piece]) -> CodeLine:
     label = str(finding.line + at)
     if len(line) > WIDEST:
-        return CodeLine(label, "", clipped(visible(line), WIDEST), "")
+        return CodeLine(label, drawn(coloured), NOTHING, NOTHING)
     first = finding.column - 1 if at == 0 else len(line) - len(line.lstrip())
     last = finding.end_column if finding.line + at == finding.end_line else len(line)
-    return CodeLine(label, *(visible(piece) for piece in (line[:first], line[first:last], line[max(first, last) :])))
+    bounds = ((0, first), (first, last), (max(first, last), len(line)))
+    return CodeLine(label, *(drawn(cut(coloured, *bound)) for bound in bounds))
 
 
 def diff_rows(finding: Reported) -> Iterator[tuple[str, str]]:

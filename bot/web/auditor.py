@@ -13,7 +13,7 @@ from bot.local_configuration import concluded
 from bot.sandbox import Limits, RunError, Sandbox, SandboxError, StoppedError, Watch, incomplete
 from bot.web.asked import Asked, RefusedError, elsewhere
 from bot.web.clients import Buckets
-from bot.web.drawing import Drawn, cards, drawn, drawn_again, exported
+from bot.web.drawing import MOST_CARDS, Drawn, NoReportError, cards, drawn, drawn_again, exported
 from config.page import PageSettings
 from rules.report import FileDone, Report
 
@@ -83,8 +83,11 @@ class Auditor:
         judging.add_done_callback(lambda _: heard.put_nowait(None))
         alarm = loop.call_later(self.page.seconds, watch.stop)
         try:
+            told = 0
             while (done := await heard.get()) is not None:
-                html = await self._draw(cards, done.findings, base) if done.findings else ""
+                room = max(0, MOST_CARDS - told) if done.number > 1 else MOST_CARDS
+                told = MOST_CARDS - room + len(done.findings)
+                html = await self._draw(cards, done.findings[:room], base) if done.findings and room else ""
                 yield Progress(done.path, done.number, done.of, len(done.findings), html)
             report = await self._outcome(judging, asked)
             yield await self._draw(drawn, report, base)
@@ -105,18 +108,24 @@ class Auditor:
 
     async def draw_again(self, document: bytes, base: str) -> Drawn:
         """A report that a browser has kept. Raises RefusedError."""
-        return await self._draw(drawn_again, document, base)
+        return await self._draw_sent(drawn_again, document, base)
 
     async def export(self, document: bytes, form: str) -> str:
         """Raises RefusedError."""
-        return await self._draw(exported, document, form)
+        return await self._draw_sent(exported, document, form)
 
     async def _draw(self, function: Callable[..., T], *values: object) -> T:
+        """Raises RunError."""
+        call = partial(self._drawing.call, function, *values, seconds=DRAWING_SECONDS)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    async def _draw_sent(self, function: Callable[..., T], *values: object) -> T:
         try:
-            call = partial(self._drawing.call, function, *values, seconds=DRAWING_SECONDS)
-            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+            return await self._draw(function, *values)
         except RunError as error:
-            raise RefusedError(422, "This is no report that can be shown.", "Audit the code again.") from error
+            if isinstance(error.__cause__, NoReportError):
+                raise RefusedError(422, "This is no report that can be shown.", "Audit the code again.") from error
+            raise
 
 
 def unread(judging: "asyncio.Future[Report]") -> None:

@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Route
 from bot.audit import NEVER_ENTERED
 from bot.local_configuration import ATTRIBUTES, FILE
 from bot.rule_pages import LANGUAGE_NAMES
+from bot.sandbox import RunError
 from bot.web.asked import Asked, RefusedError, largest_body, read_asked, too_large
 from bot.web.auditor import Auditor, Progress
 from bot.web.clients import Buckets, client_of
@@ -36,7 +37,7 @@ FORMS = {
     "html": ("text/html", "html"),
 }
 PING_SECONDS = 10
-FAILED = RefusedError(500, "This audit failed by a defect of the program.", "Tell whoever runs this server; its log names it.")
+FAILED = RefusedError(500, "This failed by a defect of the program.", "Tell whoever runs this server; its log names it.")
 
 log = structlog.get_logger(__name__)
 
@@ -128,6 +129,9 @@ async def show(request: Request) -> Response:
         drawn = await auditor.draw_again(await report_in(request, auditor), prefix(request.app.state.settings.public_url))
     except RefusedError as refused:
         return refusal(refused)
+    except RunError:
+        log.exception("page drawing failed")
+        return refusal(FAILED)
     return Response(msgspec.json.encode(drawn), media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
@@ -141,6 +145,9 @@ async def export(request: Request) -> Response:
         text = await auditor.export(await report_in(request, auditor), form)
     except RefusedError as refused:
         return refusal(refused)
+    except RunError:
+        log.exception("page export failed", form=form)
+        return refusal(FAILED)
     media_type, ending = FORMS[form]
     headers = {"Content-Disposition": f'attachment; filename="meteraudit.{ending}"', "Cache-Control": "no-store"}
     return Response(text, media_type=media_type, headers=headers)

@@ -13,6 +13,7 @@ from bot.report.verdict import due
 from bot.web.pages import environment
 from rules import catalog
 from rules.report import Report, Reported
+from rules.rule import Classification, Confidence, Severity
 
 MOST_CARDS = 1_000
 """Findings that are drawn; the report itself has all."""
@@ -39,7 +40,9 @@ def drawn(report: Report, base: str) -> Drawn:
     clean = masked(report)
     listed = [linked(one, base) for one in due(clean)[:MOST_CARDS]]
     parts = {name: part(name, clean) for name in ("side", "summary", "rest")}
-    return Drawn(as_json(report).decode(), {**parts, "findings": part("cards", listed)})
+    left = len(due(clean)) - len(listed)
+    findings = part("cards", listed) + (part("undrawn", left) if left else "")
+    return Drawn(as_json(report).decode(), {**parts, "findings": findings})
 
 
 def part(macro: str, value: object) -> str:
@@ -58,7 +61,10 @@ def read_report(document: bytes) -> Report:
     """A report as `as_json` writes it. Raises NoReportError."""
     try:
         report = msgspec.json.decode(document, type=Report)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        for one in report.findings:
+            # The types hold any text, the contract only these.
+            Severity(one.severity), Confidence(one.confidence), Classification(one.classification)
+    except (msgspec.MsgspecError, ValueError) as error:
         raise NoReportError from error
     if report.schema != VERSION:
         raise NoReportError

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from bot.highlight import coloured, coloured_lines
+from bot.highlight import coloured_lines
 from bot.report.edits import diff_lines
 from bot.rule_pages import LANGUAGE_NAMES
 from bot.rulebook import rule_page
@@ -20,9 +20,10 @@ def routes() -> list[BaseRoute]:
 
 
 async def index(request: Request) -> Response:
-    """All rules in one table, which the browser filters."""
-    rows = [(rule, languages(rule), searched(rule)) for rule in catalog.rules()]
-    return page(request, "rules.html", rows=rows, titles=TITLES, severities=[str(one) for one in Severity])
+    """All rules in one table, which the browser filters. `only` names those of one check, separated by commas."""
+    only = frozenset(request.query_params.get("only", "").upper().split(",")) - {""}
+    rows = [(rule, languages(rule), searched(rule)) for rule in catalog.rules() if not only or rule.about.id in only]
+    return page(request, "rules.html", rows=rows, titles=TITLES, severities=[str(one) for one in Severity], only=sorted(only))
 
 
 async def one(request: Request) -> Response:
@@ -38,7 +39,6 @@ async def one(request: Request) -> Response:
         "rule.html",
         shown=rule_page(rule.about.id),
         titles=TITLES,
-        coloured=coloured,
         coloured_lines=coloured_lines,
         diff_lines=diff_lines,
     )

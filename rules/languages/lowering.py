@@ -110,6 +110,8 @@ class Lowering:
     """Where types are written: that of a field, parameter or variable, by the scope that declares it."""
     texts: dict[int, Node] = dataclasses.field(default_factory=dict)
     """Where a string stands apart from the place that uses it: a heredoc's body, by the byte at which it is called for."""
+    before: dict[int, list[Node]] = dataclasses.field(default_factory=dict)
+    """What runs before a function without standing in it, by the byte at which the function begins: Rails' filters."""
     locals: set[tuple[Scope, str]] = dataclasses.field(default_factory=set)
     """Where a bare name may also be a call: the variables, each with the function that declares it."""
 

@@ -1,13 +1,15 @@
 """What a Ruby file defines: classes, modules, methods and their parameters."""
 
+import re
 from collections.abc import Iterator
+from itertools import takewhile
 
 from tree_sitter import Node
 
-from rules.facts import Class, Expression, Function, Kind, Literal, Parameter, Scope, Unknown
+from rules.facts import Class, Expression, Function, Kind, Literal, Name, Parameter, Scope, Unknown
 from rules.languages.lowering import DISCARDED, PLAIN, How, Lowering, children, span
 from rules.languages.ruby_syntax import TAIL, Express, declare, expression, pattern, statements
-from rules.languages.ruby_words import MACROS, MIXINS, UNANSWERED
+from rules.languages.ruby_words import FILTERS, MACROS, MIXINS, UNANSWERED
 
 REQUIRED = frozenset({"identifier", "destructured_parameter"})
 DEFINES = frozenset({"method", "singleton_method"})
@@ -48,8 +50,32 @@ def class_definition(low: Lowering, node: Node, scope: Scope, how: How) -> Expre
     decorators = tuple(expression(low, one, scope, DISCARDED) for one in marks)
     head = Class(low.text(name) if name is not None else "", tuple(bases), decorators)
     inner = low.scope(Kind.CLASS, node, scope, head)
+    filters(low, parts)
     statements(low, [one for one in parts if one not in marks], inner, DISCARDED)
     return Unknown(span(node), ())
+
+
+def filters(low: Lowering, parts: list[Node]) -> None:
+    """Notes for each public action the methods that `before_action` runs first."""
+    public = list(takewhile(lambda one: low.text(one) not in ("private", "protected"), parts))
+    actions = {low.text(one.child_by_field_name("name") or one): one for one in public if one.type == "method"}
+    for part in parts:
+        if named(low, part) not in FILTERS:
+            continue
+        given = arguments(part)
+        only, without = (chosen(low, given, word) for word in ("only", "except"))
+        for name, action in actions.items():
+            if (only is None or name in only) and name not in (without or ()):
+                low.before.setdefault(action.start_byte, []).extend(one for one in given if one.type == "simple_symbol")
+
+
+def chosen(low: Lowering, given: list[Node], word: str) -> frozenset[str] | None:
+    """The actions of `only: %i[create update]` or `except: :index`."""
+    for one in given:
+        key, value = one.child_by_field_name("key"), one.child_by_field_name("value")
+        if one.type == "pair" and key is not None and value is not None and low.text(key) == word:
+            return frozenset(re.findall(r"\w+[?!]?", low.text(value).removeprefix("%i").removeprefix("%w")))
+    return None
 
 
 def named(low: Lowering, node: Node) -> str:
@@ -76,8 +102,12 @@ def method(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     name = low.text(written) if written is not None else ""
     listed = node.child_by_field_name("parameters")
     made = parameters(low, listed, scope)
-    head = Function(name=name, parameters=made, exported=scope.kind is Kind.MODULE, method=True)
+    first = low.before.get(node.start_byte, [])
+    marks = tuple(Name(span(one), low.text(one).lstrip(":")) for one in first)
+    head = Function(name=name, parameters=made, decorators=marks, exported=scope.kind is Kind.MODULE, method=True)
     inner = low.scope(Kind.FUNCTION, node, scope, head)
+    for place, mark in zip(first, marks, strict=True):
+        low.call(place, mark, (), inner, DISCARDED)
     for one in made:
         declare(low, one.name, inner)
     body = node.child_by_field_name("body")

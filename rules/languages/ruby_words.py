@@ -28,6 +28,7 @@ MACROS = frozenset(
     "restrict_concurrency sidekiq_retries_exhausted concurrency throttle".split()
 )
 """Calls in the body of a class that say how all of it is run, as a decorator does elsewhere."""
+FILTERS = frozenset("before_action prepend_before_action before_filter".split())
 MIXINS = frozenset("include extend prepend".split())
 OF_ROWS = frozenset(
     "save save! update update! update_columns update_column update_attribute update_attributes increment! decrement! reload "

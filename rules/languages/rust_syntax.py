@@ -18,7 +18,7 @@ EXPRESSIONS: dict[str, Express] = {}
 REMARKS = frozenset({"line_comment", "block_comment"})
 ROOTS = frozenset({"crate", "super", "self"})
 WRAPPERS = frozenset(
-    {"Ok", "Some", "Set", "ActiveValue.Set", "Box.new", "Arc.new", "Rc.new", "String.from", "Json", "Cow.from"}
+    {"Ok", "Some", "Set", "ActiveValue.Set", "Box.new", "Arc.new", "Rc.new", "String.from", "Json", "Cow.from", "DateTime.from"}
 )
 """What only wraps the one value it is given."""
 TYPE_ARGUMENTS = re.compile(r"<.*", re.DOTALL)

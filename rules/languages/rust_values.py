@@ -183,10 +183,18 @@ def as_one_call(
     low.calls.pop()
     values = [(name, expression(low, value, scope, ARGUMENT), value) for name, value in steps]
     bound_values = tuple(Argument(span(at), None, value) for name, value, at in values if name == "bind")
-    entries = tuple(Entry(span(at), name, value) for name, value, at in values if name != "bind")
+    entries = tuple(Entry(span(at), setting(low, name, at), value) for name, value, at in values if name != "bind")
+    if first.method == "builder" and isinstance(first.callee, Member) and not (first.arguments or bound_values or listing):
+        return Object(span(node), entries, type=dotted(first.callee.object).rpartition(".")[2])
     built_from = (Argument(span(node), None, Object(span(node), entries)),) if entries else ()
     rest = tuple(Argument(span(one), None, expression(low, one, scope, ARGUMENT)) for one in listing)
     return made_call(low, node, first.callee, (*first.arguments, *bound_values, *built_from, *rest), scope, how)
+
+
+def setting(low: Lowering, name: str, given: Node) -> str:
+    """`set_usage_records(Some(all))` of the AWS SDK sets what `usage_records(one)` adds to."""
+    whole = given.type == "call_expression" and low.text(field(given, "function")) == "Some"
+    return name.removeprefix("set_") if whole else name
 
 
 def mapping(low: Lowering, node: Node, listing: Node, scope: Scope) -> Expression:

@@ -5,7 +5,25 @@ from collections.abc import Iterator
 from enum import StrEnum
 from functools import lru_cache
 
-from rules.facts import Call, Class, Expression, Facts, Function, Kind, Member, Name, Scope, chain, dotted, fold, within
+from rules.facts import (
+    Call,
+    Class,
+    Expression,
+    Facts,
+    Function,
+    Kind,
+    Lambda,
+    Member,
+    Name,
+    Object,
+    Scope,
+    chain,
+    dotted,
+    enclosing,
+    fold,
+    within,
+)
+from rules.meaning.vocabulary import words
 
 
 class Context(StrEnum):
@@ -30,6 +48,7 @@ HTTP = frozenset(
 )
 MAPPINGS = frozenset("getmapping postmapping putmapping patchmapping deletemapping requestmapping".split())
 ROUTERS = frozenset("app router api server r mux e g group blueprint bp fastify hono route routes http endpoints".split())
+METHODS = frozenset("get post put patch delete".split())
 NEXT_METHODS = frozenset("GET POST PUT PATCH DELETE".split())
 REQUEST_TYPES = re.compile(
     r"http\.ResponseWriter|gin\.Context|echo\.Context|fiber\.Ctx|NextRequest|NextApiRequest|\bRequest\b|APIGatewayProxy|"
@@ -39,8 +58,9 @@ REQUEST_TYPES = re.compile(
 WORK_TYPES = re.compile(
     r"\bJob\b|SQSEvent|SqsEvent|ConsumerMessage|kafka\.Message|ConsumeMessage|amqp\.Delivery|\bDelivery\b|"
     r"\bConsumerRecords?\b|\bKinesisEvent\b|\bAcknowledgment\b|\bJmsMessage\b|JobExecutionContext|ChunkContext|StepContribution|"
-    r"ConsumeContext<|ConsumeResult<|ServiceBusReceivedMessage|ProcessMessageEventArgs|ProcessEventArgs|BasicDeliverEventArgs|"
-    r"IMessageHandlerContext|PerformContext|BorrowedMessage|OwnedMessage|(ServiceBus|Queue|EventHub|Kafka|RabbitMQ|CosmosDB|Blob)Trigger\b"
+    r"ConsumeContext<|\b(Stream|Base)Consumer\b|lapin::Consumer|ConsumeResult<|ServiceBusReceivedMessage|ProcessMessageEventArgs|ProcessEventArgs|BasicDeliverEventArgs|"
+    r"IMessageHandlerContext|PerformContext|BorrowedMessage|OwnedMessage|ConsumerGroupClaim|asynq\.Task|"
+    r"workflow\.Context|(ServiceBus|Queue|EventHub|Kafka|RabbitMQ|CosmosDB|Blob)Trigger\b"
 )
 EXTRACTORS = re.compile(r"\b(Json|State|Extension|Query|Form|TypedHeader)<|\bweb::(Json|Data|Path|Query|Form)<|\bHeaderMap\b")
 """What axum and actix hand to those who answer."""
@@ -49,10 +69,15 @@ HOSTED = frozenset("BackgroundService IHostedService IInvocable".split())
 """Classes that the host runs for as long as it lives, mostly on a timer."""
 CONTROLLERS = re.compile(r"Controller(Base)?$|^Endpoint|\w+Base$|^Hub$|^PageModel$")
 TASKS = frozenset(
-    "task shared_task actor job processor process periodic_task message_pattern event_pattern kafka_listener sqs_listener "
+    "task shared_task actor job processor process periodic_task message_pattern event_pattern defn kafka_listener sqs_listener "
     "rabbit_listener jms_listener stream_listener incoming pulsar_listener kafka_handler rabbit_handler topic queue "
     "automatic_retry disable_concurrent_execution".split()
 )
+TASK_MAKERS = frozenset("task schematask".split())
+"""Trigger.dev: `task({ id, run: async (payload) => … })`."""
+FETCHES = frozenset("fetchmessage readmessage pollfetches receivemessage receivemessages".split())
+BROKERS = frozenset("reader consumer kafka subscriber queue sqs broker".split())
+"""Whose messages are fetched in a loop; a socket's are read as well, and are no queue."""
 SCHEDULES = frozenset("cron interval periodic_task scheduled scheduled_job crontab every".split())
 WORKERS = frozenset(
     "worker process consume consumer basic_consume createfunction run subscribe eachmessage eachbatch on_message "
@@ -63,7 +88,7 @@ WORK_NAMES = re.compile(
 )
 TEST_PATH = re.compile(
     r"(^|/)(tests?|__tests__|locustfiles?|loadtests?|testdata|fixtures?|e2e|specs?|mocks?|__mocks__|examples?|samples?|"
-    r"experiments?|demos?|docs|[\w-]+-tests?)/|"
+    r"experiments?|demos?|docs|[\w-]+-(tests?|samples?|examples?)|test[-_]?(utils?|helpers?|support|kit)|testing)/|"
     r"(^|/)(test_[^/]*|[^/]*_test|[^/]*_spec|conftest|demos?|seeds?|seed_data)\.\w+$|\.(test|spec|stories|mock)\.\w+$|(^|/)tests?\.\w+$|"
     r"[a-z]Tests?\.\w+$|(^|/)([\w.-]+\.)?([A-Z]\w+)?Tests?/"
 )
@@ -136,13 +161,17 @@ def own_context_by_call(head: Function) -> Context | None:
         return Context.SCHEDULE
     if last == "every" and (not before or "scheduler" in root or root == "clockwork"):
         return Context.SCHEDULE
-    if "cron" in fold(head.passed_to) or last in ("schedule", "setinterval", "addfunc", "schedulejob"):
+    if (
+        "cron" in fold(head.passed_to)
+        or root == "recurringjob"
+        or last in ("schedule", "setinterval", "addfunc", "schedulejob")
+    ):
         return Context.SCHEDULE
     if last in HTTP and not before and head.registered_as.startswith("/"):
         return Context.REQUEST
     if last in HTTP and (root in ROUTERS or root.endswith(("router", "app", "routes", "procedure", "server", "()"))):
         return Context.REQUEST
-    if last in HTTP and not before and head.registered_as.startswith("/"):
+    if last in ("action", "handler") and any(one.removesuffix("()") in METHODS and one.endswith("()") for one in before):
         return Context.REQUEST
     if fold(head.passed_to) in ("serve", "deno.serve", "bun.serve", "routing"):
         return Context.REQUEST
@@ -167,8 +196,12 @@ def own_context_by_shape(facts: Facts, scope: Scope, head: Function) -> Context 
         return Context.REQUEST
     if REQUEST_TYPES.search(types) or names[:2] in (["req", "res"], ["request", "response"], ["request", "reply"], ["w", "r"]):
         return Context.REQUEST
-    if names[:1] == ["request"] and facts.language == "python":
+    if facts.language == "python" and (names[:1] == ["request"] or names[:2] == ["self", "request"]):
         return Context.REQUEST
+    if (made := made_task(facts, scope)) is not None:
+        return made
+    if takes_messages(facts, scope) or of_work_file(facts, head, names):
+        return Context.WORKER
     if worker_class(scope) and head.name in ("process", "perform", "handle", "run", "consume", "__invoke"):
         clocked = head.name == "perform" and SCHEDULE_PATH.search(facts.path)
         return Context.SCHEDULE if clocked else Context.WORKER
@@ -199,6 +232,35 @@ def own_context_by_class(facts: Facts, scope: Scope, head: Function) -> Context 
         return Context.REQUEST if controller and head.exported and answers else None
     named = any(name.endswith("Controller") for name in (holder.name, *holder.bases))
     return Context.REQUEST if named else None
+
+
+def made_task(facts: Facts, scope: Scope) -> Context | None:
+    """The `run` of an object that a task is made of."""
+    for call in facts.calls:
+        if fold(call.method) in TASK_MAKERS and call.span.holds(scope.span):
+            entries = [entry for one in call.arguments if isinstance(one.value, Object) for entry in one.value.entries]
+            if any(entry.name == "run" and isinstance(entry.value, Lambda) and entry.value.scope is scope for entry in entries):
+                return Context.SCHEDULE if "schedule" in call.folded else Context.WORKER
+    return None
+
+
+def takes_messages(facts: Facts, scope: Scope) -> bool:
+    """A loop over `reader.FetchMessage(ctx)`, `consumer.ReadMessage(…)`, `sqs.receive_message(…)`."""
+    return any(
+        fold(call.method) in FETCHES
+        and BROKERS & set(words(call.name.rpartition(".")[0]))
+        and enclosing(call.scope, Kind.FUNCTION) is scope
+        and enclosing(call.scope, Kind.LOOP, Kind.FUNCTION) is not scope
+        for call in facts.calls
+    )
+
+
+def of_work_file(facts: Facts, head: Function, names: list[str]) -> bool:
+    """Functions of a file of Temporal activities, and those that arq hands its `ctx`."""
+    if head.exported and facts.language in ("typescript", "javascript"):
+        return "@temporalio/activity" in facts.packages
+    settings = any(isinstance(one.head, Class) and one.head.name == "WorkerSettings" for one in facts.scopes)
+    return facts.language == "python" and names[:1] == ["ctx"] and (settings or "arq" in facts.packages)
 
 
 def worker_class(scope: Scope) -> bool:

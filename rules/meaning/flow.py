@@ -77,6 +77,8 @@ def exclusive(one: Scope, other: Scope) -> bool:
 
 def runs_alone(code: Code, scope: Scope, transactions: bool = True) -> bool:
     """Whether a lock covers the scope. A transaction alone counts where `transactions`: it may be serializable."""
+    if serializable(code):
+        return True
     for outer in chain(scope):
         if isinstance(outer.head, With) and any(locks(text, transactions) for item in outer.head.items for text in named(item)):
             return True
@@ -87,6 +89,12 @@ def runs_alone(code: Code, scope: Scope, transactions: bool = True) -> bool:
                 return True
     function = enclosing(scope, Kind.FUNCTION)
     return function is not None and any(takes_lock(call, transactions) for call in code.calls_in(function))
+
+
+def serializable(code: Code) -> bool:
+    """A Convex mutation is one serializable transaction that the platform runs again on a conflict:
+    https://docs.convex.dev/database/advanced/occ"""
+    return any(package.startswith("convex/") or package.endswith("_generated/server") for package in code.facts.packages)
 
 
 def held_alone(code: Code, scope: Scope, at: int) -> bool:

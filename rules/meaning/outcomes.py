@@ -21,6 +21,7 @@ from rules.facts import (
     Sequence,
     Start,
     Use,
+    chain,
     dotted,
     enclosing,
     fold,
@@ -269,8 +270,11 @@ def counts_failure(facts: Facts, handler: Scope) -> bool:
         return True
     if isinstance(head, Function) and any(re.search(rf"\b{re.escape(root)}\b", head.returns) for root in roots):
         return True
+    around = [one for one in chain(handler) if isinstance(one.head, Function)]
+    if any(parameter.name in roots for one in around if isinstance(one.head, Function) for parameter in one.head.parameters):
+        return True
     ends: tuple[Return | Raise, ...] = (*facts.returns, *facts.raises)
-    returned = (one for one in ends if enclosing(one.scope, Kind.FUNCTION) is function)
+    returned = (one for one in ends if enclosing(one.scope, Kind.FUNCTION) in around)
     return any(isinstance(part, Name) and part.text in roots for one in returned for part in walk(one.value))
 
 

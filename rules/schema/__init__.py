@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from rules.schema import entity_framework, jvm_models, models, sql
+from rules.schema import entity_framework, jvm_models, models, rust_tables, sql
 from rules.schema.tables import Schema, Table, joined
 
 __all__ = ["Schema", "Table", "looks_like_schema", "schema_of"]
@@ -20,11 +20,14 @@ READERS = (
     ((".py",), ("op.create_", "op.add_column", "op.alter_column"), models.alembic),
     ((".go",), ("gorm:", "Indexes()", "bun:"), models.go_models),
     ((".rb",), ("create_table", "add_index", "add_column", "rename_column"), models.rails),
+    ((".rb",), ("Schema Information",), models.annotated),
     ((".php",), ("Schema::",), models.laravel),
+    ((".php",), ("ORM\\", "#[Entity"), models.doctrine),
     ((".java", ".kt"), ("create table", "unique index", "add constraint"), sql.tables),
     ((".java", ".kt"), ("@Entity", "@Document", "@Table", "@MappedEntity"), jvm_models.jpa),
     ((".kt",), ("Table(",), jvm_models.exposed),
     ((".xml",), ("<createTable", "<addUniqueConstraint", "<createIndex"), jvm_models.liquibase),
+    ((".rs",), ("table!", "sea_orm(", "Index::create"), rust_tables.rust_tables),
     ((".cs",), ("Entity", "migrationBuilder", "{ get;", "[Index("), entity_framework.entity_framework),
 )
 """Endings, words of which one must occur, and what reads it."""
@@ -50,6 +53,8 @@ def tables_in(path: str, text: str) -> Iterator[Table]:
 def looks_like_schema(path: str) -> bool:
     """Whether a path is worth reading for its tables, by its name alone."""
     said = path.lower()
+    if re.search(r"(^|/)(spec|tests?|features)/", said):
+        return False
     if said.endswith((".prisma", "schema.rb", "structure.sql", "schema.sql", "ddl.sql", "schema.ts")):
         return True
     if said.endswith((".java", ".kt")):
@@ -60,8 +65,8 @@ def looks_like_schema(path: str) -> bool:
         return "changelog" in said or "liquibase" in said
     folders = ("migration", "alembic/versions", "/schema/", "ent/schema", "db/migrate", "/models/", "drizzle/", "/entities/")
     named = said.rsplit("/", 1)[-1]
-    return said.endswith((".sql", ".py", ".ts", ".go", ".rb", ".php", ".cs")) and (
+    return said.endswith((".sql", ".py", ".ts", ".go", ".rb", ".php", ".cs", ".rs")) and (
         any(folder in said for folder in folders)
         or named.endswith(("dbcontext.cs", "entityconfiguration.cs"))
-        or named in ("models.py", "model.go", "models.go", "schema.go", "tables.py")
+        or named in ("models.py", "model.go", "models.go", "schema.go", "tables.py", "schema.rs")
     )

@@ -6,7 +6,7 @@ from functools import lru_cache
 from rules.meaning.contexts import Context
 from rules.meaning.vocabulary import words
 from rules.tracing.graph import Graph, Node, Reached, downwards, upwards
-from rules.tracing.sights import Kind, MeteredAction, Routine, Sight, Sure, least
+from rules.tracing.sights import SURE, Kind, MeteredAction, Routine, Sight, Sure, least
 
 HOPS = 7
 RECORDS = frozenset({Kind.EMIT, Kind.COUNT, Kind.INSERT})
@@ -15,37 +15,21 @@ WORKS = frozenset(one.value for one in (Context.REQUEST, Context.WORKER))
 """What a customer sets off. A webhook and a schedule mostly settle what was used before."""
 EXCUSED = frozenset(
     "admin internal health webhook webhooks test debug preview seed migrate migration backfill cron reset sync "
-    "cleanup ping mock healthcheck validate verify settings config topup refund grant purchase checkout".split()
+    "cleanup ping healthcheck validate verify settings config topup refund grant purchase checkout".split()
 )
 """Handlers that nobody is billed for although they reach such work."""
 
 
-def metered(graph: Graph) -> tuple[MeteredAction, ...]:
-    """Every metered action, recorded or not, by path and line."""
-    found: dict[Node, MeteredAction] = {}
-    for sight, node in recording(graph):
-        for entry, way in entries(graph, node):
-            action = made(graph, entry, way, sight)
-            had = found.get(entry)
-            if had is None or better(action, had):
-                found[entry] = action
-    if any(action.recorded for action in found.values()):
-        found |= dict(unrecorded(graph, found))
+def metered(graph: Graph, recorded: Mapping[Node, MeteredAction]) -> tuple[MeteredAction, ...]:
+    """Every metered action by path and line: those that leave a record, and those that do the same and leave none."""
+    found = dict(recorded)
+    if recorded:
+        found |= dict(unrecorded(graph, recorded))
     return tuple(sorted(found.values(), key=lambda one: (one.path, one.line)))
 
 
-def better(one: MeteredAction, other: MeteredAction) -> bool:
-    return ("certain", "likely", "possible").index(one.sure) < ("certain", "likely", "possible").index(other.sure)
-
-
-def recording(graph: Graph) -> Iterator[tuple[Sight, Node]]:
-    """Every place that leaves a record of use, with its routine."""
-    for position, digest in enumerate(graph.digests):
-        if digest.test:
-            continue
-        for sight in digest.sights:
-            if sight.kind in RECORDS and sight.routine >= 0:
-                yield sight, (position, sight.routine)
+def surest(one: MeteredAction, other: MeteredAction | None) -> MeteredAction:
+    return one if other is None or SURE.index(one.sure) < SURE.index(other.sure) else other
 
 
 @lru_cache(maxsize=20_000)

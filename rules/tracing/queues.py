@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Expression, Function, Literal, Member, Name, Object, Scope, dotted, fold
+from rules.facts import Call, Expression, Function, Member, Name, Object, dotted, fold, walk
 from rules.meaning.arguments import given
-from rules.meaning.contexts import TASKS, decorator_names
+from rules.meaning.contexts import TASKS, decorator_names, decorator_strings
 from rules.meaning.naming import template
 from rules.meaning.usage.emissions import shown
+from rules.meaning.values import definitions_at
 from rules.meaning.vocabulary import words
 from rules.tracing.sights import Kind, Make, Sight
 
@@ -91,6 +92,9 @@ def text(code: Code, value: Expression, call: Call) -> str:
 
 def sent_names(code: Code, call: Call) -> Iterator[str]:
     """The queue or topic: what stands before the call where that names one, an argument called so, a first string."""
+    if name := queue_of(code, call):
+        yield name
+        return
     arguments = given(code.values, call)
     for wanted in TOPIC:
         value = arguments.named.get(wanted)
@@ -107,6 +111,17 @@ def sent_names(code: Code, call: Call) -> Iterator[str]:
             return
 
 
+def queue_of(code: Code, call: Call) -> str:
+    """The name that the queue was made with: `const jobs = new Queue("usage")`, then `jobs.add(…)`."""
+    if not isinstance(call.receiver, Name):
+        return ""
+    for found in definitions_at(code.values, call.receiver.text, call.scope, call.span.start)[:2]:
+        for part in walk(found.value):
+            if isinstance(part, Call) and part.constructs and fold(part.method).endswith("queue") and part.arguments:
+                return text(code, part.arguments[0].value, part)
+    return ""
+
+
 def marked(code: Code, sight: Make) -> Iterator[Sight]:
     """Functions that are jobs: decorated ones by their own name, those given to a queue's registration by its name."""
     for scope in code.facts.scopes:
@@ -115,14 +130,10 @@ def marked(code: Code, sight: Make) -> Iterator[Sight]:
             continue
         marks = {fold(mark).rsplit(".", 1)[-1] for mark in decorator_names(head)}
         if head.name and marks & {fold(one) for one in TASKS}:
-            yield sight(Kind.CONSUME, head.name, "job", scope.span, inner(scope), f"job `{head.name}`")
+            yield sight(Kind.CONSUME, head.name, "job", scope.span, scope, f"job `{head.name}`")
         for name in (*strings(head), head.registered_as):
             if name and not name.startswith("/") and (marks & {fold(one) for one in TASKS} or takes(head)):
-                yield sight(Kind.CONSUME, name, "queue", scope.span, inner(scope), f"consumer of `{name}`")
-
-
-def inner(scope: Scope) -> Scope:
-    return scope
+                yield sight(Kind.CONSUME, name, "queue", scope.span, scope, f"consumer of `{name}`")
 
 
 def takes(head: Function) -> bool:
@@ -142,12 +153,6 @@ def takes(head: Function) -> bool:
 
 
 def strings(head: Function) -> Iterator[str]:
-    from rules.meaning.contexts import decorator_strings
-
     for one in decorator_strings(head):
         if one and not one.startswith("/") and " " not in one:
             yield one
-
-
-def literal(value: Expression) -> str:
-    return value.value if isinstance(value, Literal) and isinstance(value.value, str) else ""

@@ -15,14 +15,14 @@ from rules.facts import (
     Name,
     Object,
     Scope,
-    Use,
+    Unary,
     chain,
     dotted,
     enclosing,
     fold,
     walk,
 )
-from rules.meaning.contexts import HTTP, NEXT_METHODS, Context, decorator_strings, own_context_by_call
+from rules.meaning.contexts import HTTP, NEXT_METHODS, Context, own_context_by_call
 from rules.meaning.vocabulary import names_counter, names_left
 from rules.tracing.sights import Called, Routine
 
@@ -104,13 +104,13 @@ def name_of(scope: Scope) -> str:
 
 def called(call: Call) -> Iterator[Called]:
     """The call itself, and functions that it is handed by name: `waitUntil(record)`, `go run(job)`."""
-    tested = call.use in (Use.TESTED, Use.ASSIGNED)
+    back = any(isinstance(one.value, Unary) and one.value.operator == "-" for one in call.arguments)
     if fold(call.method) not in EVERYDAY:
-        yield Called(call.method, call.name.rpartition(".")[0], call.span.line, tested)
+        yield Called(call.method, call.name.rpartition(".")[0], call.span.line, back)
     for argument in call.arguments[:6]:
         if isinstance(argument.value, Name | Member):
             name = dotted(argument.value)
-            yield Called(name.rpartition(".")[2], "@" + name.rpartition(".")[0], call.span.line, False)
+            yield Called(name.rpartition(".")[2], "@" + name.rpartition(".")[0], call.span.line)
 
 
 def holder_of(scope: Scope) -> str:
@@ -215,8 +215,3 @@ def routes_of(code: Code) -> Iterator[tuple[str, str, int]]:
         for argument in call.arguments[1:]:
             if isinstance(argument.value, Name | Member):
                 yield dotted(argument.value), routed(fold(call.method), first.value), call.span.line
-
-
-def decorated(head: Function) -> str:
-    """The strings of a function's decorators, for queues and jobs."""
-    return " ".join(decorator_strings(head))

@@ -77,7 +77,8 @@ class Called:
     method: str
     before: str
     line: int
-    tested: bool = False
+    back: bool = False
+    """An amount is given with a minus: what was taken is given back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from rules.facts import (
     Object,
     Scope,
     Template,
-    chain,
     dotted,
     enclosing,
     fold,
@@ -116,7 +115,9 @@ def table_of_call(code: Code, call: Call) -> str:
         if isinstance(part, Call) and fold(part.method) in NAMING and part.arguments:
             first = part.arguments[0].value
             plain = isinstance(first, Literal) and (fold(part.method) in ("update", "insert", "query") or part is call)
-            if not plain and (named := named_in(code, first, part)):
+            # `User.update({ where, data })`: what is written, and no table.
+            fields = isinstance(first, Object) and not first.type and part is call
+            if not plain and not fields and (named := named_in(code, first, part)):
                 return named
     return before(call) or given_row(code, call)
 
@@ -206,7 +207,3 @@ def given_row(code: Code, call: Call) -> str:
         if named and fold(named) not in ("ctx", "context", "c", "err", "data") and words(named)[-1:] != ("id",):
             return named
     return ""
-
-
-def function_around(scope: Scope) -> Scope | None:
-    return next((one for one in chain(scope) if one.kind is Kind.FUNCTION), None)

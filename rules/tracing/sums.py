@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Literal, Member, Name, Object, fold, walk
+from rules.facts import Call, Literal, Member, Name, Object, Template, fold, walk
 from rules.meaning.naming import Way
 from rules.meaning.sql import Statement, grammar, plain
 from rules.meaning.usage.emissions import shown
+from rules.meaning.vocabulary import words
 from rules.tracing.sights import Kind, Make, Sight
-from rules.tracing.stores import SQL_TABLE, sql_text, table_of_call
+from rules.tracing.stores import SQL_TABLE, before, sql_text, table_of_call, written
 
 SUMS = frozenset("sum count aggregate groupby annotate countdocuments sumby scalarsum sumasync countdistinct".split())
+REPOSITORIES = frozenset("repository repo dao mapper".split())
+"""What is asked for sums by methods whose query stands in an annotation or elsewhere."""
 ONE = "1"
 """Marks a query that sums one thing of one table; the columns of its conditions follow."""
 FUNCTIONS = frozenset("func f fn sql functions models expression db".split())
@@ -24,13 +27,15 @@ def sums_of(code: Code, sight: Make) -> Iterator[Sight]:
             single = len(one.aggregates) == 1 and len(one.tables) == 1
             # What a single sum filters by: two of them can be compared.
             via = (ONE, *sorted({fold(part.column) for part in one.comparisons})) if single else ()
+            via += (f"{one.call.method}()",) if one.call is not None else ()
             for table, name, function in dict.fromkeys(summed_tables(one)):
                 text = f"`{function}` over `{table}`"
                 yield sight(Kind.AGGREGATE, name, table, one.span, one.scope, text, "certain", via)
     for call in code.facts.calls:
         if call.span.line not in seen and (found := summed(code, call)) is not None:
             table, name = found
-            yield sight(Kind.AGGREGATE, name, table, call.span, call.scope, f"`{shown(call)}`", "likely")
+            by = (f"{call.method}()",)
+            yield sight(Kind.AGGREGATE, name, table, call.span, call.scope, f"`{shown(call)}`", "likely", by)
     for use in code.uses:
         if use.way is Way.READ:
             scope = next((call.scope for call in code.facts.calls if call.span is use.span), code.facts.root)
@@ -60,6 +65,9 @@ def column(argument: str) -> str:
 def summed(code: Code, call: Call) -> tuple[str, str] | None:
     """`prisma.usage.aggregate({_sum: {tokens: true}})`, `func.sum(UsageLog.tokens)`, `.Select("sum(quota)")`."""
     last = fold(call.method)
+    holder = words(call.name.rpartition(".")[0])[-1:]
+    if words(call.method)[:1] in (("sum",), ("count",), ("total",)) and holder and holder[0] in REPOSITORIES:
+        return before(call), ""
     if last in SUMS and (found := aggregate(code, call, last)) is not None:
         return found
     if last in ("select", "raw", "pluck", "selectraw", "addselect"):
@@ -68,8 +76,21 @@ def summed(code: Code, call: Call) -> tuple[str, str] | None:
             if isinstance(text, str) and "sum(" in text.lower():
                 inner = text.lower().split("sum(", 1)[1].split(")")[0]
                 return table_of_call(code, call), column(inner)
+    if last == "select" and (found := fragment(call)) is not None:
+        return found
     if (text := sql_text(call)) and "sum(" in text.lower() and (table := SQL_TABLE.search(text.split("FROM", 1)[-1] and text)):
         return table[1], column(text.lower().split("sum(", 1)[1].split(")")[0])
+    return None
+
+
+def fragment(call: Call) -> tuple[str, str] | None:
+    """A sum in a piece of a query: `` db.select({ total: sql`SUM(${events.quantity})` }) ``."""
+    for argument in call.arguments[:1]:
+        for part in walk(argument.value):
+            if isinstance(part, Template) and "sum(" in written(part).lower():
+                for inner in part.parts:
+                    if isinstance(inner, Member) and isinstance(inner.object, Name):
+                        return inner.object.text, inner.name
     return None
 
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rules.tracing.graph import Node
-from rules.tracing.sights import SURE, Sight, Sure
+from rules.tracing.sights import SURE, MeteredAction, Sight, Sure
 
 Sort = Literal["event", "counter", "table"]
 STAGES = ("actions", "emitted", "transported", "stored", "aggregated", "limited", "charged")
-PLACES = 6
+PLACES = 12
 """Of one stage in a report; the surest ones."""
 
 
@@ -37,6 +37,8 @@ class Trail:
     prepaid: bool = False
     """A balance that was paid before: taking from it is the charge."""
     steps: dict[str, dict[tuple[str, int], Step]] = field(default_factory=lambda: {stage: {} for stage in STAGES})
+    entries: dict[Node, MeteredAction] = field(default_factory=dict)
+    """The actions by their routine."""
     way: set[Node] = field(default_factory=set)
     """The routines between the actions and the sinks."""
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from rules.schema.tables import Schema
-from rules.tracing.actions import metered
-from rules.tracing.graph import Graph, joined
-from rules.tracing.meters import Seen, trails_of
+from rules.tracing.actions import metered, surest
+from rules.tracing.graph import Graph, Node, joined
+from rules.tracing.meters import trails_of
+from rules.tracing.seen import Seen
 from rules.tracing.sights import Digest, MeteredAction
 from rules.tracing.trails import Trail
 
@@ -20,7 +21,11 @@ class Trace:
 
     @cached_property
     def actions(self) -> tuple[MeteredAction, ...]:
-        return metered(self.graph)
+        recorded: dict[Node, MeteredAction] = {}
+        for trail in self.meters:
+            for node, action in trail.entries.items():
+                recorded[node] = surest(action, recorded.get(node))
+        return metered(self.graph, recorded)
 
     @cached_property
     def meters(self) -> tuple[Trail, ...]:

@@ -59,7 +59,7 @@ def audited(local: Any) -> dict[str, Any]:
     return report
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(FILES, st.booleans())
 def test_what_was_collected_in_full_audits_the_same(files: dict[str, str], with_schema: bool) -> None:
     schema = {"migrations/001_usage.sql": TABLE} if with_schema else {}
@@ -74,7 +74,7 @@ def test_what_was_collected_in_full_audits_the_same(files: dict[str, str], with_
         assert whole[key] == again[key], key
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(st.sampled_from(PATHS), st.sampled_from(POOL), min_size=1),
     st.integers(SMALLEST, 12_000),

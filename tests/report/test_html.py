@@ -2,11 +2,13 @@
 
 import base64
 import hashlib
+import html
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from markupsafe import Markup
 
 from bot.report.html import as_html, card, environment, marked_code, meters_drawn, score_drawn
 from rules.report import LineEdit, Meter, MeterStep, Report, Suggestion
@@ -76,16 +78,25 @@ def test_a_card_shows_severity_confidence_classification_code_trace_and_fix() ->
         assert part in words
 
 
+def plain(code: Markup) -> str:
+    """Without the colours, and with white space as it is."""
+    return html.unescape(re.sub(r"<[^>]+>", "", code))
+
+
 def test_the_marked_code_is_what_the_columns_say() -> None:
     (line,) = marked_code(finding(evidence="  await meter(customer, value)", column=9, end_column=13, end_line=14))
 
-    assert (line.label, line.before, line.marked, line.after) == ("14", "  await ", "meter", "(customer, value)")
+    assert (line.label, *map(plain, (line.before, line.marked, line.after))) == ("14", "  await ", "meter", "(customer, value)")
 
 
 def test_each_line_of_a_longer_statement_is_marked_from_its_first_character() -> None:
     lines = marked_code(finding(evidence="  a(\n    b,\n  )", line=3, end_line=5, column=3, end_column=3))
 
-    assert [(line.label, line.marked, line.after) for line in lines] == [("3", "a(", ""), ("4", "b,", ""), ("5", ")", "")]
+    assert [(line.label, plain(line.marked), plain(line.after)) for line in lines] == [
+        ("3", "a(", ""),
+        ("4", "b,", ""),
+        ("5", ")", ""),
+    ]
 
 
 def test_evidence_that_was_cut_short_says_how_much_is_missing() -> None:

@@ -1,5 +1,8 @@
 """What a review leaves for others to see: the badge that a repository's owner switches on, and the operator's numbers."""
 
+import re
+from dataclasses import replace
+
 from bot import reconcile
 from bot.deliveries import PullRequestJob
 from bot.errands import InstallationErrand, PushErrand
@@ -133,3 +136,33 @@ async def test_the_scores_of_reviews_are_in_the_trend(scene: Scene, database: Da
     scene.github.close(pull)
     await scene.review(pull)
     assert () == (await figures(database)).scores
+
+
+async def test_a_check_leads_to_the_pages_of_its_rules(scene: Scene) -> None:
+    scene.reviewer = replace(scene.reviewer, public_url="https://meter.acme.test/")
+    await scene.review(scene.pull({"usage.py": UNKEYED}))
+
+    url = scene.check().details_url or ""
+    assert re.fullmatch(r"https://meter\.acme\.test/rules(/MTR-\d+|\?only=MTR-\d+(,MTR-\d+)*)", url)
+    assert "MTR-201" in url
+
+
+async def test_a_check_without_findings_leads_to_all_rules(scene: Scene) -> None:
+    scene.reviewer = replace(scene.reviewer, public_url="https://meter.acme.test")
+    await scene.review(scene.pull({"README.md": "nothing\n"}))
+
+    assert "https://meter.acme.test/rules" == scene.check().details_url
+
+
+async def test_without_a_public_address_a_check_leads_nowhere(scene: Scene) -> None:
+    await scene.review(scene.pull({"usage.py": UNKEYED}))
+
+    assert scene.check().details_url is None
+
+
+async def test_an_installation_that_went_unheard_is_no_alert_any_more(scene: Scene, database: Database) -> None:
+    await scene.reviewer.memory.keep_drift("12345", ("permission checks is none, must be write",))
+
+    await reconcile.report_drift(scene.reviewer)
+
+    assert () == (await figures(database)).lacks

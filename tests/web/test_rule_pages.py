@@ -40,6 +40,7 @@ async def test_a_page_shows_why_bad_and_good_code_what_is_said_of_it_the_fix_and
     assert "the provider adds it again: the customer pays twice" in text
     assert re.search(r'<tr class="at-fault"><td class="number">4</td><td class="line"><code dir="ltr"> +stripe.billing', page)
     assert "This Stripe meter event carries no identifier" in text
+    assert "certain line 4" in text
     assert 'identifier=request_id, </span><span class="new">' in page or 'class="new">+' in page
     assert '<span class="h-k">import</span>' in page
     assert 'href="https://cwe.mitre.org/data/definitions/837.html"' in page
@@ -138,3 +139,10 @@ async def test_an_unchanged_file_is_not_sent_again(pages: Site) -> None:
 async def test_a_rule_page_is_only_read(pages: Site) -> None:
     async with aiohttp.ClientSession() as session, session.post(f"{pages.url}/rules/MTR-201") as answer:
         assert answer.status == 405
+
+
+async def test_the_list_shows_only_the_rules_of_one_check_where_it_is_asked_to(pages: Site) -> None:
+    _, text = await pages.get("/rules?only=mtr-201,MTR-109,%3Cb%3E")
+
+    assert {"MTR-201", "MTR-109"} == set(re.findall(r'class="id"><a href="/rules/(MTR-\d+)"', text))
+    assert "<b>" not in text.lower().split("</header>")[1]

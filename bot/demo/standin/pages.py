@@ -20,6 +20,8 @@ from bot.demo.standin.subject import About, Subject
 NEW = re.compile(r"/(?:organizations/(?P<owner>[\w-]+)/)?settings/apps/new")
 MADE = re.compile(r"/settings/apps/manifest")
 INSTALL = re.compile(r"/(?:apps|github-apps)/(?P<slug>[\w-]+)/installations/new")
+ICON = re.compile(r"/favicon\.ico")
+"""A browser asks for it by itself."""
 INSTALLED = re.compile(r"/settings/installations/\d+")
 OPERATOR = "ada"
 """Who is signed in."""
@@ -99,6 +101,10 @@ def installed(world: World, parts: dict[str, str | None], given: dict[str, str])
     return page("Okay, the App was installed", "")
 
 
+def no_icon(world: World, parts: dict[str, str | None], given: dict[str, str]) -> Response:
+    return page("Not Found", "", 404)
+
+
 def notify(world: World, app: App, installation: Installation | None, event: str, action: str | None, **about: Any) -> None:
     """Sends a delivery of itself, as GitHub does; to nowhere if nothing answers at the hook's public address."""
     given: About = about  # type: ignore[assignment]
@@ -128,4 +134,5 @@ PAGES: dict[re.Pattern[str], dict[str, Handler]] = {
     MADE: {"POST": made},
     INSTALL: {"GET": install_form, "POST": install},
     INSTALLED: {"GET": installed},
+    ICON: {"GET": no_icon},
 }

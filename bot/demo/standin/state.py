@@ -48,6 +48,8 @@ class App:
     hook_url: str | None = None
     """Where deliveries go that the stand-in sends of itself."""
     html_url: str | None = None
+    more_keys: list[str] = field(default_factory=list)
+    """Public keys besides the first, while one replaces another."""
     host: str | None = None
     """The host that a GitHub Enterprise Server names in its deliveries."""
 

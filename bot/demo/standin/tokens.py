@@ -40,12 +40,18 @@ def app_of(world: World, scheme: str, token: str) -> App:
     app = next((one for one in world.apps.values() if issuer in (str(one.id), one.client_id)), None)
     if app is None:
         raise RefusalError(401, UNREADABLE)
-    try:
-        claims = jwt.decode(token, app.public_key, algorithms=["RS256"], options=UNTIMED)
-    except jwt.InvalidTokenError:
-        raise RefusalError(401, UNREADABLE) from None
+    claims = next((claims for key in (app.public_key, *app.more_keys) if (claims := _signed(token, key)) is not None), None)
+    if claims is None:
+        raise RefusalError(401, UNREADABLE)
     _check_times(world, claims)
     return app
+
+
+def _signed(token: str, public_key: str) -> dict[str, Any] | None:
+    try:
+        return jwt.decode(token, public_key, algorithms=["RS256"], options=UNTIMED)
+    except jwt.InvalidTokenError:
+        return None
 
 
 def _check_times(world: World, claims: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import { element, fragment } from "./fragment.js";
 import { remember, startHistory } from "./history.js";
 import { startKeys } from "./keys.js";
 import { events, post, Refused } from "./stream.js";
-import { visibleName } from "./visible.js";
+import { visible, visibleName } from "./visible.js";
 
 const at = (id) => document.getElementById(id);
 const base = document.documentElement.dataset.base;
@@ -19,10 +19,17 @@ let report = null; // The report that is shown, as JSON text.
 function fail(error) {
   if (error.name === "AbortError") return;
   const ours = error instanceof Refused;
-  at("problem-what").textContent = ours ? error.message : "This page has a defect of its own.";
-  at("problem-do").textContent = ours ? error.advice : `Please report it: ${error.message}`;
+  at("problem-what").replaceChildren(...worded(ours ? error.message : "This page has a defect of its own."));
+  at("problem-do").replaceChildren(...worded(ours ? error.advice : `Please report it: ${error.message}`));
   at("problem").hidden = false;
   if (!ours) console.error(error);
+}
+
+// What stands between backticks is code.
+function worded(text) {
+  return visible(text)
+    .split("`")
+    .map((piece, index) => (index % 2 ? element("code", { textContent: piece }) : piece));
 }
 
 function show(part) {
@@ -37,8 +44,7 @@ function begin(title) {
   at("total").textContent = "";
   report = null;
   clearFilters();
-  offer();
-  filter();
+  recount();
   show("result");
   at("result-title").focus();
 }
@@ -60,13 +66,17 @@ function add(html, sources) {
     addContext(card, sources);
   }
   at("list").append(cards);
-  offer();
-  filter();
-  count();
+  refresh ??= requestAnimationFrame(recount);
 }
 
-function count() {
-  const found = at("list").childElementCount;
+// At most once for each picture: an audit may tell of hundreds of files a second.
+let refresh = null;
+function recount() {
+  if (refresh !== null) cancelAnimationFrame(refresh);
+  refresh = null;
+  offer();
+  filter();
+  const found = at("list").querySelectorAll("article.finding").length;
   at("total").textContent = found;
   at("findings-title").textContent = `${found || "No"} finding${found === 1 ? "" : "s"}`;
 }
@@ -78,6 +88,7 @@ function finish({ document: text, parts }, sources) {
   at("rest").replaceChildren(fragment(parts.rest));
   at("list").replaceChildren();
   add(parts.findings, sources);
+  recount();
   return JSON.parse(text);
 }
 
@@ -97,6 +108,8 @@ async function run(title, sent, sources) {
   }
   running = null;
   settle(false);
+  // What had the focus, such as the button that cancels, may be gone.
+  if (document.activeElement === document.body) at(at("result").hidden ? "code" : "result-title").focus();
 }
 
 function hear(name, data, title, sources) {

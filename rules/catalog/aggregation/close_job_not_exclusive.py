@@ -149,7 +149,7 @@ def excused_head(job: Scope) -> bool:
     names = {
         word for mark in marks for part in walk(mark) for word in words(getattr(part, "name", "") or getattr(part, "text", ""))
     }
-    return bool(names & {"once", "singleton", "single", "unique", "lock", "exclusive", "idempotent"})
+    return bool(names & {"once", "singleton", "single", "unique", "lock", "exclusive", "idempotent", "concurrent"})
 
 
 def finding(code: Code, call: Call) -> Finding:

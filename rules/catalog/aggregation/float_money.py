@@ -21,6 +21,7 @@ from rules.facts import (
     Literal,
     Member,
     Name,
+    Object,
     Scope,
     Span,
     Template,
@@ -82,7 +83,9 @@ def check(code: Code) -> Iterator[Finding]:
         *accumulated(code), *given_up(code), *float_queries(code),
     ):  # fmt: skip
         place = enclosing(scope, Kind.FUNCTION, Kind.CLASS) or span
-        if place in said or estimated(code, span) or code.context(scope) in (Context.TEST, Context.BROWSER, Context.SCRIPT):
+        # A migration runs once and is no production code, but what it makes stays.
+        once = code.context(scope) is Context.SCRIPT and "float column" not in description
+        if place in said or once or estimated(code, span) or code.context(scope) in (Context.TEST, Context.BROWSER):
             continue
         said.add(place)
         yield Finding(span=span, description=description, remediation=remediation, confidence=confidence)
@@ -143,11 +146,43 @@ def columns(code: Code) -> Iterator[Found]:
         for target in assign.targets:
             if is_money(frozenset(words(name_of(target)))) and float_column(code, assign):
                 yield column(assign.span, assign.scope, name_of(target))
+    yield from declared_by_calls(code)
     for call in code.facts.calls:
         if fold(call.method) in ("real", "doubleprecision") and call.arguments:
             first = call.arguments[0].value
             if isinstance(first, Literal) and is_money(frozenset(words(str(first.value)))) and is_schema(code):
                 yield column(call.span, call.scope, str(first.value))
+
+
+TABLES = frozenset("t table blueprint".split())
+
+
+def declared_by_calls(code: Code) -> Iterator[Found]:
+    """`t.float :amount`, `$table->double('cost')`, `add_column :invoices, :amount, :float`, and Eloquent's casts."""
+    for call in code.facts.calls:
+        given = [str(one.value.value) for one in call.arguments if isinstance(one.value, Literal) and one.name is None]
+        on_table = isinstance(call.receiver, Name) and call.receiver.text in TABLES
+        if on_table and fold(call.method) in ("float", "double") and given and is_money(frozenset(words(given[0]))):
+            yield column(call.span, call.scope, given[0])
+        added = fold(call.method) in ("addcolumn", "changecolumn") and given[2:3] == ["float"]
+        if added and is_money(frozenset(words(given[1]))):
+            yield column(call.span, call.scope, given[1])
+    held = [(one.value, one.scope) for one in code.facts.assigns if one.targets and name_of(one.targets[0]) == "casts"]
+    held += [(one.value, one.scope) for one in code.facts.returns if name_around(one.scope) == "casts"]
+    for whole, scope in held:
+        for entry in whole.entries if isinstance(whole, Object) else ():
+            kind = entry.value.value if isinstance(entry.value, Literal) else ""
+            if kind in ("float", "double", "real") and entry.name and is_money(frozenset(words(entry.name))):
+                yield cast_to_float(entry.span, scope, entry.name)
+
+
+def cast_to_float(span: Span, scope: Scope, name: str) -> Found:
+    return (
+        span, scope,
+        f"`{name}` is money, and this cast reads it as a binary float however exactly it is stored.",
+        "Cast it to a decimal: `'decimal:6'`, or to an integer of minor units.",
+        Confidence.LIKELY,
+    )  # fmt: skip
 
 
 def column(span: Span, scope: Scope, name: str) -> Found:

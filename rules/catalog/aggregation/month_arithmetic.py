@@ -14,9 +14,11 @@ from rules.facts import (
     Binary,
     Branch,
     Call,
+    Compare,
     Expression,
     Kind,
     Literal,
+    Logical,
     Member,
     Name,
     Scope,
@@ -136,7 +138,7 @@ def overflowing(code: Code) -> Iterator[Found]:
                 )  # fmt: skip
         elif code.facts.language == "php" and carried_over(code, call):
             function = enclosing(call.scope, Kind.FUNCTION)
-            if function in said:
+            if function in said or names_here(code, call.span, call.scope) & FIXED:
                 continue
             said.add(function)
             if calendar(code, call.span, call.scope) or paid(code, call.scope):
@@ -148,7 +150,11 @@ def overflowing(code: Code) -> Iterator[Found]:
                     Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
                 )  # fmt: skip
         elif last == "adddate" and code.facts.language == "go" and adds_month(call):
-            overflows = not first_in_go(code, call) and "created" not in words(name_of(call.receiver))
+            overflows = (
+                not first_in_go(code, call)
+                and not stands_in(code, call.span, call.scope)
+                and "created" not in words(name_of(call.receiver))
+            )
             if overflows and calendar(code, call.span, call.scope):
                 yield (
                     call.span, call.scope,
@@ -262,7 +268,12 @@ def thirty_days(code: Code) -> Iterator[Found]:
     """`timedelta(days=30)`, `30 * 24 * 60 * 60 * 1000`, `addDays(start, 30)`, `30 * 24 * time.Hour` for a month."""
     for span, scope, text in (*thirty_calls(code), *thirty_products(code)):
         if calendar(code, span, scope) and bills(code.facts, scope) and not FIXED & beside(code, span, scope):
-            if thirty_meant(code, scope) or after_failure(code, scope) or is_lifetime(code, span):
+            if (
+                thirty_meant(code, scope)
+                or after_failure(code, scope)
+                or is_lifetime(code, span)
+                or stands_in(code, span, scope)
+            ):
                 continue
             yield (
                 span, scope,
@@ -290,6 +301,32 @@ def thirty_meant(code: Code, scope: Scope) -> bool:
     own = code.facts.text(function.span)[:600]
     near = [one.text for one in code.facts.comments if function.span.line - 4 <= one.span.line <= function.span.end_line]
     return bool(THIRTY.search(own) or THIRTY.search("\n".join(near)))
+
+
+def stands_in(code: Code, span: Span, scope: Scope) -> bool:
+    """Only where the true period is not known: `data.periodEnd || now + 30 days`, `if length <= 0 { length = … }`, or a
+    value that the next branch replaces by what is stored."""
+    for whole, _ in code.expressions:
+        for part in walk(whole) if whole.span.holds(span) else ():
+            if isinstance(part, Logical) and part.operator in ("or", "??") and part.right.span.holds(span):
+                return True
+    assign = next((one for one in code.facts.assigns if one.value is not None and one.value.span.holds(span)), None)
+    name = assign.targets[0].text if assign is not None and isinstance(assign.targets[0], Name) else None
+    branch = enclosing(scope, Kind.BRANCH, Kind.FUNCTION)
+    test = branch.head.test if branch is not None and isinstance(branch.head, Branch) else None
+    if name is None or assign is None:
+        return False
+    if isinstance(test, Compare) and any(isinstance(part, Name) and part.text == name for part in walk(test)):
+        return True
+    return any(
+        isinstance(one.targets[0], Name)
+        and one.targets[0].text == name
+        and one.span.start > assign.span.end
+        and one.span.line - assign.span.end_line <= 4
+        and enclosing(one.scope, Kind.BRANCH, Kind.FUNCTION) is not branch
+        for one in code.values.changes.get(name, code.facts.assigns)
+        if one.targets
+    )
 
 
 def is_lifetime(code: Code, span: Span) -> bool:

@@ -74,7 +74,7 @@ def check(code: Code) -> Iterator[Finding]:
 
 
 def judged(code: Code, scope: Scope) -> bool:
-    if code.context(scope) in (Context.TEST, Context.SCRIPT) or SHOWN_IN.search(code.facts.path):
+    if code.context(scope) in (Context.TEST, Context.SCRIPT) or SHOWN_IN.search(code.facts.path) or at_the_edge(code):
         return False
     return bills(code.facts, scope)
 
@@ -82,6 +82,11 @@ def judged(code: Code, scope: Scope) -> bool:
 SHOWN_IN = re.compile(r"(^|/)(frontend|webapp|renderer|mobile|components|web/[\w-]+/src)/(?!.*(server|route))")
 """Where days are drawn for a reader in the reader's own zone."""
 Found = tuple[Scope, Finding]
+
+
+def at_the_edge(code: Code) -> bool:
+    """Cloudflare's workers know no zone but UTC."""
+    return "cloudflare:workers" in code.facts.packages or re.search(r"(^|/)durable-objects/", code.facts.path) is not None
 
 
 def offsets(code: Code) -> Iterator[Found]:
@@ -368,7 +373,7 @@ def local_boundary(code: Code, one: Boundary, mixed: Call | None) -> Finding:
             "the one it is billed in, depending on where this runs."
         ),
         remediation=remedy(code.facts.language),
-        confidence=Confidence.CERTAIN if mixed is not None else Confidence.LIKELY,
+        confidence=Confidence.CERTAIN if mixed is not None else Confidence.POSSIBLE,
         trace=(Step(mixed.span, "a day in UTC"),) if mixed is not None else (),
     )
 

@@ -47,6 +47,7 @@ ABOUT = About(
     classes=("A6",),
     cwe=("CWE-362",),
     iso_25010="Reliability / faultlessness",
+    gives_way_to=("check-then-act-limit",),
 )
 SAVES = frozenset(
     "save commit flush saveasync savechanges savechangesasync put set update updateone replaceone persist updates store "
@@ -58,7 +59,9 @@ LOCKING = re.compile(
     re.I,
 )
 INSERTS = frozenset("insert create add createmany insertone insertmany bulkcreate append push xadd".split())
-SHOWN_COUNTS = frozenset("downloads sales likes votes views plays visits followers comments reviews shares".split())
+SHOWN_COUNTS = frozenset(
+    "downloads sales likes votes views plays visits followers comments reviews shares success uses matches".split()
+)
 """Counts that adorn a page."""
 KNOWN = re.compile(r"read-modify-write|(only|single) writer|race (is )?(accepted|fine|ok)", re.I)
 STORE_WORDS = frozenset("db database session repo repository redis cache client collection table prisma orm em store".split())
@@ -118,7 +121,8 @@ def shared_by_goroutines(code: Code) -> Iterator[Finding]:
 
 def unprotected(code: Code, scope: Scope) -> bool:
     """A transaction alone is no protection: by default two of them read the same value and both commit."""
-    if code.context(scope) in (Context.TEST, Context.SCRIPT) or runs_alone(code, scope, transactions=False):
+    # That a browser writes the counter at all is what another rule says.
+    if code.context(scope) in (Context.TEST, Context.SCRIPT, Context.BROWSER) or runs_alone(code, scope, transactions=False):
         return False
     function = enclosing(scope, Kind.FUNCTION)
     if function is not None and accepted(code, function):
@@ -172,6 +176,8 @@ def persists(call: Call) -> bool:
 def of_itself(code: Code, counter: Counter, call: Call) -> bool:
     """`account.update(balance: account.balance + n)`: a row that is given its own field, and no map."""
     read = counter.read
+    if isinstance(read, Name):
+        return isinstance(call.receiver, Name) and call.receiver.text == "self"
     return (
         isinstance(read, Member)
         and call.receiver is not None
@@ -313,7 +319,11 @@ def finding(code: Code, counter: Counter, saved: Call) -> Finding:
             f"`{counter.name}` is computed from `{code.facts.text(counter.read.span)}`, read earlier: two requests at once "
             "write the same value and one of them is not counted."
         ),
-        remediation=f"Let the database {sign}, in one statement, or lock the row before it is read.",
+        remediation=(
+            "Create a customer balance transaction of the amount: Stripe adds those up itself."
+            if "stripe" in words(saved.name) and fold(counter.name) == "balance"
+            else f"Let the database {sign}, in one statement, or lock the row before it is read."
+        ),
         confidence=Confidence.POSSIBLE if shown else Confidence.CERTAIN if sure else Confidence.LIKELY,
         trace=(Step(saved.span, "written back here"),) if saved.span.line != counter.span.line else (),
         fix=increment(code, counter),
@@ -609,6 +619,20 @@ def by_month(session, rows):
 export async function note(db: Db, wallet: Wallet, amount: number) {
   await db.from("credit_entries").insert({ wallet_id: wallet.id, balance_after: wallet.balance + amount });
 }
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import { internalMutation } from "./_generated/server";
+
+export const consumeCredits = internalMutation({
+  handler: async (ctx, args) => {
+    const account = await ctx.db.get(args.accountId);
+    if (account.credits < args.amount) throw new Error("not enough credits");
+    await ctx.db.patch(args.accountId, { credits: account.credits - args.amount });
+  },
+});
 """,
     ),
 )

@@ -107,7 +107,12 @@ def rounds_value(call: Call) -> bool:
     )
     computed = any(isinstance(part, Binary) and part.operator in ("*", "/") for part in walk(inside))
     minor = any(isinstance(part, Literal) and part.value in (1_000_000, 1e6, 1_000_000_000, 1e9) for part in walk(inside))
-    return computed and not minor
+    # A price in quota units, hundreds of thousands to the dollar, is whole enough.
+    units = any(
+        isinstance(part, Name | Member) and {"per", "unit"} <= set(words(getattr(part, "name", getattr(part, "text", ""))))
+        for part in walk(inside)
+    )
+    return computed and not minor and not units
 
 
 def in_loops(code: Code) -> Iterator[Found]:

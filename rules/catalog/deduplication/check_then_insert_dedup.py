@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Branch, Call, Kind, Name, Sequence, Use, chain, enclosing, fold, walk, within
+from rules.facts import Branch, Call, Kind, Name, Sequence, Use, chain, dotted, enclosing, fold, walk, within
 from rules.meaning.contexts import Context
 from rules.meaning.flow import precedes, runs_alone
 from rules.meaning.limits.limits import leaves
@@ -19,6 +19,7 @@ from rules.meaning.repeats.marks import ROW_INSERTS, STORE_SETS, is_store, recei
 from rules.meaning.usage.counters import texts
 from rules.meaning.usage.emissions import sent
 from rules.meaning.values import resolved
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
 
 ABOUT = About(
@@ -127,6 +128,8 @@ def decides(code: Code, asked: Call) -> bool:
 
 def inserts(call: Call) -> bool:
     last = fold(call.method)
+    if {"stripe", "paddle"} & set(words(call.name)):
+        return False
     if call.method == "record" and TABLE_OF.search(fold(call.name.rpartition(".")[0])):
         return True
     return last in ROW_INSERTS and last not in ("upsert", "firstorcreate", "run", "query", "values") and "." in call.name
@@ -183,7 +186,8 @@ def asked_in(code: Code, call: Call) -> Call:
 
 def tables_of(call: Call) -> frozenset[str]:
     """Folded singular names that may be the table: segments of the name, models given, strings of `from("…")`."""
-    names = [*call.name.replace("()", "").split(".")[:-1]]
+    # As written: of an imported client, the path it comes from says nothing.
+    names = [*(dotted(call.callee) or call.name).replace("()", "").split(".")[:-1]]
     inner: Call | None = call
     while inner is not None:
         for argument in inner.arguments[:1]:
@@ -191,7 +195,9 @@ def tables_of(call: Call) -> frozenset[str]:
             names += [text for text in texts(argument.value) if " " not in text]
         inner = inner.receiver if isinstance(inner.receiver, Call) else None
     return frozenset(
-        TABLE_OF.sub("", fold(name)).removesuffix("s") for name in names if fold(name) not in NO_TABLE and len(name) > 3
+        TABLE_OF.sub("", fold(name)).removesuffix("s")
+        for name in names
+        if fold(name) not in NO_TABLE and len(name) > 3 and not fold(name).endswith("id")
     )
 
 

@@ -189,10 +189,29 @@ def constant_fallback(code: Code, key: Key) -> Finding | None:
     return said(code, key, f'falls back to "{last.value}" for every event that has none', Confidence.LIKELY)
 
 
+def in_metadata(code: Code, key: Key) -> bool:
+    """`metadata={**given, "idempotency_key": key}`: noted beside the row, and no key of it."""
+    for call in code.facts.calls:
+        for argument in call.arguments if call.span.holds(key.value.span) else ():
+            named = [
+                argument.name or "",
+                *(
+                    entry.name or ""
+                    for entry in getattr(argument.value, "entries", ())
+                    if entry.value.span.holds(key.value.span) and entry.value is not key.value
+                ),
+            ]
+            if argument.span.holds(key.value.span) and any(
+                {"metadata", "meta", "context", "extra"} & set(words(one)) for one in named
+            ):
+                return True
+    return False
+
+
 def shared_by_batch(code: Code, key: Key) -> Finding | None:
     """One value, made outside the loop over a batch, as the key of each of its events."""
     loop = around(code, key.scope)
-    if loop is None or key.shaped:
+    if loop is None or key.shaped or in_metadata(code, key):
         return None
     whole = written(code, key)
     for one in alternatives(whole):

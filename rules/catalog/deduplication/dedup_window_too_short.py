@@ -171,13 +171,20 @@ def questions(code: Code) -> Iterator[tuple[Expression, Expression, Expression, 
     """`seen.has(id)`, `id in seen`, `seen[id]`: the question, what is asked, by which key, and where."""
     for call in code.facts.calls:
         if fold(call.method) in ASKS and call.receiver is not None and call.arguments:
-            yield call, call.receiver, call.arguments[0].value, call.scope
+            yield call, unlocked(call.receiver), call.arguments[0].value, call.scope
     for test in code.facts.tests:
         for part in walk(test.value):
             if isinstance(part, Compare) and part.operator in ("in", "not in"):
                 yield part, part.right, part.left, test.scope
             elif isinstance(part, Index):
                 yield part, part.object, part.key, test.scope
+
+
+def unlocked(holder: Expression) -> Expression:
+    """What a lock guards: `SEEN.lock().unwrap().contains(id)` in Rust asks `SEEN`."""
+    if isinstance(holder, Call) and holder.method in ("lock", "read", "write") and not holder.arguments and holder.receiver:
+        return holder.receiver
+    return holder
 
 
 def remembers(code: Code, name: str, scope: Scope) -> bool:

@@ -36,10 +36,14 @@ SIGNED_IN = (
 QUIET = frozenset({Context.TEST, Context.BROWSER, Context.WEBHOOK, Context.WORKER, Context.SCHEDULE, Context.SCRIPT})
 
 
+BACK = frozenset("internal backend admin".split())
+"""What a file is called whose endpoints other services call, and no customer."""
+
+
 def check(code: Code) -> Iterator[Finding]:
     reported: set[Span] = set()
     for what, at, scope, values in bookings(code):
-        if code.context(scope) in QUIET or trusted(code, scope):
+        if code.context(scope) in QUIET or trusted(code, scope) or BACK & set(words(code.facts.path.rsplit("/", 1)[-1])):
             continue
         for value in values:
             read = next((one for one in reads(code, value, scope, at.start, bound=False) if is_party(one.field)), None)

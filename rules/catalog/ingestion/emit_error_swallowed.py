@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Function, Handler, Kind, Scope, Start, Use, enclosing, within
+from rules.facts import Function, Handler, Kind, Object, Scope, Start, Use, enclosing, fold, walk, within
 from rules.meaning.contexts import Context
 from rules.meaning.outcomes import LOST, Outcome
 from rules.meaning.overwrites import overwritten
@@ -18,7 +18,7 @@ from rules.meaning.usage.emissions import Emission
 from rules.meaning.usage.flushes import unheard
 from rules.meaning.usage.losses import losses
 from rules.meaning.usage.writes import UsageWrite, failing_writes
-from rules.meaning.vocabulary import names_left, names_used, words
+from rules.meaning.vocabulary import consumes, names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
 
 ABOUT = About(
@@ -79,8 +79,9 @@ def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome) -> 
 
 SURE = {True: Confidence.CERTAIN, False: Confidence.LIKELY}
 STATISTICS = frozenset("stats statistics statistical analytics dashboard metrics telemetry insights".split())
+ACCESS = frozenset("latency latencyms responsetime responsetimems durationms ip ipaddress useragent status statuscode".split())
 ANALYTICS = re.compile(r"\banalytics\b|\btelemetry\b|\bdashboards?\b", re.I)
-SUPPLY = frozenset("channel channels upstream provider vendor proxy".split())
+SUPPLY = frozenset("channel channels upstream provider vendor proxy platform".split())
 """Whose usage is the seller's own cost, not a customer's."""
 PLAIN_COUNTS = frozenset("request requests count counts counter total calls call hits last used at time api key".split())
 HOW = {
@@ -98,6 +99,8 @@ def pass_on(code: Code, handler: Scope) -> str:
         return "Return the error to the caller" if named else "Try it again here"
     if code.facts.language == "python":
         return "Raise it again"
+    if code.facts.language == "rust":
+        return "Return the error to the caller with `?`"
     callback = isinstance(handler.head, Handler) and isinstance(handler.head.guards, tuple)
     tests = code.facts.text(handler.span).lstrip().startswith("if")
     return "Await the call and let its error through" if callback and not tests else "Throw the error"
@@ -108,7 +111,7 @@ def only_statistics(code: Code, write: UsageWrite, handler: Scope) -> bool:
     counted = [one.name for one in code.counters if one.call is write.call]
     if counted and (all(map(is_plain, counted)) or only_tally(code, write)):
         return True
-    if ANALYTICS.search(remarks(code, write, handler)):
+    if ANALYTICS.search(remarks(code, write, handler)) or is_access_log(write):
         return True
     if any(one.call is write.call for one in code.emissions):
         return False
@@ -116,6 +119,21 @@ def only_statistics(code: Code, write: UsageWrite, handler: Scope) -> bool:
     return bool(
         named & (STATISTICS | SUPPLY) or set(words(code.facts.text(handler.span))) & (STATISTICS - {"stats", "metrics"})
     )
+
+
+def is_access_log(write: UsageWrite) -> bool:
+    """A row with a latency, a status or an address tells of a request; that it is billed from cannot be seen."""
+    call = write.call
+    if call is None or consumes(call.method):
+        return False
+    named = {
+        fold(entry.name or "")
+        for argument in call.arguments
+        for part in walk(argument.value)
+        if isinstance(part, Object)
+        for entry in part.entries
+    }
+    return bool(named & ACCESS)
 
 
 def remarks(code: Code, write: UsageWrite, handler: Scope) -> str:
@@ -164,7 +182,8 @@ def rethrow(code: Code, handler: Scope) -> Fix | None:
         opened = source.index(b"{")
         if not source[opened + 1 : source.rindex(b"}")].strip():
             start, end = handler.span.start + opened, handler.span.start + source.rindex(b"}") + 1
-            return Fix("Rethrow", (Edit(start, end, f"{{ throw {head.binds}; }}"),))
+            again = "throw" if code.facts.language == "csharp" else f"throw {head.binds}"
+            return Fix("Rethrow", (Edit(start, end, f"{{ {again}; }}"),))
     return None
 
 

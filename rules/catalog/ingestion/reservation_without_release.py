@@ -171,7 +171,9 @@ def twice(code: Code, deferred: Call, back: list[Call], function: Scope) -> Iter
         if call is deferred or call.method != deferred.method or enclosing(call.scope, Kind.FUNCTION) is not function:
             continue
         branch = enclosing(call.scope, Kind.HANDLER, Kind.BRANCH, Kind.FUNCTION)
-        before = deferred is registered or registered.span.start < call.span.start
+        ending = enclosing(deferred.scope, Kind.FINALLY, Kind.FUNCTION)
+        inline = ending is not None and ending.kind is Kind.FINALLY and deferred is registered
+        before = (inline and joined_by(code, call, ending)) or registered.span.start < call.span.start
         if branch is None or branch.kind is Kind.FUNCTION or not before or sets_any(code, branch, asked):
             continue
         if any(within(one.scope, branch) and one.span.start > call.span.end for one in leaving(code, function)):
@@ -183,6 +185,13 @@ def twice(code: Code, deferred: Call, back: list[Call], function: Scope) -> Iter
                 confidence=Confidence.LIKELY,
                 trace=(Step(deferred.span, "it is given back here as well"),),
             )
+
+
+def joined_by(code: Code, call: Call, ending: Scope | None) -> bool:
+    """Whether a call stands in the try that a `finally` ends, or in one of its handlers: nothing lies between the two."""
+    tries = [one for one in code.facts.scopes if one.kind is Kind.TRY and ending is not None and one.span.holds(ending.span)]
+    nearest = max(tries, key=lambda one: one.span.start, default=None)
+    return nearest is not None and nearest.span.holds(call.span)
 
 
 def tested(deferred: Call) -> frozenset[str]:

@@ -175,7 +175,7 @@ def is_recorder(code: Code, function: Scope) -> bool:
     return (
         books(head.name)
         or books("_".join(bare))
-        or (said[:1] == ("extract",) and bool(RECORDERS & set(said)) and said[-1] != "usage")
+        or (said[:1] == ("extract",) and bool(RECORDERS & set(said)) and said[-1] not in ("usage", "usd", "cost", "price"))
     )
 
 

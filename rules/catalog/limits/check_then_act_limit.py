@@ -38,6 +38,8 @@ ABOUT = About(
         ),
     },
 )
+BESIDE = 5
+"""Lines between the test and the taking within which one comment speaks of both."""
 SAVES_ALONE = frozenset("save commit flush persist".split())
 SAVES = SAVES_ALONE | frozenset("update put set write upsert updateone sync".split())
 SAVING = tuple((word,) for word in ("save", "update", "put", "write", "store", "persist", "set"))
@@ -57,7 +59,7 @@ def check(code: Code) -> Iterator[Finding]:
         taken = taken_after(code, limit)
         if taken is not None:
             reported.add(limit.function)
-            yield finding(code, limit.span, said_by(limit.used), taken)
+            yield finding(code, limit.span, said_by(limit.used), taken, Confidence.POSSIBLE if only_noted(taken) else None)
     yield from behind_gates(code, reported)
     yield from expiring(code)
 
@@ -241,6 +243,7 @@ def finding(code: Code, span: Span, reading: str, taken: Taking, confidence: Con
             "are checked, or a row lock around both."
         ),
         confidence=confidence or (Confidence.CERTAIN if sure else Confidence.LIKELY),
+        cause=taken.span if taken.span.line - span.line <= BESIDE else span,
         trace=(Step(taken.span, "taken here, without looking again"),),
     )
 

@@ -8,7 +8,7 @@ nowhere. Read the count, and refuse when it is 0.
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Compare, Expression, Kind, Object, Start, Use, enclosing, fold, walk
+from rules.facts import Call, Compare, Conditional, Expression, Kind, Object, Start, Use, enclosing, fold, walk
 from rules.meaning.answers import Answer, answer_of
 from rules.meaning.contexts import Context
 from rules.meaning.usage.counters import Change, Counter
@@ -64,8 +64,9 @@ def conditions(code: Code, call: Call) -> Iterator[str]:
         if (argument.name or "").endswith(COMPARING_ENDS):
             yield argument.name or ""
         yield from sql_conditions(call, argument.value)
+        chosen = {id(part.test) for part in walk(argument.value) if isinstance(part, Conditional)}
         for part in walk(argument.value):
-            if is_comparison(part):
+            if is_comparison(part) and id(part) not in chosen:
                 yield code.facts.text(part.span)
             elif isinstance(part, Object):
                 yield from compared_entries(part)

@@ -62,7 +62,7 @@ def check(code: Code) -> Iterator[Finding]:
         then = limit.test.then
         if not limit.refuses or then is None or code.context(limit.scope) is not Context.REQUEST:
             continue
-        if not leaves(code.facts, then) or asks_form(limit):
+        if not leaves(code.facts, then) or asks_form(limit) or "text/event-stream" in code.facts.text(then.span):
             continue
         given = list(statuses(code, then))
         if given:

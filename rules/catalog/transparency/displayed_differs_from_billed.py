@@ -70,7 +70,8 @@ def differs(shown: Statement, billed: Sight) -> str:
     one = shown.aggregates[0]
     if plain(one.argument) != fold(billed.name):
         return f"`{one.argument}` against `{billed.name}`" if billed.name and plain(one.argument).isidentifier() else ""
-    extra = sorted(set(billed.via[1:]) ^ {fold(part.column) for part in shown.comparisons})
+    conditions = {one for one in billed.via[1:] if not one.endswith("()")}
+    extra = sorted(conditions ^ {fold(part.column) for part in shown.comparisons})
     telling = [column for column in extra if not column.endswith(("id", "at", "start", "end", "time", "date"))]
     return f"the condition on `{telling[0]}`" if telling else ""
 

@@ -107,7 +107,7 @@ def assigned(values: Values, assign: Assign) -> Iterator[Counter]:
     """`user.used += n`, `user.credits = user.credits - n`, `data["usage"] = 0`."""
     for target in assign.targets:
         name = field_name(target)
-        if not name or not names_count(name) or assign.value is None or in_bucket(target):
+        if not name or not names_count(name) or assign.value is None or of_machine(target):
             continue
         if assign.operator in ("+=", "-="):
             change = Change.ADD if assign.operator == "+=" else Change.SUBTRACT
@@ -116,10 +116,13 @@ def assigned(values: Values, assign: Assign) -> Iterator[Counter]:
             yield from named(classified(values, assign.span, name, assign.value, assign.scope, None))
 
 
-def in_bucket(target: Expression) -> bool:
-    """`tokenBucket.Tokens`: the tokens of a rate limiter are nobody's usage."""
+OF_MACHINES = frozenset("bucket timeout timeouts error errors failure failures retry retries attempt attempts".split())
+
+
+def of_machine(target: Expression) -> bool:
+    """`tokenBucket.Tokens`, `timeoutCounter.Count`: what a limiter or a fault handler counts is nobody's usage."""
     holder = dotted(target.object) if isinstance(target, Member) else ""
-    return "bucket" in words(holder.rpartition(".")[2])
+    return bool(OF_MACHINES & set(words(holder.rpartition(".")[2])))
 
 
 def named(counter: Counter) -> Iterator[Counter]:

@@ -6,17 +6,20 @@ from dataclasses import dataclass, replace
 from rules.code import Code
 from rules.facts import (
     Call,
+    Class,
     Expression,
     Function,
     Handler,
     Index,
     Kind,
     Literal,
+    Loop,
     Member,
     Name,
     Object,
     Scope,
     Sequence,
+    Start,
     Unary,
     Use,
     enclosing,
@@ -39,6 +42,12 @@ WRITE_VERBS = frozenset(
     "incr incrby hincrby increment write rpc fetch request invoke".split()
 )
 RECORDING = frozenset("record report track log meter increment deduct consume charge bill add ingest".split())
+READING_ERRORS = frozenset(
+    "jsondecodeerror valueerror typeerror keyerror attributeerror indexerror syntaxerror doesnotexist objectdoesnotexist "
+    "validationerror unicodedecodeerror".split()
+)
+HOLDERS = frozenset("usage metering meter".split())
+"""Words of a class whose bare `track` and `record` write usage: `UsageTracker.track`."""
 CARRIED_LINES = 90
 """A longer function does more than carry the usage it writes."""
 
@@ -58,7 +67,10 @@ def losses(code: Code) -> Iterator[Loss]:
     for write in (*failing_writes(code), *carried(code)):
         if write.call is None or gives_back(write.call) or moves_nothing(write.call) or cannot_fail(code, write.call):
             continue
-        handler = next(iter(handlers_of(code, write.call, write.sent or write.call)), None)
+        if answers_errors(code, write.call) or each_for_itself(code, write.call):
+            continue
+        taken = handlers_of(code, write.call, write.sent or write.call)
+        handler = next((one for one in taken if not only_of_reading(one)), None)
         if handler is None or handler in reported or excused(code, write, handler):
             continue
         ended = outcome(code.facts, handler)
@@ -68,6 +80,32 @@ def losses(code: Code) -> Iterator[Loss]:
     yield from whole_recorders(code, reported)
     yield from given_up(code, reported)
     yield from zeroed(code, reported)
+
+
+def answers_errors(code: Code, call: Call) -> bool:
+    """Supabase's JavaScript client never raises, so no `catch` has its failure: what is wrong is the unread `error`."""
+    root = call.name.partition(".")[0].removesuffix("()")
+    awaited_alone = call.start is Start.AWAITED and call.use is Use.DISCARDED
+    return code.facts.language != "python" and "supabase" in words(root) and fold(call.method) == "rpc" and awaited_alone
+
+
+def each_for_itself(code: Code, call: Call) -> bool:
+    """`for user in due: if err := process(user); err != nil { log }`: the row of one that failed is still due the next time."""
+    if emits(call.method) or consumes(call.method) or not is_local(call, code.values):
+        return False
+    around = enclosing(call.scope, Kind.LOOP, Kind.FUNCTION)
+    head = around.head if around is not None else None
+    return (
+        isinstance(head, Loop)
+        and isinstance(head.iterates, Name)  # A queue that is drained gives each item once.
+        and words(call.method)[:1] in (("process",), ("handle",), ("run",), ("bill",), ("close",), ("renew",), ("sync",))
+    )
+
+
+def only_of_reading(handler: Scope) -> bool:
+    """`except (JSONDecodeError, KeyError)`, `except Feature.DoesNotExist`: what was read is at fault, and no write fails so."""
+    caught = handler.head.catches if isinstance(handler.head, Handler) else ()
+    return bool(caught) and all(fold(kind).rsplit(".", 1)[-1] in READING_ERRORS for kind in caught)
 
 
 def cannot_fail(code: Code, call: Call) -> bool:
@@ -99,7 +137,10 @@ def keeps_failures(code: Code, function: Scope) -> bool:
 
 
 def gives_back(call: Call) -> bool:
-    """`PostConsumeQuota(token, -reserved)`: a refund that fails loses the customer's money, not usage."""
+    """`PostConsumeQuota(token, -reserved)`, `trackDeletedUsage(file)`: a refund that fails loses the customer's money, not
+    usage."""
+    if {"deleted", "removed", "freed", "released", "refunded"} & set(words(call.method)):
+        return True
     return any(isinstance(part, Unary) and part.operator == "-" for argument in call.arguments for part in walk(argument.value))
 
 
@@ -125,7 +166,13 @@ def kept_for_next(code: Code, write: UsageWrite, handler: Scope) -> bool:
     """`await store.add(pending); pending = 0` in one try: what failed is still there when the next flush comes."""
     tried = handler.head.guards if isinstance(handler.head, Handler) else None
     if not isinstance(tried, Scope):
-        return False
+        return leaves(code.facts, handler) and any(
+            words(call.method)[:1] in (("reset",), ("clear",), ("delete",), ("del",), ("ack",), ("commit",), ("mark",))
+            and call.span.start >= handler.span.end
+            and call.scope is not handler
+            for call in code.calls_in(enclosing(handler, Kind.LOOP))
+            if enclosing(handler, Kind.LOOP, Kind.FUNCTION) is enclosing(handler, Kind.LOOP)
+        )
     after = [one for one in code.facts.assigns if one.span.start >= write.span.end and within(one.scope, tried)]
     emptied = any(
         isinstance(target, Member | Index) and is_empty(one.value)
@@ -183,7 +230,12 @@ def records(handler: Scope) -> bool:
     """Whether the function that answers with nothing is a recorder, whose result callers rarely look at."""
     function = enclosing(handler, Kind.FUNCTION)
     name = function.head.name if function is not None and isinstance(function.head, Function) else ""
-    return emits(name) or consumes(name)
+    return emits(name) or consumes(name) or (name in RECORDING and bool(HOLDERS & set(words(holder_of(handler)))))
+
+
+def holder_of(scope: Scope) -> str:
+    holder = enclosing(scope, Kind.CLASS)
+    return holder.head.name if holder is not None and isinstance(holder.head, Class) else ""
 
 
 def carried(code: Code) -> Iterator[UsageWrite]:

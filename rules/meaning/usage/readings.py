@@ -89,7 +89,11 @@ def plain(name: str) -> tuple[str, ...]:
 
 
 def reads_field(values: Values, name: Name, field: str, scope: Scope, at: int) -> bool:
-    for found in definitions_at(values, name.text, scope, at):
+    reaching = definitions_at(values, name.text, scope, at)
+    if not reaching and values.facts.language == "ruby":
+        # A name that nothing was assigned to is a field of the object itself.
+        return same_field(name.text, field)
+    for found in reaching:
         if found.how == "part" and found.part and same_field(found.part, field):
             return True
         if found.how != "assign" or found.value is None:

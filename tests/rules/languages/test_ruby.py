@@ -286,6 +286,16 @@ def test_params_of_a_controller_are_the_requests_and_elsewhere_a_name() -> None:
     assert dotted(call(other, "record").arguments[0].value) == "params[]"
 
 
+def test_a_before_action_runs_first_in_the_actions_that_it_is_for() -> None:
+    read = facts(
+        "class A < ApplicationController\n  before_action :check_quota, only: %i[create]\n  "
+        "before_action :log_in, except: :create\n"
+        "  def create\n    f\n  end\n  def index\n    g\n  end\n  private\n  def hidden\n    h\n  end\nend"
+    )
+    around = {one.name: enclosing(one.scope, Kind.FUNCTION) for one in read.calls if one.name in ("check_quota", "log_in")}
+    assert {name: scope.head.name for name, scope in around.items()} == {"check_quota": "create", "log_in": "index"}
+
+
 def test_a_bare_row_method_is_the_objects_own() -> None:
     assert call(facts("def a\n  self.used += 1\n  save!\n  true\nend"), "self.save!")
 
