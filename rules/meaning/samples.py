@@ -3,6 +3,7 @@
 import re
 
 from rules.facts import Facts, Literal, walk
+from rules.meaning.contexts import MAIN_CODE
 
 FOLDERS = frozenset(
     "sample samples example examples demo demos doc docs documentation tutorial tutorials quickstart quickstarts cookbook "
@@ -25,7 +26,7 @@ OBSERVES = frozenset("instrumentation instrumentations instrumentor telemetry tr
 
 def bills_nobody(facts: Facts) -> bool:
     """By its folder or file name, or because a provider's test key is written into it."""
-    *folders, file = facts.path.lower().split("/")
+    *folders, file = MAIN_CODE.sub("/", facts.path).lower().split("/")
     if OBSERVES & {*folders, file.rpartition(".")[0]}:
         return True
     if FOLDERS & set(folders) or STEM.search(file.rpartition(".")[0] or file):
