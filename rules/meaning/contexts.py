@@ -77,6 +77,8 @@ SCRIPT_PATH = re.compile(r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|back
 SCHEDULE_PATH = re.compile(r"(^|/)(crons?|schedules?|scheduled)(/|\.|-|_)", re.I)
 BROWSER_NAMES = frozenset("window document localStorage sessionStorage navigator".split())
 STATE_LIBRARIES = frozenset("zustand pinia jotai recoil react-redux @reduxjs/toolkit mobx-react valtio".split())
+OWN_HOOK = re.compile(r"use[A-Z]\w*$")
+"""React runs no hook on the server."""
 HOOKS = frozenset("usestate useeffect usememo usecallback useref usecontext usereducer".split())
 
 
@@ -231,6 +233,8 @@ def is_browser(facts: Facts) -> bool:
     if facts.packages & STATE_LIBRARIES or any(
         call.folded in HOOKS or call.folded.removeprefix("react.") in HOOKS for call in facts.calls
     ):
+        return True
+    if facts.path.endswith((".tsx", ".jsx")) and any(OWN_HOOK.match(call.name) for call in facts.calls):
         return True
     return any(uses_browser(call) for call in facts.calls)
 

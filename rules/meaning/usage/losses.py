@@ -31,6 +31,7 @@ from rules.meaning.flow import exclusive
 from rules.meaning.handlers import handlers_of
 from rules.meaning.limits.limits import leaves
 from rules.meaning.outcomes import LOST, Outcome, is_nothing, logs, outcome, stores
+from rules.meaning.subjects import STRICT
 from rules.meaning.usage.counters import REDIS_ADDS
 from rules.meaning.usage.emissions import is_local, named_function, sent, shown
 from rules.meaning.usage.writes import UsageWrite, failing_writes, inserts_usage
@@ -45,6 +46,7 @@ READING_ERRORS = frozenset(
     "jsondecodeerror valueerror typeerror keyerror attributeerror indexerror syntaxerror doesnotexist objectdoesnotexist "
     "validationerror unicodedecodeerror".split()
 )
+CARRYING = STRICT | frozenset("event events meter charge charges plan subscription buffer sink batch flush ledger".split())
 CARRIED_LINES = 90
 """A longer function does more than carry the usage it writes."""
 
@@ -248,6 +250,10 @@ def carries(code: Code, write: UsageWrite) -> Scope | None:
     if function is None or not isinstance(function.head, Function) or write.call is None or function.head.name == "main":
         return None
     if ABOUT_USAGE & set(words(function.head.name)):
+        return None
+    # Packages write their names as one word: `usagelimiter`.
+    about = f"{function.head.name}/{'/'.join(code.facts.path.split('/')[-2:])}".lower()
+    if write.call is not None and not write.certain and not any(word in about for word in CARRYING):
         return None
     if function.span.end_line - function.span.line > CARRIED_LINES or code.context(function) in REDELIVERED:
         return None
