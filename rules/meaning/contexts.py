@@ -234,7 +234,9 @@ def is_browser(facts: Facts) -> bool:
         call.folded in HOOKS or call.folded.removeprefix("react.") in HOOKS for call in facts.calls
     ):
         return True
-    if facts.path.endswith((".tsx", ".jsx")) and any(OWN_HOOK.match(call.name) for call in facts.calls):
+    if facts.path.endswith((".tsx", ".jsx")) and any(
+        isinstance(call.callee, Name) and OWN_HOOK.match(call.callee.text) for call in facts.calls
+    ):
         return True
     return any(uses_browser(call) for call in facts.calls)
 

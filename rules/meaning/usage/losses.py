@@ -26,7 +26,7 @@ from rules.facts import (
     walk,
     within,
 )
-from rules.meaning.contexts import REDELIVERED
+from rules.meaning.contexts import REDELIVERED, Context
 from rules.meaning.flow import exclusive
 from rules.meaning.handlers import handlers_of
 from rules.meaning.limits.limits import leaves
@@ -241,6 +241,9 @@ def carried(code: Code) -> Iterator[UsageWrite]:
         if len(code.values.functions.get(function.head.name, ())) != 1:
             continue
         for call in code.facts.calls:
+            # What the clock starts is started again, and finds what was not carried the last time.
+            if code.context(call.scope) is Context.SCHEDULE:
+                continue
             if call.method == function.head.name and id(call) not in known and is_local(call, code.values):
                 yield UsageWrite(call.span, call.scope, f"`{shown(call)}`", call, False, sent(call, code.outer))
 
@@ -269,9 +272,10 @@ def whole_recorders(code: Code, reported: set[Scope]) -> Iterator[Loss]:
         head = handler.head
         if not isinstance(head, Handler) or not isinstance(head.guards, Scope) or handler in reported:
             continue
-        if not records(handler) or not is_whole(head.guards) or keeps_newest(code, head.guards):
+        if not records(handler) or not is_whole(head.guards) or keeps_newest(code, head.guards) or only_of_reading(handler):
             continue
-        writing = next((call for call in code.calls_in(head.guards) if writes_somewhere(call)), None)
+        inside = [call for call in code.calls_in(head.guards) if writes_somewhere(call)]
+        writing = next((call for call in inside if not answers_errors(code, call)), None)
         ended = outcome(code.facts, handler)
         if writing is not None and ended in (*LOST, Outcome.NOTHING):
             title = f"the write in `{code.function_name(handler)}`"
