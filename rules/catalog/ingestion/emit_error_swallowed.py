@@ -417,6 +417,26 @@ export async function save(supabase: SupabaseClient, row: UsageRow) {
 """,
     ),
     Example(
+        "python",
+        """
+class Ledger:
+    async def flush(self, organization, action):
+        pending = self.pending[action]
+        try:
+            await self.repository.increment_usage(organization, {action: pending})
+            self.pending[action] = 0
+        except Exception:
+            logger.error("not stored, kept for the next flush")
+
+def bill_answer(store, customer, answer):
+    try:
+        tokens = json.loads(answer)["usage"]["total_tokens"]
+        store.deduct_credits(customer, tokens)
+    except (json.JSONDecodeError, KeyError):
+        logger.warning("no usage in the answer")
+""",
+    ),
+    Example(
         "typescript",
         """
 import { recordUsage } from "./usage-service";
