@@ -23,6 +23,7 @@ serve: install
 
 # pytest would keep its last temporary folders outside the checkout.
 test: install lint
+	@$(BIN)/python tests/browser/chromium.py
 	@folder=$$(mktemp -d) && { $(BIN)/pytest --basetemp $$folder/pytest; code=$$?; rm -rf $$folder; exit $$code; }
 
 lint: install
@@ -39,6 +40,7 @@ rules-page: install
 
 picture: install
 	PYTHONPATH=. $(BIN)/python deploy/picture.py
+	PYTHONPATH=. $(BIN)/python deploy/screenshots.py
 
 bench: install
 	$(BIN)/python -m tests.bench $(BENCH_DIR)

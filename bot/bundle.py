@@ -14,7 +14,8 @@ class BundleError(ValueError):
 def read_bundle(text: str) -> dict[str, str]:
     """The files of a bundle by path, in its order. What stands before the first heading is no file and is passed over.
 
-    The line end before a heading, and the last one of all, belong to the bundle and not to the file.
+    So is what stands under a heading whose path ends in a slash: a folder is no file. The line end before a heading, and the
+    last one of all, belong to the bundle and not to the file.
     Raises BundleError for a text without a heading and for a path that comes twice.
     """
     found: dict[str, list[str]] = {}
@@ -22,6 +23,9 @@ def read_bundle(text: str) -> dict[str, str]:
     for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
         heading = HEADER.fullmatch(line)
         if heading is not None and heading[1] == "---":
+            if heading[2].endswith("/"):
+                current = None
+                continue
             if heading[2] in found:
                 raise BundleError(f"line {number} of the bundle heads {heading[2]!r} a second time: give each file once")
             current = found[heading[2]] = []
@@ -39,7 +43,7 @@ def write_bundle(files: Mapping[str, str]) -> str:
     """
     parts = []
     for path, text in files.items():
-        if not path or "\n" in path or path.endswith("\r"):
+        if not path or "\n" in path or path.endswith(("\r", "/")):
             raise BundleError(f"the path {path!r} does not fit into a heading: rename the file")
         lines = [f"-{line}" if HEADER.fullmatch(line) else line for line in text.split("\n")]
         parts.append("\n".join([f"--- {path} ---", *lines, ""]))

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 
 import msgspec
-from msgspec import structs
+from msgspec import UNSET, UnsetType, structs
 
 from bot.desk import Desk
 from bot.github.drafts import CheckAction, CheckOutput, CheckRunDraft
-from bot.github.errors import NotFound, RevisionGone
+from bot.github.errors import NotFound, Rejected, RevisionGone
 from bot.github.payloads import CheckRun
 from bot.memory import Verdict
 from bot.report.quoting import clipped, code_span, one_line, prose
@@ -29,7 +29,10 @@ BUTTONS = (
 GRAVITY: tuple[Conclusion, ...] = ("failure", "action_required", "cancelled", "timed_out", "neutral", "skipped", "success")
 """The worst first: what two pull requests with one head share is the worse verdict."""
 LONGEST_TITLE = 80
+HALVINGS = 4
+CUT = "GitHub refused the rest of this text as too long: `meteraudit review` shows all."
 _MOST_OTHERS = 10
+_MOST_RULES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Word:
     conclusion: Conclusion
     output: CheckOutput
     score: int | None = None
+    rules: tuple[str, ...] = ()
+    """Ids of the rules that have something new to say, the gravest first: where the check leads to."""
 
 
 async def begin(desk: Desk) -> None:
@@ -58,6 +63,17 @@ async def begin(desk: Desk) -> None:
             await create(desk, head, len(runs) + 1)
 
 
+async def announce(desk: Desk) -> None:
+    """Shows that a review waits, unless the head has a run that is open or says a verdict."""
+    head = desk.pull.head.sha
+    async with desk.memory.publishing(desk.repository_id, head):
+        runs = await runs_of(desk, head)
+        if opened(runs) is not None or completed(runs) is not None:
+            return
+        await desk.memory.check_opens(desk.installation_id, desk.repository_id, head, desk.pull.number)
+        await create(desk, head, len(runs) + 1, status="queued")
+
+
 async def runs_of(desk: Desk, head: str) -> list[CheckRun]:
     """Ours on a commit, oldest first."""
     return sorted(await desk.repository.check_runs(head, NAME), key=lambda run: run.id)
@@ -72,10 +88,20 @@ def completed(runs: Sequence[CheckRun]) -> CheckRun | None:
 
 
 async def create(desk: Desk, head: str, attempt: int, status: str = "in_progress") -> CheckRun:
-    draft = CheckRunDraft(name=NAME, head_sha=head, external_id=f"v1:{desk.repository_id}:{head}:{attempt}")
+    external_id = f"v1:{desk.repository_id}:{head}:{attempt}"
+    draft = CheckRunDraft(name=NAME, head_sha=head, external_id=external_id, details_url=details_url(desk, ()))
     if status == "queued":
         return await desk.repository.create_check_run(structs.replace(draft, status="queued"))
     return await desk.repository.create_check_run(structs.replace(draft, status="in_progress", started_at=now()))
+
+
+def details_url(desk: Desk, rules: tuple[str, ...]) -> str | UnsetType:
+    """The page of the one rule, the list of several, or of all where there is none to name; nothing without an address."""
+    if desk.rules_url is None:
+        return UNSET
+    if len(rules) == 1:
+        return f"{desk.rules_url}/{rules[0]}"
+    return f"{desk.rules_url}?only={','.join(rules[:_MOST_RULES])}" if rules else desk.rules_url
 
 
 async def conclude(desk: Desk, word: Word, *, settles: bool = True) -> None:
@@ -92,6 +118,7 @@ async def conclude(desk: Desk, word: Word, *, settles: bool = True) -> None:
             here = {pull.number for pull in await desk.repository.pull_requests_of(head)}
             others = [one for one in others if one.number in here]
         await say(desk, head, joined(own, word, others), said_mark([own, *others]))
+    await desk.memory.set_mark("check", number)
     if settles:
         await desk.memory.check_closed(desk.repository_id, head, number)
 
@@ -141,13 +168,36 @@ async def say(desk: Desk, head: str, word: Word, mark: str) -> None:
         waiting = await create(desk, head, len(runs) + 1)
     # A run that grew before its writer died keeps what it has: GitHub adds annotations and takes none back.
     output = structs.replace(output, annotations=output.annotations[waiting.output.annotations_count :])
-    await desk.repository.update_check_run(
-        waiting.id,
-        CheckRunDraft(status="completed", conclusion=word.conclusion, completed_at=now(), output=output, actions=BUTTONS),
-    )
+    await complete(desk, waiting.id, word, output)
     for older in runs:
         if older.status != "completed" and older.id != waiting.id:
             await end(desk, older, "Superseded by a newer run", "Another run of this check has the verdict.")
+
+
+async def complete(desk: Desk, run: int, word: Word, output: CheckOutput) -> None:
+    """The last update of a run. What GitHub finds too long is halved until it takes it; the mark at the end stays."""
+    for left in reversed(range(HALVINGS + 1)):
+        draft = CheckRunDraft(
+            status="completed",
+            conclusion=word.conclusion,
+            completed_at=now(),
+            details_url=details_url(desk, word.rules),
+            output=output,
+            actions=BUTTONS,
+        )
+        try:
+            await desk.repository.update_check_run(run, draft)
+            return
+        except Rejected:
+            if not left:
+                raise
+        output = structs.replace(output, summary=halved(output.summary))
+
+
+def halved(summary: str) -> str:
+    """The first half of a text and its last line, which is our mark."""
+    text, _, mark = summary.rstrip().rpartition("\n")
+    return f"{text[: len(text) // 2].rpartition(chr(10))[0]}\n\n{CUT}\n\n{mark}\n"
 
 
 async def end(desk: Desk, run: CheckRun, title: str, summary: str) -> None:

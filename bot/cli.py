@@ -16,8 +16,8 @@ INTERRUPTED = 130
 PIPE_CLOSED = 141
 """As a shell reports a program that SIGPIPE or Ctrl-C ended."""
 
-Format = Literal["text", "markdown", "json", "github"]
-Output = Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write the report there.")]
+Format = Literal["text", "markdown", "json", "sarif", "html", "github"]
+Output = Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write there.")]
 Form = Annotated[Format, typer.Option("--format", help="How the report reads.")]
 
 app = typer.Typer(
@@ -104,7 +104,10 @@ def demo() -> int:
 
 @app.command()
 def serve(
-    role: Annotated[Literal["web", "worker"] | None, typer.Option(help="Only one of the two; default: both.")] = None,
+    role: Annotated[
+        Literal["web", "worker", "page"] | None,
+        typer.Option(help="Only one of the first two; page: the web page alone, without an App. Default: web and worker."),
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Instead of METERAUDIT_HOST.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Instead of METERAUDIT_PORT.")] = None,
 ) -> int:
@@ -138,11 +141,24 @@ def audit(
     root: Annotated[Path, typer.Option(metavar="DIR", help="The root of the project.")] = Path(),
     form: Form = "text",
     output: Output = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Audit again whenever a file changes.")] = False,
 ) -> int:
     """Audit files or folders in full."""
     from bot import local_runs
 
-    return local_runs.audit(paths or [], root, form, output)
+    return local_runs.audit(paths or [], root, form, output, watch)
+
+
+@app.command()
+def collect(
+    folder: Annotated[Path, typer.Argument(metavar="[PATH]", help="The folder of the project.")] = Path(),
+    budget: Annotated[int, typer.Option(metavar="CHARACTERS", help="How long the bundle may become.")] = 30_000,
+    output: Output = None,
+) -> int:
+    """Collect what matters for billing into one text, for an audit elsewhere."""
+    from bot import local_runs
+
+    return local_runs.collect(folder, budget, output)
 
 
 @app.command()

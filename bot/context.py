@@ -15,6 +15,14 @@ NEIGHBOURS = 12
 
 JS_IMPORT = re.compile(r"""(?:from|import|require\()\s*\(?["']([./@~#][^"']+)["']""")
 PY_IMPORT = re.compile(r"^\s*(?:from\s+([.\w]+)\s+import\s+([\w ,()]*)|import\s+([.\w]+))", re.M)
+PHP_USE = re.compile(r"^use\s+([\\\w]+)", re.M)
+PHP_NAMESPACE = re.compile(r"^namespace\s+([\\\w]+)", re.M)
+PHP_CLASS = re.compile(r"\b([A-Z]\w+)(?:::|\s+\$)")
+RB_CONSTANT = re.compile(r"\b[A-Z]\w+(?:::[A-Z]\w+)*")
+RB_ROW = re.compile(r"\b([a-z_]+)\.(?:update|save|increment|decrement|with_lock|lock|create)\w*!?\b")
+"""A variable whose row is written: its model says which columns the table has."""
+RB_ROOT = re.compile(r"^(?:.*/)?(?:app/[^/]+|lib)/")
+SNAKE = re.compile(r"([a-z0-9])([A-Z])")
 JS_ENDINGS = (".ts", ".tsx", ".js", ".jsx", ".mjs", "/index.ts", "/index.tsx", "/index.js")
 ALIASES = ("@/", "~/", "#/")
 ROOTS = ("", "src/", "app/", "apps/web/", "server/src/", "lib/")
@@ -56,6 +64,10 @@ def imported(there: frozenset[str], changed: Mapping[str, str]) -> Iterator[str]
             yield from python(there, path, text)
         elif path.endswith(".go"):
             yield from neighbours(there, path)
+        elif path.endswith(".rb"):
+            yield from autoloaded(there, path, text)
+        elif path.endswith(".php"):
+            yield from namespaced(there, path, text)
 
 
 def javascript(there: frozenset[str], path: str, text: str) -> Iterator[str]:
@@ -105,6 +117,35 @@ def python(there: frozenset[str], path: str, text: str) -> Iterator[str]:
             for one in (f"{base}.py", *(f"{base}/{member}.py" for member in inner if member), f"{base}/__init__.py"):
                 if one in there:
                     yield one
+
+
+def autoloaded(there: frozenset[str], path: str, text: str) -> Iterator[str]:
+    """Rails finds `Wallets::IncreaseService` in `app/*/wallets/increase_service.rb`, also from inside that module."""
+    by_name = {RB_ROOT.sub("", one.removesuffix(".rb")): one for one in there if one.endswith(".rb")}
+    around = RB_ROOT.sub("", path.removesuffix(".rb")).split("/")[:-1]
+    for row in dict.fromkeys(RB_ROW.findall(text)):
+        if found := by_name.get(row):
+            yield found
+    for name in dict.fromkeys(RB_CONSTANT.findall(text)):
+        tail = SNAKE.sub(r"\1_\2", name).replace("::", "/").lower()
+        for depth in range(len(around), -1, -1):
+            if found := by_name.get("/".join([*around[:depth], tail])):
+                yield found
+                break
+
+
+def namespaced(there: frozenset[str], path: str, text: str) -> Iterator[str]:
+    """Where Composer finds `App\\Services\\Usage` is in its configuration: the folder of a name's first part is tried
+    as any folder of the file's own path, and the classes beside the file without a `use`."""
+    own = PHP_NAMESPACE.search(text)
+    names = [one.strip("\\").split("\\") for one in PHP_USE.findall(text)]
+    names += [[*own[1].split("\\"), name] for name in PHP_CLASS.findall(text)] if own is not None else []
+    tops = ["" if str(parent) == "." else f"{parent}/" for parent in PurePosixPath(path).parents]
+    for parts in names:
+        tails = ["/".join([parts[0].lower(), *parts[1:]]), "/".join(parts[1:]), "/".join(parts)]
+        found = next((one for top in tops for tail in tails if tail and (one := f"{top}{tail}.php") in there), None)
+        if found is not None:
+            yield found
 
 
 def neighbours(there: frozenset[str], path: str) -> Iterator[str]:

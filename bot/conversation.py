@@ -18,7 +18,7 @@ from bot.reading import Reading
 from bot.report.anchors import Anchor, anchor
 from bot.report.comments import Marker, comment_body, is_retired, read_marker
 from bot.report.quoting import code_span, prose
-from bot.thread import Existing, Plan, Post, Restore, Situation, plan
+from bot.thread import Existing, Plan, Post, Remove, Restore, Retire, Rewrite, Situation, plan
 from rules.report import Report, Reported
 
 log = structlog.get_logger(__name__)
@@ -107,8 +107,11 @@ def existing(desk: Desk, one: ReviewComment, mark: Marker, said: Iterable[Review
     )
 
 
-async def speak(desk: Desk, talk: Talk, judged: Judged) -> Report:
-    """Makes the comments say what the report says. In the report that comes back, `shown` is what has become of each."""
+async def speak(desk: Desk, talk: Talk, judged: Judged, tidy: bool = True) -> tuple[Report, bool]:
+    """Makes the comments say what the report says. In the report that comes back, `shown` is what has become of each.
+
+    Without `tidy`, what stands there and needs no more than tidying stays for later; the second answer says if any does.
+    """
     now = situation(judged, desk.pull.head.sha, await desk.memory.can_hide(desk.installation_id))
     todo = plan(now, talk.comments, talk.remembered)
     await desk.memory.remember(desk.repository_id, desk.pull.number, todo.learned)
@@ -116,9 +119,11 @@ async def speak(desk: Desk, talk: Talk, judged: Judged) -> Report:
     refused: frozenset[str] = await post(desk, judged, new) if new else frozenset()
     if new:
         await note_new(desk)
+    later = [step for step in todo.steps if isinstance(step, (Retire, Rewrite, Remove)) and not tidy]
     for step in todo.steps:
-        await carry_out(desk, step)
-    return as_shown(judged.report, todo, refused)
+        if step not in later:
+            await carry_out(desk, step)
+    return as_shown(judged.report, todo, refused), bool(later)
 
 
 def ignored_words(decision: Decision) -> str:

@@ -27,6 +27,8 @@ class Desk:
     installation_id: int
     repository_id: int
     pull: PullRequest
+    rules_url: str | None = None
+    """Our page of all rules, where a check leads to before it has findings; None without a public address."""
 
     def ours(self, one: Written) -> bool:
         """Markers count only where our App wrote them: anyone can write one. Nobody else can be its bot account."""

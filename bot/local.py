@@ -70,6 +70,24 @@ def ends(repo: Repository, base: str | None, head: str | None) -> Ends:
     return Ends(parted, head_commit, main)
 
 
+def ends_of_event(repo: Repository, base: str, head: str) -> Ends:
+    """Two commits as an event of GitHub Actions names them: what `head` brings since it left `base`.
+
+    Raises LocalError where the clone does not have them.
+    """
+    for commit in (base, head):
+        if git.commit_of(repo, commit) is None:
+            raise LocalError(
+                f"The commit {commit} of the event is not in {repo.top}: let actions/checkout fetch it with `fetch-depth: 0`."
+            )
+    parted = git.merge_base(repo, base, head)
+    if parted is None:
+        raise LocalError(
+            f"{base} and {head} have no common commit in {repo.top}: let actions/checkout fetch with `fetch-depth: 0`."
+        )
+    return Ends(parted, head, base)
+
+
 def unknown(repo: Repository, revision: str, option: str) -> str:
     return f"{option} {revision} is no revision of {repo.top}: give a branch, a tag or a commit that was fetched."
 

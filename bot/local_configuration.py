@@ -27,6 +27,7 @@ class InForce:
     """Why a path is left alone, or None."""
     errors: tuple["ConfigurationError", ...] = ()
     on_partial: Literal["action_required", "neutral"] = "action_required"
+    on_config_error: Literal["action_required", "neutral"] = "action_required"
 
 
 def at_commit(repo: Repository, commit: str | None) -> InForce:
@@ -61,7 +62,13 @@ def in_force(text: bytes | None, attributes: bytes | None) -> InForce:
     lines = found.lines if found.configuration is not None else {}
     paths = configuration.paths
     options = options_from(configuration, lines, FILE, known)
-    return InForce(options, excluder(paths.include, paths.exclude, attributes), found.errors, configuration.on_partial)
+    return InForce(
+        options,
+        excluder(paths.include, paths.exclude, attributes),
+        found.errors,
+        configuration.on_partial,
+        configuration.on_config_error,
+    )
 
 
 def known_rules() -> Mapping[str, str]:
@@ -82,7 +89,7 @@ def concluded(report: Report, settled: InForce, partial: bool) -> Report:
     if settled.errors:
         more = f" and {len(settled.errors) - 1} more" if len(settled.errors) > 1 else ""
         because = f"{settled.errors[0]}{more}; the defaults were used"
-        return replace(report, gate=Gate("action_required", because))
+        return replace(report, gate=Gate(settled.on_config_error, because))
     if partial and report.gate.conclusion == "success":
         because = (
             f"not all of it could be analysed, see the files left out; split the change, or set on_partial: neutral in {FILE}"

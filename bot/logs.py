@@ -48,8 +48,8 @@ def configure_logs(stream: TextIO | None = None, level: int = logging.INFO) -> N
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # Their everyday lines say again what the receiver and the worker already say, with ids.
-    for name in ("procrastinate", "uvicorn"):
+    # Their everyday lines say again what the receiver and the worker already say, with ids; the last one's hold what is sent.
+    for name in ("procrastinate", "uvicorn", "sse_starlette"):
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 

@@ -159,7 +159,7 @@ class Memory(Upkeep):
         await self._rows(
             "INSERT INTO meteraudit_verdict VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (repository_id, pull_request)"
             " DO UPDATE SET head_sha = excluded.head_sha, conclusion = excluded.conclusion, title = excluded.title,"
-            " score = excluded.score, digest = excluded.digest",
+            " score = excluded.score, digest = excluded.digest, at = clock_timestamp()",
             repository_id,
             one.number,
             head_sha,

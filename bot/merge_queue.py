@@ -12,11 +12,13 @@ from bot.github.drafts import CheckOutput
 from bot.github.errors import GitHubError, InstallationGone, NotFound, RateLimited, RepositoryGone, RevisionGone
 from bot.github.payloads import Branch, PullRequest
 from bot.github.repository import RepositoryClient
-from bot.memory import Verdict
+from bot.memory import OpenCheck, Verdict
 from bot.reading import read_between
 from bot.report.check_run import annotations, check_summary, check_title
 from bot.report.quoting import prose
 from bot.review import Reviewer
+from bot.verdict import Conclusion
+from bot.weighing import rules_of
 from config.configuration import Configuration
 from rules.report import Shown
 
@@ -38,10 +40,32 @@ async def group(reviewer: Reviewer, errand: MergeGroupErrand) -> None:
         # The queue has moved on and taken its branch along.
         return None
     async with desk.memory.publishing(desk.repository_id, errand.head_sha):
-        mark = checks.said_mark([Verdict(0, word.conclusion, word.output.title, digest=checks.digest_of(word))])
-        await checks.say(desk, errand.head_sha, word, mark)
+        await answer(desk, word)
     await desk.memory.check_closed(desk.repository_id, errand.head_sha, 0)
     return None
+
+
+async def give_up(reviewer: Reviewer, one: OpenCheck) -> None:
+    """A group that was begun and never answered, for the watchdog: the queue must not wait for its own time-out.
+
+    Of the group only its head is remembered, so it is the default branch's configuration that decides.
+    """
+    repository = reviewer.github.repository(one.installation_id, one.repository_id)
+    about, app = await repository.about(), await reviewer.github.app()
+    branch = Branch(one.head_sha, about.default_branch, about)
+    ids = (one.installation_id, one.repository_id)
+    desk = Desk(repository, reviewer.memory, app, *ids, PullRequest(0, 0, "open", branch, branch), reviewer.rules_url)
+    configuration = await configuration_at(reviewer.github, desk, reviewer.public_url)
+    async with desk.memory.publishing(desk.repository_id, one.head_sha):
+        if checks.opened(await checks.runs_of(desk, one.head_sha)) is not None:
+            await answer(desk, unknown(configuration.configuration))
+    await desk.memory.check_closed(desk.repository_id, one.head_sha, 0)
+
+
+async def answer(desk: Desk, word: Word) -> None:
+    """Under the lock of the commit."""
+    mark = checks.said_mark([Verdict(0, word.conclusion, word.output.title, digest=checks.digest_of(word))])
+    await checks.say(desk, desk.pull.head.sha, word, mark)
 
 
 async def desk_of(reviewer: Reviewer, repository: RepositoryClient, errand: MergeGroupErrand) -> Desk:
@@ -50,7 +74,7 @@ async def desk_of(reviewer: Reviewer, repository: RepositoryClient, errand: Merg
     base = Branch(errand.base_sha, base_branch(errand.head_ref) or about.default_branch, about)
     pull = PullRequest(0, 0, "open", Branch(errand.head_sha, errand.head_ref, about), base)
     app = await reviewer.github.app()
-    return Desk(repository, reviewer.memory, app, errand.installation_id, errand.repository_id, pull)
+    return Desk(repository, reviewer.memory, app, errand.installation_id, errand.repository_id, pull, reviewer.rules_url)
 
 
 def base_branch(head_ref: str) -> str | None:
@@ -86,7 +110,8 @@ async def word_on(reviewer: Reviewer, desk: Desk, errand: MergeGroupErrand) -> W
         summary=check_summary(shown, page, errand.head_sha, configuration.source),
         annotations=annotations(shown),
     )
-    return Word("failure" if report.gate.conclusion in ("failure", "action_required") else "success", output)
+    conclusion: Conclusion = "failure" if report.gate.conclusion in ("failure", "action_required") else "success"
+    return Word(conclusion, output, rules=rules_of(report))
 
 
 def as_annotation(shown: Shown) -> Shown:
@@ -95,7 +120,8 @@ def as_annotation(shown: Shown) -> Shown:
 
 def unknown(configuration: Configuration) -> Word:
     output = CheckOutput(
-        "Could not look at the merge group", "GitHub did not answer. `fail_closed` decides whether this blocks the queue."
+        "Could not look at the merge group",
+        "MeterAudit or GitHub failed; nothing is known to be wrong with the group. `fail_closed` decides if it is blocked.",
     )
     return Word("failure" if configuration.fail_closed else "success", output)
 

@@ -68,14 +68,20 @@ def _read_hunk(lines: Sequence[str], at: int) -> tuple[Hunk, dict[int, str], int
 
     The counts of the header decide where the hunk ends: inside it `--- x`, `+++ x` and `diff --git` are content.
     """
-    header = _HEADER.match(lines[at])
-    if header is None:
-        raise PatchError(f"line {at + 1} of the patch is not a hunk header")
-    base, base_count, head, head_count = (1 if n is None else int(n) for n in header.groups())
+    base, base_count, head, head_count = header_of(lines, at)
     added, deleted, at = _read_body(lines, at + 1, (base, base + base_count), (head, head + head_count))
     while at < len(lines) and lines[at].startswith("\\"):
         at += 1
     return Hunk(base, base_count, head, head_count, frozenset(added), deleted), added, at
+
+
+def header_of(lines: Sequence[str], at: int) -> tuple[int, int, int, int]:
+    """Start and count at the base, start and count at the head. Raises PatchError."""
+    header = _HEADER.match(lines[at])
+    if header is None:
+        raise PatchError(f"line {at + 1} of the patch is not a hunk header")
+    base, base_count, head, head_count = (1 if n is None else int(n) for n in header.groups())
+    return base, base_count, head, head_count
 
 
 def _read_body(
@@ -217,7 +223,7 @@ def hunks_between(base_text: str, head_text: str) -> tuple[Hunk, ...]:
     Always right, mostly minimal: lines that are unique in both texts are matched first (patience), small gaps by their
     longest common subsequence; a gap too large for that counts as replaced, so time stays bounded on any input.
     """
-    base, head = _with_ends(base_text), _with_ends(head_text)
+    base, head = with_ends(base_text), with_ends(head_text)
     changes: list[tuple[int, int, int, int]] = []
     base_at = head_at = 0
     for i, j in [*_matches(base, head), (len(base), len(head))]:
@@ -233,7 +239,7 @@ def hunks_between(base_text: str, head_text: str) -> tuple[Hunk, ...]:
     return tuple(_hunk(group, len(base)) for group in groups)
 
 
-def _with_ends(text: str) -> list[str]:
+def with_ends(text: str) -> list[str]:
     """The lines with their ends, so that a missing last newline is a difference, as it is for git."""
     *lines, last = text.split("\n")
     return [line + "\n" for line in lines] + ([last] if last else [])

@@ -1,24 +1,22 @@
 """The change of a pull request, read from GitHub: files, texts before and after, hunks."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from bot.choosing import FOR_CONTEXT, TOO_MANY, TOO_MUCH, is_wanted, within_bytes, within_requests
 from bot.context import context_paths, needs_context
 from bot.github.errors import NotFound, TooLarge
 from bot.github.payloads import FileEntry, PullRequest
 from bot.github.repository import Files, RepositoryClient
-from bot.patch import added_lines, hunks_between, parse_patch
+from bot.patch import PatchError, added_lines, hunks_between, parse_patch
+from bot.text_before import text_before
 from config.paths import generated_by_attributes
 from rules.change import Change, ChangedFile, NotAnalyzed
 from rules.report import Report
 
 FILE_BYTES = 512 * 1024
-TOTAL_BYTES = 20 * 1024 * 1024
-FILES = 1000
-CONTEXT_FILES = 50
-"""Unchanged files that are read as well; each is a request."""
 MOST_COMPARED = 300
 """Files of a comparison; GitHub does not say whether there are more."""
 SCARCE = "GitHub's hourly limit of requests is nearly used up"
@@ -100,12 +98,13 @@ async def read_entries(
     """Both texts of every file that counts, and the context that they need."""
     generated = generated_by_attributes(await attributes(repository, base))
     wanted = [entry for entry in files.entries if is_wanted(entry, excluded) and not generated(entry.filename)]
-    kept, left_out = wanted[:FILES], wanted[FILES:]
+    kept, left_out = within_requests(wanted)
     gate = asyncio.Semaphore(TOGETHER)
     read = await asyncio.gather(*(read_file(repository, entry, base, gate, is_scarce) for entry in kept))
-    texts, not_analyzed = within_budget([one for one in read if isinstance(one, ChangedFile)])
-    missing = [one for one in read if isinstance(one, NotAnalyzed)]
-    missing += [NotAnalyzed(entry.filename, f"more than {FILES:,} files changed") for entry in left_out]
+    texts, too_much = within_bytes([one for one in read if isinstance(one, ChangedFile)])
+    unread = [one for one in read if isinstance(one, NotAnalyzed)]
+    too_many = [NotAnalyzed(entry.filename, TOO_MANY) for entry in left_out]
+    too_many += [NotAnalyzed(file.path, TOO_MUCH) for file in too_much]
     change = Change(
         mode="review",
         files=tuple(texts),
@@ -113,7 +112,7 @@ async def read_entries(
         base=base,
         head=head,
         context=await read_context(repository, head, texts, gate),
-        not_analyzed=(*missing, *not_analyzed),
+        not_analyzed=(*unread, *too_many),
     )
     return Reading(
         change,
@@ -121,7 +120,7 @@ async def read_entries(
         listed=len(files.entries),
         total=len(files.entries),
         cut=files.cut,
-        left_out=len(left_out) + len(not_analyzed) + sum(one.reason == SCARCE for one in missing),
+        left_out=len(too_many) + sum(one.reason == SCARCE for one in unread),
         names=frozenset(name for entry in files.entries for name in (entry.filename, entry.previous_filename) if name),
     )
 
@@ -134,7 +133,7 @@ async def read_context(
     if not needs_context(heads):
         return {}
     blobs = {entry.path: entry.sha for entry in (await repository.tree(head)).tree if entry.type == "blob"}
-    wanted = context_paths(blobs, heads)[:CONTEXT_FILES]
+    wanted = context_paths(blobs, heads)[:FOR_CONTEXT]
     texts = await asyncio.gather(*(context_text(repository, blobs[path], gate) for path in wanted))
     return {path: text for path, text in zip(wanted, texts, strict=True) if text is not None}
 
@@ -154,10 +153,6 @@ async def attributes(repository: RepositoryClient, base: str) -> str:
     return found.decode(errors="replace") if found is not None else ""
 
 
-def is_wanted(entry: FileEntry, excluded: Excluded) -> bool:
-    return entry.status != "unchanged" and entry.changes > 0 and excluded(entry.filename) is None
-
-
 async def read_file(
     repository: RepositoryClient, entry: FileEntry, base: str, gate: asyncio.Semaphore, is_scarce: Callable[[], bool]
 ) -> ChangedFile | NotAnalyzed:
@@ -168,24 +163,31 @@ async def read_file(
             if is_scarce():
                 return NotAnalyzed(entry.filename, SCARCE)
             head = None if entry.status == "removed" or entry.sha is None else await repository.blob(entry.sha, FILE_BYTES)
-            old = await text_at(repository.file_at, before, base)
+            head_text = head.decode() if head is not None else None
+            base_text = undone(entry, head_text) if before is not None else None
+            if before is not None and base_text is None:
+                old = await repository.file_at(before, base)
+                base_text = old.decode() if old is not None else None
     except TooLarge:
         return NotAnalyzed(entry.filename, f"larger than {FILE_BYTES // 1024} kB")
     except NotFound:
         return NotAnalyzed(entry.filename, "no regular file: a submodule, or gone from the repository")
-    try:
-        head_text = head.decode() if head is not None else None
-        base_text = old.decode() if old is not None else None
     except UnicodeDecodeError:
         return NotAnalyzed(entry.filename, "not UTF-8 text")
     if entry.patch is not None and head_text is not None:
         verify(entry.patch, head_text)
     hunks = parse_patch(entry.patch) if entry.patch is not None else hunks_between(base_text or "", head_text or "")
-    return ChangedFile(entry.filename, base_text, head_text, hunks, before if old is not None else None)
+    return ChangedFile(entry.filename, base_text, head_text, hunks, before if base_text is not None else None)
 
 
-async def text_at(read: Callable[[str, str], Awaitable[bytes | None]], path: str | None, ref: str) -> bytes | None:
-    return await read(path, ref) if path is not None else None
+def undone(entry: FileEntry, head: str | None) -> str | None:
+    """The text before, as the patch tells it, which saves a request; None where it must be asked for."""
+    if entry.patch is None or head is None:
+        return None
+    try:
+        return text_before(entry.patch, head)
+    except PatchError:
+        return None
 
 
 def verify(patch: str, head: str) -> None:
@@ -194,19 +196,3 @@ def verify(patch: str, head: str) -> None:
     for number, text in added_lines(patch).items():
         if number > len(lines) or lines[number - 1] != text:
             raise HeadMovedError
-
-
-def within_budget(files: list[ChangedFile]) -> tuple[list[ChangedFile], list[NotAnalyzed]]:
-    """Keeps files while they fit together; the smaller ones first, so that one huge file does not push out the rest."""
-    kept: set[str] = set()
-    spent = 0
-    for file in sorted(files, key=size):
-        spent += size(file)
-        if spent <= TOTAL_BYTES:
-            kept.add(file.path)
-    left = [NotAnalyzed(file.path, "the change is larger than 20 MB") for file in files if file.path not in kept]
-    return [file for file in files if file.path in kept], left
-
-
-def size(file: ChangedFile) -> int:
-    return len(file.head or "") + len(file.base or "")

@@ -8,8 +8,10 @@ from bot.deliveries import PullRequestJob
 from bot.github import housekeeping
 from bot.github.errors import Forbidden, GitHubError, InstallationGone, NotFound, RepositoryGone, RevisionGone
 from bot.memory import OpenCheck
-from bot.registration import drift
+from bot.merge_queue import give_up
+from bot.registration import drift, unaccepted
 from bot.review import Reviewer, desk_for
+from bot.upkeep import REGISTRATION
 
 STUCK_SECONDS = 10 * 60.0
 """After which a check without an end is looked at again."""
@@ -57,6 +59,7 @@ async def watch(reviewer: Reviewer) -> None:
     """Every minute. If nobody was there for a while, every installation is looked through."""
     away = await reviewer.memory.seconds_away()
     if away is None or away > DOWNTIME_SECONDS:
+        await report_drift(reviewer)
         for installation in await housekeeping.installations(reviewer.github):
             if installation.suspended_at is None:
                 await catch_up(reviewer, installation.id, None)
@@ -103,8 +106,7 @@ async def finish_stuck(reviewer: Reviewer) -> None:
 
 async def finish(reviewer: Reviewer, one: OpenCheck) -> None:
     if not one.number:
-        # A group of the merge queue: if it still waits, the queue itself gives up on it in the end.
-        await reviewer.memory.check_closed(one.repository_id, one.head_sha, one.number)
+        await give_up(reviewer, one)
         return
     job = PullRequestJob(one.installation_id, one.repository_id, one.number)
     desk = await desk_for(reviewer, job)
@@ -120,8 +122,15 @@ async def finish(reviewer: Reviewer, one: OpenCheck) -> None:
 
 
 async def report_drift(reviewer: Reviewer) -> tuple[str, ...]:
-    """Daily: what the registration on GitHub lacks. Nobody else would notice that an event never comes."""
-    problems = drift(await reviewer.github.app(fresh=True))
+    """Daily, and when we come back: what the registration on GitHub lacks, and what the owners of installations have not
+    accepted. Nobody else would notice that an event never comes.
+    """
+    problems = drift(await reviewer.github.app(fresh=True), reviewer.github.base_url)
     for problem in problems:
         log.error("the App's registration on GitHub lacks something", problem=problem)
+    await reviewer.memory.keep_drift(REGISTRATION, problems)
+    installations = await housekeeping.installations(reviewer.github)
+    for one in installations:
+        await reviewer.memory.keep_drift(str(one.id), unaccepted(one, reviewer.github.base_url))
+    await reviewer.memory.forget_drift_but([REGISTRATION, *(str(one.id) for one in installations)])
     return problems

@@ -9,11 +9,11 @@ been made: a job may run twice.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 
 from bot import checks, sticky
+from bot.badges import keep_badge
 from bot.configuration import blocks_on_failure, configuration_at
 from bot.conversation import read_talk, speak
 from bot.deliveries import PullRequestJob
@@ -23,6 +23,7 @@ from bot.github.errors import CapabilityMissing, InstallationGone, NotFound, Rat
 from bot.memory import Memory
 from bot.preview import preview
 from bot.reading import HeadMovedError, read_change
+from bot.thrift import BEGINNING, TIDYING, Thrift
 from bot.weighing import left_alone, weighed, word_of
 from rules.change import Change
 from rules.options import Options
@@ -30,9 +31,6 @@ from rules.report import Report
 
 RESTARTS = 3
 """A head that moves while its files are read is read again; after so many times the push's own job takes over."""
-
-RESERVE = 0.1
-"""Share of GitHub's hourly limit that is kept for saying what was found."""
 
 Examine = Callable[[Change, Options], Awaitable[Report]]
 Queue = Callable[[PullRequestJob], Awaitable[None]]
@@ -51,6 +49,10 @@ class Reviewer:
     """Asks for the review of another pull request."""
     public_url: str | None = None
 
+    @property
+    def rules_url(self) -> str | None:
+        return f"{self.public_url.rstrip('/')}/rules" if self.public_url else None
+
 
 async def review(reviewer: Reviewer, job: PullRequestJob) -> None:
     """Brings one pull request's check run and comments up to date with its newest head."""
@@ -65,16 +67,26 @@ async def review(reviewer: Reviewer, job: PullRequestJob) -> None:
     return None
 
 
+async def announce(reviewer: Reviewer, job: PullRequestJob) -> None:
+    """While a review waits for its turn: people see that one will come."""
+    desk = await desk_for(reviewer, job)
+    repository = desk.pull.base.repo
+    if desk.pull.state == "open" and not (repository is not None and repository.archived):
+        await checks.announce(desk)
+
+
 async def desk_for(reviewer: Reviewer, job: PullRequestJob) -> Desk:
     repository = reviewer.github.repository(job.installation_id, job.repository_id)
     pull, app = await repository.pull_request(job.number), await reviewer.github.app()
-    return Desk(repository, reviewer.memory, app, job.installation_id, job.repository_id, pull)
+    return Desk(repository, reviewer.memory, app, job.installation_id, job.repository_id, pull, reviewer.rules_url)
 
 
 async def review_head(reviewer: Reviewer, desk: Desk) -> None:
     """Every open check that is begun here is ended: by a verdict, or by saying why there is none."""
     if desk.pull.state != "open":
         return await closed(reviewer, desk)
+    if (thrift := Thrift(reviewer.github, desk.installation_id)).below(BEGINNING):
+        raise thrift.postponed("begin review")
     if desk.pull.base.repo is not None and desk.pull.base.repo.archived:
         return None
     try:
@@ -96,29 +108,27 @@ async def review_head(reviewer: Reviewer, desk: Desk) -> None:
 
 async def straight_line(reviewer: Reviewer, desk: Desk) -> None:
     configuration = await configuration_at(reviewer.github, desk, reviewer.public_url)
+    await keep_badge(desk, configuration.configuration.badge)
     decisions = await desk.memory.decisions(desk.repository_id, desk.pull.number)
     if (reason := left_alone(configuration, decisions, desk.pull)) is not None:
-        return await checks.pass_over(desk, reason)
-    scarce = partial(is_scarce, reviewer.github, desk.installation_id)
-    reading = await read_change(desk.repository, desk.pull, configuration.paths, scarce)
+        await checks.pass_over(desk, reason)
+        return
+    thrift = Thrift(reviewer.github, desk.installation_id)
+    reading = await read_change(desk.repository, desk.pull, configuration.paths, thrift.scarce)
     whole = await reviewer.examine(reading.change, configuration.options)
     would_be = await preview(desk, reading, configuration, reviewer.examine)
     await still_there(desk)
     # Comments first, the check last: a completed check says that everything has been said.
     talk = await read_talk(desk)
     judged = weighed(reading, whole, talk, configuration, decisions)
-    report = await speak(desk, talk, judged)
+    report, untidy = await speak(desk, talk, judged, tidy=not thrift.below(TIDYING))
     await still_there(desk)
     word = word_of(desk, judged, report, would_be)
     if configuration.configuration.summary_comment == "on_findings":
         await sticky.sum_up(desk, word.output.title, findings=any(report.summary.counts.values()))
-    return await checks.conclude(desk, word)
-
-
-def is_scarce(github: GitHub, installation_id: int) -> bool:
-    """Whether what is left of GitHub's limit is needed to finish what was begun."""
-    limit = github.rate_limit(installation_id)
-    return limit is not None and limit.remaining < limit.limit * RESERVE
+    await checks.conclude(desk, word)
+    if untidy:
+        raise thrift.postponed("tidy comments")
 
 
 async def still_there(desk: Desk) -> None:

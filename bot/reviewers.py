@@ -12,13 +12,13 @@ from bot.deliveries import PullRequestJob
 from bot.errands import Errand, InstallationErrand
 from bot.github.app_token import AppCredentials
 from bot.github.client import GitHub
-from bot.github.errors import RateLimited
+from bot.github.errors import GitHubError, Postponed, RateLimited
 from bot.jobs.database import Database
 from bot.jobs.queue import ask_for_review
 from bot.jobs.worker import Round, Work
 from bot.memory import Memory
 from bot.reconcile import redeliver_failed, report_drift, watch
-from bot.review import Reviewer, review
+from bot.review import Reviewer, announce, review
 from bot.run_errand import run_errand
 from bot.sandbox import Sandbox
 from config.settings import Settings
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 @asynccontextmanager
 async def open_work(settings: Settings, database: Database) -> AsyncIterator[Work]:
     """Yields what the worker can do."""
-    credentials = AppCredentials(str(settings.github_app_id), (settings.github_private_key,))
+    credentials = AppCredentials(str(settings.github_app_id), settings.github_private_keys)
     with Sandbox(workers=WORKERS) as sandbox:
         async with GitHub(credentials, settings.github_api_url) as github:
             memory, queue = Memory(database.pool), partial(ask_for_review, database)
@@ -52,6 +52,13 @@ def work_of(reviewer: Reviewer) -> Work:
         else:
             await in_turn(reviewer, asked.installation_id, partial(run_errand, reviewer, asked))
 
+    async def announced(job: PullRequestJob) -> None:
+        try:
+            await in_turn(reviewer, job.installation_id, partial(announce, reviewer, job))
+        except GitHubError as error:
+            # The review will say what is wrong.
+            log.info("review not announced", pull_request=job.number, error=type(error).__name__)
+
     async def redeliver() -> None:
         await redeliver_failed(reviewer)
 
@@ -63,7 +70,7 @@ def work_of(reviewer: Reviewer) -> Work:
         Round("redeliver", "*/15 * * * *", redeliver),
         Round("drift", "17 4 * * *", compare),
     )
-    return Work(run_review, errand, rounds)
+    return Work(run_review, errand, announced, rounds)
 
 
 async def in_turn(reviewer: Reviewer, installation_id: int, run: Callable[[], Awaitable[None]]) -> None:
@@ -76,9 +83,15 @@ async def in_turn(reviewer: Reviewer, installation_id: int, run: Callable[[], Aw
         reviewer.github.pause(installation_id, until.timestamp())
     try:
         await run()
+    except Postponed:
+        raise
     except RateLimited as limited:
         await reviewer.memory.pause(installation_id, datetime.fromtimestamp(limited.until, UTC))
         raise
+    finally:
+        limit = reviewer.github.rate_limit(installation_id)
+        if limit is not None:
+            await reviewer.memory.keep_limit(installation_id, limit.limit, limit.remaining, limit.reset_datetime)
 
 
 async def judged(sandbox: Sandbox, change: Change, options: Options) -> Report:

@@ -12,6 +12,11 @@ from rules.sections import TITLES
 
 BEGIN, END = "<!-- rules: begin, written by make rules-page -->", "<!-- rules: end -->"
 """Between these lines of the README stands what `with_counts` writes."""
+LANGUAGE_NAMES = {
+    "python": "Python", "typescript": "TypeScript", "tsx": "TypeScript with JSX", "javascript": "JavaScript",
+    "jsx": "JavaScript with JSX", "go": "Go", "sql": "SQL", "ruby": "Ruby", "php": "PHP", "java": "Java", "csharp": "C#",
+    "kotlin": "Kotlin", "rust": "Rust",
+}  # fmt: skip
 
 
 def as_table(rules: Iterable[Rule]) -> str:

@@ -6,6 +6,9 @@ from typing import Any, Literal
 from bot.jobs.database import Pool
 from bot.jobs.tables import OF_REPOSITORY
 
+REGISTRATION = "registration"
+"""Under this name stands what the App itself lacks; what an installation lacks stands under its number."""
+
 
 class Upkeep:
     """Rows of our own tables. Every method is one statement, and may be repeated."""
@@ -33,6 +36,29 @@ class Upkeep:
     async def paused_until(self, installation_id: int) -> datetime | None:
         rows = await self._rows("SELECT paused_until FROM meteraudit_installation WHERE installation_id = %s", installation_id)
         return rows[0][0] if rows else None
+
+    async def keep_limit(self, installation_id: int, hourly: int, remaining: int, resets_at: datetime) -> None:
+        """What GitHub last said of an installation's requests, for the operator to see."""
+        await self._rows(
+            "INSERT INTO meteraudit_installation (installation_id, hourly, remaining, resets_at, told_at)"
+            " VALUES (%s, %s, %s, %s, clock_timestamp()) ON CONFLICT (installation_id) DO UPDATE SET hourly = excluded.hourly,"
+            " remaining = excluded.remaining, resets_at = excluded.resets_at, told_at = excluded.told_at",
+            installation_id,
+            hourly,
+            remaining,
+            resets_at,
+        )
+
+    async def show_badge(self, repository_id: int, name: str) -> None:
+        """The repository's owner has switched its badge on; `name` is owner/name, by which it is asked for."""
+        await self._rows(
+            "INSERT INTO meteraudit_badge VALUES (%s, %s) ON CONFLICT (repository_id) DO UPDATE SET name = excluded.name",
+            repository_id,
+            name,
+        )
+
+    async def hide_badge(self, repository_id: int) -> None:
+        await self._rows("DELETE FROM meteraudit_badge WHERE repository_id = %s", repository_id)
 
     async def activate(self, installation_id: int, active: bool) -> None:
         """A new set of permissions may allow what was refused before."""
@@ -77,6 +103,22 @@ class Upkeep:
             name,
             number,
         )
+
+    async def keep_drift(self, name: str, problems: tuple[str, ...]) -> None:
+        """What is wrong with the registration, or with one installation of it; nothing is kept as nothing."""
+        await self._rows(
+            "INSERT INTO meteraudit_drift VALUES (%s, %s)"
+            " ON CONFLICT (name) DO UPDATE SET problem = excluded.problem, at = clock_timestamp()",
+            name,
+            "\n".join(problems),
+        )
+
+    async def forget_drift(self, name: str) -> None:
+        await self._rows("DELETE FROM meteraudit_drift WHERE name = %s", name)
+
+    async def forget_drift_but(self, names: list[str]) -> None:
+        """Installations that are gone lack nothing, also where nobody told us that they went."""
+        await self._rows("DELETE FROM meteraudit_drift WHERE name <> ALL(%s)", names)
 
     async def alive(self) -> None:
         """Somebody is there now."""

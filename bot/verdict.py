@@ -10,6 +10,7 @@ from bot.memory import Decision
 from bot.preview import Preview
 from bot.reading import Reading
 from bot.report.quoting import code_span, one_line, place, prose, visible_name
+from bot.report.verdict import headline
 from bot.sandbox import incomplete
 from config.repository import ConfigurationError
 from rules.report import Report, Suppressed
@@ -66,10 +67,12 @@ def without_people(report: Report, whole: Report, around: Circumstances) -> Verd
         # A tolerated error must not let through what the configuration that is in force would block.
         tolerated = configuration.on_config_error == "neutral" and report.gate.conclusion == "failure"
         return Verdict("failure" if tolerated else configuration.on_config_error, title, preface)
+    partial = reading.cut or reading.left_out or incomplete(report)
+    missing = f"{reading.missing(report)} of {reading.total} files not analysed"
     if report.gate.conclusion != "success":
-        return Verdict(report.gate.conclusion)
-    if reading.cut or reading.left_out or incomplete(report):
-        title = f"Partial: {reading.missing(report)} of {reading.total} files not analysed"
+        return Verdict(report.gate.conclusion, f"{headline(report)} · partial", missing + ".") if partial else plain(report)
+    if partial:
+        title = f"Partial: {missing}"
         preface = "This could not be looked at whole, so it is no pass. Split the pull request, or set `on_partial: neutral`."
         return Verdict(configuration.on_partial, title, preface)
     if around.preview is not None and around.preview.errors:
@@ -79,6 +82,10 @@ def without_people(report: Report, whole: Report, around: Circumstances) -> Verd
     if fresh and configuration.suppressions == "require_approval":
         title = f"{len(fresh)} new ignore comment{'s' if len(fresh) > 1 else ''} to be approved"
         return Verdict("action_required", title, "A maintainer approves them with the command `override reason: …`.")
+    return plain(report)
+
+
+def plain(report: Report) -> Verdict:
     return Verdict(report.gate.conclusion)
 
 

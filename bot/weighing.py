@@ -72,4 +72,9 @@ def word_of(desk: Desk, judged: Judged, report: Report, preview: Preview | None)
         summary=summary,
         annotations=(*verdict.annotations, *annotations(report)),
     )
-    return Word(verdict.conclusion, output, report.score.composite if report.score else None)
+    return Word(verdict.conclusion, output, report.score.composite if report.score else None, rules_of(report))
+
+
+def rules_of(report: Report) -> tuple[str, ...]:
+    """The rules that have something new to say, in the order of the report."""
+    return tuple(dict.fromkeys(one.rule for one in report.findings if one.state != "existing"))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rules.facts import Call, Expression, Facts, Function, Kind, Scope, enclosing, fold, within
 from rules.meaning.contexts import Context, context_of
@@ -17,6 +17,9 @@ from rules.meaning.usage.emissions import Emission, emissions_of, outer_calls
 from rules.meaning.values import Origin, Values, origins, values_of
 from rules.meaning.vocabulary import evidence
 from rules.schema.tables import Schema
+
+if TYPE_CHECKING:
+    from rules.tracing.whole import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,18 @@ class Elsewhere(Protocol):
         """Keys of stores and queues by name, those of the file that is judged included."""
         ...
 
+    @property
+    def trace(self) -> "Trace | None": ...
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the project is at hand: only then is what nobody reads known."""
+        ...
+
+    def code_at(self, path: str) -> "Code | None":
+        """The code of a file, if it is at hand."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
@@ -68,6 +83,11 @@ class Nothing:
     recorders: Mapping[str, Recorder] = field(default_factory=dict)
     meters: tuple[Meter, ...] = ()
     uses: tuple[Use, ...] = ()
+    trace: "Trace | None" = None
+    whole: bool = False
+
+    def code_at(self, path: str) -> "Code | None":
+        return None
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,9 @@
 """From a change to its report: one pure function, the middle of the program."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from rules import catalog
 from rules.change import Change, ChangedFile, NotAnalyzed
@@ -11,17 +12,24 @@ from rules.facts import fold
 from rules.ignores import Ignore, ignores, silences
 from rules.judge import Around, Judged, Said, judge
 from rules.options import Options
-from rules.project import Project
-from rules.report import Report, Reported, State, Subject, Suppressed, Tool
+from rules.project import Before, Project
+from rules.report import FileDone, Report, Reported, State, Subject, Suppressed, Tool
 from rules.reporting import Lines, reported
 from rules.rule import Rule
 from rules.scope import touched
 from rules.score import score
-from rules.sections import checks, meters, sections, summary
+from rules.sections import checks, sections, seen_of, summary
+from rules.siblings import with_siblings
 from rules.together import together
+from rules.trace import meters_of
 from rules.verdict import gate, gravity, with_shown
 
 SCHEMA = "meteraudit/report/1"
+
+OnFile = Callable[[FileDone], None]
+Work = Callable[[ChangedFile], "FileResult"]
+Each = Callable[[Work, Sequence[ChangedFile]], Iterable["FileResult"]]
+"""Does the work for every file and gives the results in their order; another than the usual may do so in several processes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,37 +42,69 @@ class FileResult:
     suppressed: tuple[Suppressed, ...]
     touched: frozenset[str]
     not_analyzed: tuple[NotAnalyzed, ...]
+    judged_path: str | None = None
+    """Of a file that was judged, not only looked at."""
 
 
-def examine(change: Change, options: Options, version: str) -> Report:
-    """The report of a change. Pure: the same input gives the same report."""
+def one_after_another(work: Work, files: Sequence[ChangedFile]) -> Iterable[FileResult]:
+    return map(work, files)
+
+
+def examine(
+    change: Change, options: Options, version: str, on_file: OnFile | None = None, each: Each = one_after_another
+) -> Report:
+    """The report of a change. Pure: the same input gives the same report. `on_file` is told of each file once it is judged."""
     rules = tuple(rule for rule in catalog.rules() if options.rules.get(rule.about.id) != "off")
     names = own_names(options)
     ends = projects(change, names)
-    results = [examine_file(file, change, options, rules, names, ends) for file in change.files]
-    found = [finding for result in results for finding in result.findings]
+    results: list[FileResult] = []
+    if each is not one_after_another:
+        # What all files share is worked out before the work is divided.
+        ends[1].prepare()
+    work = partial(examine_file, change=change, options=options, rules=rules, names=names, ends=ends)
+    for number, (file, result) in enumerate(zip(change.files, each(work, change.files), strict=True), 1):
+        results.append(with_code(result, ends[1]))
+        if on_file is not None:
+            on_file(FileDone(file.path, number, len(change.files), result.findings, result.not_analyzed))
+    judged = frozenset(result.judged.code.facts.path for result in results if result.judged.code is not None)
+    found = with_siblings((one for result in results for one in result.findings), ends[1].trace.graph, judged)
     findings = with_shown(found, options) if change.mode == "review" else all_in_summary(found)
     new = tuple(finding for finding in findings if finding.state != "existing")
     parts = frozenset().union(*(result.touched for result in results))
     codes = tuple(result.judged.code for result in results if result.judged.code is not None)
-    graded = score(new, parts)
+    # The answers speak of the code as it is, whatever a change brought and whatever was there before.
+    seen = seen_of(codes, findings, ends[1])
+    told = summary(seen, new)
+    graded = score(new, parts) if told.applies else None
     return Report(
         schema=SCHEMA,
         tool=Tool("meteraudit", version, len(catalog.rules())),
         mode=change.mode,
         subject=Subject(change.repository, change.pull_request, change.base, change.head),
-        summary=summary(codes, new, parts),
+        summary=told,
         findings=findings,
         fixed=tuple(one for result in results for one in result.fixed),
-        sections=sections(codes, new, parts),
-        meters=meters(codes),
+        sections=sections(seen, parts | {finding.section for finding in new}),
+        meters=meters_of(ends[1].trace, judged),
         score=graded,
-        checks=checks(codes, new),
+        checks=checks(seen),
         actions=tuple(one.fingerprint for one in new if one.severity in ("critical", "high") and one.confidence != "possible"),
         suppressed=tuple(one for result in results for one in result.suppressed),
         not_analyzed=(*change.not_analyzed, *(one for result in results for one in result.not_analyzed)),
         gate=gate(findings, graded, options, change.mode),
     )
+
+
+def with_code(result: FileResult, project: Project) -> FileResult:
+    """A result that came from another process has left the code behind: the same file is at hand here."""
+    if result.judged_path is None or result.judged.code is not None:
+        return result
+    return replace(result, judged=replace(result.judged, code=project.code_at(result.judged_path)))
+
+
+def sent(result: FileResult) -> FileResult:
+    """A result as it goes to another process: without code, which is at hand there, and without what is told by now."""
+    return replace(result, judged=Judged(None, reason=result.judged.reason, failed=result.judged.failed))
 
 
 def own_names(options: Options) -> OwnNames:
@@ -81,7 +121,13 @@ def projects(change: Change, names: OwnNames) -> tuple[Project, Project]:
     """The project at the base and at the head: what did not change is context of both."""
     base = {file.base_path or file.path: file.base for file in change.files if file.base is not None}
     head = {file.path: file.head for file in change.files if file.head is not None}
-    return Project({**change.context, **change.base_context, **base}, names), Project({**change.context, **head}, names)
+    was = Project({**change.context, **change.base_context, **base}, names, False, dict.fromkeys(base, Before()))
+    before = {
+        file.path: Before(was if file.base is not None else None, file.base_path or file.path, file.deleted)
+        for file in change.files
+        if file.head is not None
+    }
+    return was, Project({**change.context, **head}, names, change.mode == "audit", before)
 
 
 def examine_file(
@@ -114,6 +160,7 @@ def examine_file(
         tuple(suppressions(file.path, silenced, marks)),
         sections_touched(head, base, file, lines_touched),
         tuple(unread(file.path, head)),
+        file.path if head.code is not None else None,
     )
 
 

@@ -214,7 +214,7 @@ class Call:
     name: str
     """Dotted, imports resolved: `stripe.billing.meterEvents.create`; a called receiver reads `client().events.ingest`."""
     folded: str
-    """`name` in lower case without underscores and dashes, for matching."""
+    """`name` in lower case without underscores, dashes, `!` and `?`, for matching."""
     callee: "Expression"
     arguments: tuple[Argument, ...]
     scope: "Scope"
@@ -440,10 +440,17 @@ class Facts:
         return self.source[part.start : part.end].decode(errors="replace")
 
 
+ZERO_IS_TRUE = frozenset("go ruby java csharp kotlin rust".split())
+"""Languages in which a number is never tested for truth, or 0 is as true as any other."""
+WAITING = frozenset("php ruby".split())
+"""Languages in which a call has always ended before what follows it."""
+UNFOLDED = str.maketrans("", "", "_-!?")
+
+
 @lru_cache(maxsize=50_000)
 def fold(name: str) -> str:
-    """A name for matching: lower case, without underscores and dashes; dots stay."""
-    return name.replace("_", "").replace("-", "").lower()
+    """A name for matching: lower case, without underscores, dashes and the `!` and `?` that Ruby ends names in; dots stay."""
+    return name.translate(UNFOLDED).lower()
 
 
 def chain(scope: Scope | None) -> Iterator[Scope]:

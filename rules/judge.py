@@ -13,6 +13,7 @@ from rules.languages.lowering import TooComplexError
 from rules.meaning.samples import bills_nobody
 from rules.meaning.vocabulary import BILLING_EVIDENCE, WEAK_EVIDENCE
 from rules.rule import Confidence, Finding, Rule
+from rules.wording import as_written
 
 SIZE = 512 * 1024
 LINE = 20 * 1024
@@ -23,7 +24,12 @@ HEADER_LINES = 40
 GENERATED = re.compile(r"^[ \t]*(?://|#|--|;|%|/\*+|\*)[ \t]*Code generated\b[^\n]{0,400}?\bDO NOT EDIT", re.M)
 """As https://go.dev/s/generatedcode has it. The author of a change can write it too, so such a file is named."""
 
-RELEVANT = tuple(sorted((BILLING_EVIDENCE | WEAK_EVIDENCE) - {"lago", "orb"}, key=len))
+WORK = frozenset(
+    "completions.create messages.create messages.stream images.generate embeddings.create generatetext streamtext "
+    "generateobject streamobject generatecontent replicate.run".split()
+)
+"""Calls of priced resources: a handler that only makes one may be the one that forgets to record it."""
+RELEVANT = tuple(sorted(((BILLING_EVIDENCE | WEAK_EVIDENCE) - {"lago", "orb"}) | WORK, key=len))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +75,9 @@ def judge(
     if not may_concern_billing(f"{path}\n{text}"):
         return Judged(None)
     try:
-        code = Code(lower(path, text.encode()), names, around.code, around.deleted, around.elsewhere)
+        code = ready_code(path, around) or Code(
+            lower(path, text.encode()), names, around.code, around.deleted, around.elsewhere
+        )
     except TooComplexError as error:
         return Judged(None, reason=str(error))
     said: list[Said] = []
@@ -77,7 +85,7 @@ def judge(
     harmless = bills_nobody(code.facts)
     for rule in rules:
         try:
-            findings = list(rule.check(code))
+            findings = [as_written(code, one) for one in rule.check(code)]
         except Exception:  # noqa: BLE001  one rule that fails on one file costs just that, and the report names it
             failed.append(rule.about.id)
             continue
@@ -86,6 +94,12 @@ def judge(
         prints = fingerprints(code, rule.about.id, identity, findings)
         said.extend(Said(rule, *pair) for pair in zip(findings, prints, strict=True))
     return Judged(code, tuple(one_per_cause(said)), failed=tuple(failed))
+
+
+def ready_code(path: str, around: Around) -> Code | None:
+    """The project's code of the file, lowered once for the file itself and for those that look at it."""
+    code = around.elsewhere.code_at(path)
+    return code if code is not None and code.base is around.code and code.deleted == around.deleted else None
 
 
 def may_concern_billing(text: str) -> bool:

@@ -1,12 +1,13 @@
 """What only several files tell: the schema, and which functions of other files record usage and how they fail."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from rules.code import Code, OwnNames, Recorder
+from rules.code import Code, Nothing, OwnNames, Recorder
 from rules.facts import Function, Scope, within
+from rules.judge import may_concern_billing, out_of_bounds
 from rules.languages import front_end
 from rules.languages.lowering import TooComplexError
 from rules.meaning.contexts import TEST_PATH
@@ -16,6 +17,9 @@ from rules.meaning.usage.losses import keeps_failures
 from rules.meaning.usage.writes import calls_procedure, inserts_usage
 from rules.meaning.vocabulary import consumes, emits, words
 from rules.schema import Schema, schema_of
+from rules.tracing.digest import digest_of
+from rules.tracing.sights import Kind
+from rules.tracing.whole import Trace, traced
 
 MEASURING = frozenset(
     "posthog analytics telemetry mixpanel amplitude segment statsd prometheus otel opentelemetry gauge histogram span tracer "
@@ -23,6 +27,16 @@ MEASURING = frozenset(
 )
 FILES = 120
 """Context files that are lowered: beyond that the rest is only read for its schema."""
+CONTEXT_SIZE = 200_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Before:
+    """What a judged file was before the change: its path in the project at the base, and the lines that are gone."""
+
+    project: "Project | None" = None
+    path: str = ""
+    deleted: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +45,10 @@ class Project:
 
     texts: Mapping[str, str] = field(default_factory=dict)
     names: OwnNames = OwnNames()
+    whole: bool = True
+    """Whether all files that matter are at hand, so that what is not there can be said to be missing."""
+    judged: Mapping[str, Before] = field(default_factory=dict)
+    """The files that are judged, with what they were: all of them are lowered, the others as far as FILES allows."""
 
     @cached_property
     def schema(self) -> Schema:
@@ -41,7 +59,8 @@ class Project:
         """Functions that record usage, by name; a name that several files define is left out, since a call may mean either."""
         found: dict[str, Recorder | None] = {}
         for code in self.codes:
-            for recorder in recorders_in(code):
+            # Alone: what a recorder does is asked of its own file, and never of the recorders that it calls in turn.
+            for recorder in recorders_in(replace(code, elsewhere=Nothing())):
                 found[recorder.name] = None if recorder.name in found else recorder
         return {name: one for name, one in found.items() if one is not None}
 
@@ -56,20 +75,65 @@ class Project:
         return tuple(use for code in self.codes for use in code.uses)
 
     @cached_property
-    def codes(self) -> tuple[Code, ...]:
-        return tuple(self.lowered())
+    def trace(self) -> Trace:
+        """The ways of the meters over all files at hand."""
+        return traced((digest_of(code) for code in self.codes), self.schema)
 
-    def lowered(self) -> Iterator[Code]:
-        lowered = 0
+    def prepare(self) -> None:
+        """Works out what all files ask for, so that processes that are forked off have it."""
+        _ = (self.schema, self.recorders, self.meters, self.uses, self.trace.actions, self.trace.seen.of(Kind.EMIT))
+
+    @cached_property
+    def codes(self) -> tuple[Code, ...]:
+        return tuple(self.all_codes())
+
+    def all_codes(self) -> Iterator[Code]:
+        around = 0
         for path, text in sorted(self.texts.items()):
-            lower = front_end(path)
-            if lower is None or lowered >= FILES or len(text) > 200_000:
+            if path in self.judged:
+                code = self.lowered(path)
+            elif front_end(path) is None or around >= FILES or len(text) > CONTEXT_SIZE:
                 continue
-            lowered += 1
-            try:
-                yield Code(lower(path, text.encode()), self.names)
-            except TooComplexError:
-                continue
+            else:
+                around += 1
+                code = self.lowered(path)
+            if code is not None:
+                yield code
+
+    def has(self, code: Code) -> bool:
+        """Whether a code is one of this project's own."""
+        return self._lowered.get(code.facts.path) is code
+
+    def code_at(self, path: str) -> Code | None:
+        """The code of a file that is judged, lowered once. Raises TooComplexError."""
+        text = self.texts.get(path)
+        if path not in self.judged or text is None:
+            return None
+        if path not in self._lowered:
+            self._lowered[path] = self.made(path, text)
+        return self._lowered[path]
+
+    def lowered(self, path: str) -> Code | None:
+        try:
+            return self.code_at(path) if path in self.judged else self.made(path, self.texts[path])
+        except TooComplexError:
+            return None
+
+    def made(self, path: str, text: str) -> Code | None:
+        lower = front_end(path)
+        if lower is None:
+            return None
+        before = self.judged.get(path)
+        if before is None:
+            return Code(lower(path, text.encode()), self.names)
+        if out_of_bounds(text) is not None or not may_concern_billing(f"{path}\n{text}"):
+            return None
+        base = before.project.lowered(before.path) if before.project is not None and before.path else None
+        return Code(lower(path, text.encode()), self.names, base, before.deleted, self)
+
+    @cached_property
+    def _lowered(self) -> dict[str, Code | None]:
+        return {}
 
 
 def recorders_in(code: Code) -> Iterator[Recorder]:

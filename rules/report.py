@@ -99,6 +99,18 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True)
+class FileDone:
+    """What one file contributed, told while others still wait. The report may sort and show its findings otherwise."""
+
+    path: str
+    number: int
+    """From 1 to `of`. It begins again at 1 where the analysis has to be repeated without a file that stopped it."""
+    of: int
+    findings: tuple[Reported, ...]
+    not_analyzed: tuple[NotAnalyzed, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     path: str
     line: int
@@ -123,12 +135,37 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class MeterStep:
+    """One place on the way of a meter."""
+
+    path: str
+    line: int
+    confidence: Literal["certain", "likely", "possible"] = "certain"
+    """How sure it is that this place is on the way."""
+    note: str = ""
+    """What stands there: a route, a call, a comparison."""
+
+
+@dataclass(frozen=True, slots=True)
 class Meter:
+    """What is counted, and its way from the metered action to the charge."""
+
     name: str
-    emitted: tuple[Evidence, ...]
-    stored: tuple[Evidence, ...]
-    aggregated: tuple[Evidence, ...]
-    charged: tuple[Evidence, ...]
+    """An event's name, `User.credits`, a key of a store, a table."""
+    emitted: tuple[MeterStep, ...] = ()
+    stored: tuple[MeterStep, ...] = ()
+    aggregated: tuple[MeterStep, ...] = ()
+    charged: tuple[MeterStep, ...] = ()
+    kind: Literal["event", "counter", "table"] = "event"
+    provider: str | None = None
+    """Of an event: who sums and charges it. None for the project's own counters and tables."""
+    actions: tuple[MeterStep, ...] = ()
+    """The request handlers and jobs that set it off."""
+    transported: tuple[MeterStep, ...] = ()
+    """Queues, topics and jobs on the way, both ends."""
+    limited: tuple[MeterStep, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Stages that such a meter needs and that the analysed code does not show."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from bot.jobs.database import Database, connect, create_tables
 from bot.jobs.embedded import embedded_postgres
 
+settings.register_profile("usual", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+"""How long it takes is no property of the program: these tests run beside others, on machines with noisy cores."""
+settings.load_profile("usual")
 settings.register_profile("long", max_examples=100, derandomize=False)
 """For the random scenarios of tests/review/test_scenarios.py, which take an hour then."""
 

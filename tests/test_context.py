@@ -40,3 +40,28 @@ def test_it_is_bounded() -> None:
 
     assert len(chosen) == SCHEMA_FILES
     assert "db/migrations/04999.sql" in chosen
+
+
+def test_rails_constants_are_found_where_rails_looks_for_them() -> None:
+    there = [
+        "app/services/wallets/balance/increase_service.rb",
+        "app/services/wallets/settle_service.rb",
+        "app/models/wallet.rb",
+        "app/models/unrelated.rb",
+    ]
+    text = (
+        "module Wallets\n  class Apply\n    def call\n      SettleService.call\n      Wallets::Balance::IncreaseService.call\n"
+    )
+    changed = {"app/services/wallets/apply.rb": text + "      wallet.update!(used: 1)\n    end\n  end\nend\n"}
+
+    chosen = context_paths([*there, *changed], changed)
+
+    assert set(there[:3]) <= set(chosen)
+
+
+def test_php_classes_are_found_by_their_namespace() -> None:
+    there = ["app/Services/Billing/Meter.php", "app/Models/Usage.php", "vendor/acme/Thing.php"]
+    text = "<?php\nnamespace App\\Services\\Billing;\nuse App\\Models\\Usage;\nMeter::record(Usage::first());\n"
+    changed = {"app/Services/Billing/Report.php": text}
+
+    assert {"app/Services/Billing/Meter.php", "app/Models/Usage.php"} <= set(context_paths([*there, *changed], changed))

@@ -21,7 +21,7 @@ from bot import cli, rule_pages
 from bot.checks import NAME
 from bot.deliveries import EVENTS
 from bot.web.app import create_app
-from config import settings
+from config import page, settings
 from config.configuration import Configuration
 from config.repository import read_configuration
 from rules.catalog import rules
@@ -98,7 +98,8 @@ def keys(model: type[BaseModel] = Configuration, before: str = "") -> Iterator[t
 
 
 def variables() -> set[str]:
-    return {value for value in vars(settings).values() if isinstance(value, str) and value.startswith("METERAUDIT_")}
+    told = [*vars(settings).values(), *vars(page).values()]
+    return {value for value in told if isinstance(value, str) and value.startswith("METERAUDIT_")}
 
 
 def test_every_command_line_in_the_readme_exists_with_its_options() -> None:
@@ -145,8 +146,8 @@ def test_the_variables_in_the_readme_are_those_of_the_settings() -> None:
 
 
 def test_the_defaults_of_variables_in_the_readme_are_those_of_the_settings() -> None:
-    source = (ROOT / "config" / "settings.py").read_text(encoding="utf-8")
-    for name, default, _ in (row for row in rows(section("Install the App")) if row[0].startswith("`METERAUDIT_")):
+    source = "".join((ROOT / "config" / name).read_text(encoding="utf-8") for name in ("settings.py", "page.py"))
+    for name, default, _ in (row for row in rows(README) if row[0].startswith("`METERAUDIT_")):
         literal = re.fullmatch(r"`([^`]+)`", default)
         assert literal is None or re.search(rf'"{re.escape(literal[1])}"|return {re.escape(literal[1])}\b', source), name
 
@@ -227,11 +228,11 @@ def test_every_path_in_the_readme_exists() -> None:
 
 def test_the_addresses_in_the_readme_are_those_of_the_server() -> None:
     app = create_app(settings=None, database=None)  # type: ignore[arg-type]
-    served = {route.path for route in app.routes if hasattr(route, "path")}
+    served = {f"/{route.path.split('/')[1]}" for route in app.routes if hasattr(route, "path")} - {"/", "/static"}
 
-    assert served == {
-        text.removeprefix("https://your-host") for text in code() if re.fullmatch(r"(https://your-host)?/\w+", text)
-    }
+    told = (re.fullmatch(r"(?:https://your-host(?=(?:/[\w.]+)+$))?(/\w+)(?:/[\w.]+)*", text) for text in code())
+
+    assert served == {found[1] for found in told if found}
 
 
 def test_the_check_has_the_name_that_the_readme_tells_to_pin() -> None:
@@ -240,27 +241,47 @@ def test_the_check_has_the_name_that_the_readme_tells_to_pin() -> None:
 
 def test_the_languages_in_the_readme_are_those_that_are_read_and_those_that_are_not() -> None:
     read, unread = re.search(r"Read are (.*?)\. Files in (.*?) that may", " ".join(section("Limits").split())).groups()  # type: ignore[union-attr]
-    endings = {"Python": ".py", "TypeScript": ".ts", "JavaScript": ".js", "Go": ".go", "SQL": ".sql"}
 
-    assert set(endings) == set(re.findall(r"\b(?!JSX)[A-Z]\w+", read))
-    assert {language(suffix) for suffix in _by_suffix()} == set(endings)
+    assert {language(suffix) for suffix in _by_suffix()} == set(re.findall(r"\b(?!JSX)[A-Z][\w#]*", read))
     assert set(UNREAD.values()) == set(re.split(r", | and ", unread))
 
 
+LANGUAGES = {
+    "C#": "cs",
+    "Go": "go",
+    "Java": "java",
+    "JavaScript": "js jsx mjs cjs",
+    "Kotlin": "kt kts",
+    "PHP": "php",
+    "Python": "py pyi",
+    "Ruby": "rb rake",
+    "Rust": "rs",
+    "SQL": "sql",
+    "TypeScript": "ts tsx mts cts",
+}
+
+
 def language(suffix: str) -> str:
-    names = {"py": "Python", "ts": "TypeScript", "js": "JavaScript", "go": "Go", "sql": "SQL"}
-    return next((name for part, name in names.items() if part in suffix), suffix)
+    return next(name for name, endings in LANGUAGES.items() if suffix.removeprefix(".") in endings.split())
+
+
+def test_the_commands_for_comments_are_those_that_help_answers() -> None:
+    from bot.commands import HELP
+
+    table = [line for line in HELP.split("\n") if line.startswith("|")]
+
+    assert table == [line for line in section("On the pull request").split("\n") if line.startswith("|")]
 
 
 def test_the_bounds_in_the_readme_are_those_of_the_program() -> None:
-    from bot import reading
+    from bot import choosing
     from rules import judge
 
     limits = " ".join(section("Limits").split())
 
     assert f"over {judge.SIZE // 1024} kB" in limits
     assert f"over {judge.LINE // 1024} kB" in limits
-    assert f"{reading.FILES:,} files or {reading.TOTAL_BYTES // 1024**2} MB" in limits
+    assert f"{choosing.REQUESTS} requests to GitHub or {choosing.TOTAL_BYTES // 1024**2} MB" in limits
 
 
 def test_the_tables_of_rules_are_fresh() -> None:
@@ -334,7 +355,7 @@ def test_no_table_has_room_for_more_than_the_readme_says_is_stored() -> None:
     texts = set(re.findall(r"(?m)^ +(\w+) (?:text|bytea|jsonb?)\b", TABLES))
 
     told = "guid event action state fingerprint kind target login comment_url revision text".split()
-    told += "head_sha conclusion title name digest".split()
+    told += "head_sha conclusion title name digest problem".split()
     assert set() == texts - set(told), "say in the README what this is"
 
 
@@ -393,7 +414,7 @@ def test_the_dockerfile_copies_what_exists_and_names_only_existing_variables() -
     copied = [word for line in re.findall(r"(?m)^COPY (.*)$", DOCKERFILE) for word in line.split()[:-1]]
 
     assert [] == [name for name in copied if not (ROOT / name).exists()]
-    assert {"pyproject.toml", "README.md", "LICENSE", "bot", "rules", "config"} == set(copied)
+    assert {"pyproject.toml", "README.md", "LICENSE", "bot", "rules", "config", "deploy/app-manifest.json"} == set(copied)
     assert set() == set(re.findall(r"METERAUDIT_\w+", DOCKERFILE)) - variables()
     assert set(copied) == set(re.findall(r"(?m)^!(.*)$", (ROOT / "deploy" / "Dockerfile.dockerignore").read_text()))
 

@@ -82,6 +82,10 @@ class GitHub:
     ) -> None:
         await self._transport.__aexit__(kind, error, trace)
 
+    @property
+    def base_url(self) -> str:
+        return self._transport.base_url
+
     def repository(
         self,
         installation_id: int,
@@ -113,6 +117,10 @@ class GitHub:
     def rate_limit(self, installation_id: int) -> RateLimit | None:
         """The primary limit of the installation as of its last answer."""
         return self._pace(installation_id).limit
+
+    def now(self) -> float:
+        """Epoch seconds by the client's clock."""
+        return self._clock.now()
 
     def paused_until(self, installation_id: int) -> float:
         """The epoch second before which nothing is sent for this installation; 0 if it is not paused."""

@@ -77,6 +77,10 @@ class RateLimited(GitHubError):
         self.until = until
 
 
+class Postponed(RateLimited):
+    """Little is left of the primary limit, and the job can wait for the next hour; nobody else is held up by it."""
+
+
 class Unanswered(GitHubError):
     """Network error, timeout or 5xx: no answer that can be trusted.
 

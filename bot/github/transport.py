@@ -84,8 +84,8 @@ class Transport:
             await self._session.close()
             self._session = None
 
-    async def send(self, request: Request, credential: str) -> Answer:
-        """The answer to the request, whatever its status, after redirects within GitHub.
+    async def send(self, request: Request, credential: str | None) -> Answer:
+        """The answer to the request, whatever its status, after redirects within GitHub. A few calls need no credential.
 
         aiohttp would turn a POST into a GET on 301, which is what a renamed repository answers, so redirects are
         followed here, with method and body. Raises Unanswered, TooLarge, Unexpected.
@@ -115,11 +115,13 @@ class Transport:
             pass
         raise Unexpected(request.operation, detail="sent to another origin")
 
-    async def _send_once(self, request: Request, url: URL, credential: str, *, redirected: bool) -> Answer:
+    async def _send_once(self, request: Request, url: URL, credential: str | None, *, redirected: bool) -> Answer:
         if self._session is None:
             raise RuntimeError("the GitHub client is used outside its `async with`")
         headers = sansio.create_headers(USER_AGENT, accept=request.accept)
-        headers |= {"x-github-api-version": API_VERSION, "authorization": f"Bearer {credential}"}
+        headers |= {"x-github-api-version": API_VERSION}
+        if credential is not None:
+            headers["authorization"] = f"Bearer {credential}"
         if request.body is not None:
             headers["content-type"] = "application/json"
         try:

@@ -1,7 +1,7 @@
 """The way in: a delivery and its job are stored in one transaction, one waiting job a pull request."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import psycopg
@@ -15,7 +15,14 @@ from bot.jobs.database import Database
 
 REVIEW = "meteraudit.review"
 ERRAND = "meteraudit.errand"
+ANNOUNCE = "meteraudit.announce"
 QUEUE = "reviews"
+ANNOUNCEMENTS = "announcements"
+"""A queue of its own: it has to move while reviews take their time."""
+ANNOUNCE_AFTER = timedelta(seconds=1)
+"""Most reviews have begun by then, and show it themselves."""
+WITH_NEW_HEAD = frozenset({"opened", "reopened", "ready_for_review", "synchronize", "edited"})
+"""Actions after which people look for a check."""
 PUSH_PAUSE = timedelta(seconds=5)
 """Pushes come in bursts: a second one within this time waits, so that a burst costs two reviews and not ten."""
 
@@ -46,15 +53,17 @@ async def store(
         if isinstance(delivery.job, PullRequestJob):
             start = await _start_time(connection, delivery, delivery.job, push_pause)
             await _queue(connection, database, delivery.job, start)
+            if delivery.action in WITH_NEW_HEAD:
+                await _queue_announcement(connection, database, delivery.job)
         else:
             await _queue_errand(connection, database, delivery.guid, delivery.job)
     return "stored"
 
 
-async def ask_for_review(database: Database, job: PullRequestJob, *, priority: int = 0) -> None:
+async def ask_for_review(database: Database, job: PullRequestJob) -> None:
     """Queue a review that no delivery asked for: a command, a button, or our own looking after what was missed."""
     async with database.pool.connection() as connection:
-        await _queue(connection, database, job, None, priority)
+        await _queue(connection, database, job, None)
 
 
 async def _insert(connection: Connection, delivery: Delivery) -> bool:
@@ -99,11 +108,10 @@ async def _start_time(
     return row[0] if row else None
 
 
-async def _queue(
-    connection: Connection, database: Database, job: PullRequestJob, start: datetime | None, priority: int = 0
-) -> None:
+async def _queue(connection: Connection, database: Database, job: PullRequestJob, start: datetime | None) -> None:
     lock = review_lock(job.repository_id, job.number)
     arguments: JSONDict = asdict(job)
+    priority = -await _waiting(connection, job.installation_id)
     waiting = database.jobs.configure_task(
         REVIEW, connection=connection, queue=QUEUE, lock=lock, queueing_lock=lock, schedule_at=start, priority=priority
     )
@@ -113,6 +121,43 @@ async def _queue(
             await waiting.defer_async(**arguments)
     except AlreadyEnqueued:
         await _update_waiting(connection, lock, arguments, start)
+
+
+async def _waiting(connection: Connection, installation_id: int) -> int:
+    """How many reviews of an installation wait: a job yields to those of all that have fewer, so that nobody floods it."""
+    found = await connection.execute(
+        """
+        SELECT count(*) FROM procrastinate_jobs
+        WHERE status = 'todo' AND task_name = %(task)s AND args ->> 'installation_id' = %(installation)s
+        """,
+        {"task": REVIEW, "installation": str(installation_id)},
+    )
+    row = await found.fetchone()
+    return int(row[0]) if row else 0
+
+
+async def _queue_announcement(connection: Connection, database: Database, job: PullRequestJob) -> None:
+    soon = datetime.now(UTC) + ANNOUNCE_AFTER
+    lock = f"announce:{job.repository_id}:{job.number}"
+    waiting = database.jobs.configure_task(
+        ANNOUNCE, connection=connection, queue=ANNOUNCEMENTS, queueing_lock=lock, schedule_at=soon
+    )
+    try:
+        async with connection.transaction():
+            await waiting.defer_async(**asdict(job))
+    except AlreadyEnqueued:
+        return
+
+
+async def waits(database: Database, job: PullRequestJob) -> bool:
+    """Whether a review of the pull request has yet to begin."""
+    lock = review_lock(job.repository_id, job.number)
+    async with database.pool.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE queueing_lock = %s AND status = 'todo')", [lock]
+        )
+        row = await cursor.fetchone()
+    return row is not None and bool(row[0])
 
 
 async def _queue_errand(connection: Connection, database: Database, guid: str, errand: Errand) -> None:

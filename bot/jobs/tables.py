@@ -54,6 +54,20 @@ CREATE TABLE IF NOT EXISTS meteraudit_verdict (
     merged boolean NOT NULL DEFAULT false,
     PRIMARY KEY (repository_id, pull_request)
 );
+ALTER TABLE meteraudit_verdict ADD COLUMN IF NOT EXISTS at timestamptz NOT NULL DEFAULT clock_timestamp();
+CREATE TABLE IF NOT EXISTS meteraudit_review (
+    repository_id bigint NOT NULL,
+    pull_request integer NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    waited real NOT NULL,
+    took real NOT NULL,
+    failed boolean NOT NULL
+);
+CREATE INDEX IF NOT EXISTS meteraudit_review_at ON meteraudit_review (at);
+CREATE TABLE IF NOT EXISTS meteraudit_badge (
+    repository_id bigint PRIMARY KEY,
+    name text NOT NULL
+);
 CREATE TABLE IF NOT EXISTS meteraudit_open_check (
     repository_id bigint NOT NULL,
     head_sha text NOT NULL,
@@ -68,6 +82,16 @@ CREATE TABLE IF NOT EXISTS meteraudit_installation (
     hides boolean NOT NULL DEFAULT true,
     paused_until timestamptz
 );
+ALTER TABLE meteraudit_installation
+    ADD COLUMN IF NOT EXISTS hourly integer,
+    ADD COLUMN IF NOT EXISTS remaining integer,
+    ADD COLUMN IF NOT EXISTS resets_at timestamptz,
+    ADD COLUMN IF NOT EXISTS told_at timestamptz;
+CREATE TABLE IF NOT EXISTS meteraudit_drift (
+    name text PRIMARY KEY,
+    problem text NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
 CREATE TABLE IF NOT EXISTS meteraudit_redelivery (
     guid text PRIMARY KEY,
     attempts integer NOT NULL,
@@ -80,5 +104,5 @@ CREATE TABLE IF NOT EXISTS meteraudit_round (
 );
 """
 
-OF_REPOSITORY = ("comment", "decision", "command", "configuration", "verdict", "open_check", "delivery")
+OF_REPOSITORY = ("comment", "decision", "command", "configuration", "verdict", "review", "badge", "open_check", "delivery")
 """Tables whose rows go when a repository leaves the App; in full with the prefix `meteraudit_`."""

@@ -15,11 +15,12 @@ from bot.deliveries import PullRequestJob
 from bot.errands import Errand, from_plain
 from bot.github.errors import RateLimited
 from bot.jobs.database import Database
-from bot.jobs.queue import ERRAND, QUEUE, REVIEW
+from bot.jobs.queue import ANNOUNCE, ANNOUNCEMENTS, ERRAND, QUEUE, REVIEW, waits
 
 Review = Callable[[PullRequestJob], Awaitable[None]]
 
 SWEEP = "meteraudit.sweep"
+SWEEPS = "sweeps"
 MOST_RETRIES = 5
 KEPT_DAYS = 30
 """GitHub redelivers for three days (older pages say thirty); after that a guid is never seen again."""
@@ -62,12 +63,18 @@ async def _nothing(errand: Errand) -> None:
     """Where there is nobody to run errands."""
 
 
+async def _silent(job: PullRequestJob) -> None:
+    """Where nobody announces reviews."""
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """What a worker can do. `review` and `errand` may run twice for one delivery; whatever they raise is retried."""
 
     review: Review
     errand: Callable[[Errand], Awaitable[None]] = _nothing
+    announce: Review = _silent
+    """Shows that a review waits; it is not tried again, since the review itself shows more."""
     rounds: tuple[Round, ...] = ()
 
 
@@ -85,21 +92,43 @@ async def run_worker(database: Database, work: Work, *, timings: Timings = USUAL
     """Run jobs until cancelled; on cancellation jobs are drained and the rest put back."""
     _register_review(database, work.review, timings)
     _register_errand(database, work, timings)
+    _register_announcement(database, work)
     _register_sweep(database, timings)
     for one in work.rounds:
         _register_round(database, one)
-    while True:
+    task = asyncio.current_task()
+    while task is None or not task.cancelling():
         # The engine gives up on a database error, with or without an exception; this loop is what makes it durable.
         try:
-            await _run_engine(database, timings, concurrency)
+            await _run_engines(database, timings, concurrency)
         except Exception as error:  # noqa: BLE001 - the worker loop
             log.error("worker stopped", error=type(error).__name__)
         await asyncio.sleep(timings.restart)
 
 
-async def _run_engine(database: Database, timings: Timings, concurrency: int) -> None:
+async def _run_engines(database: Database, timings: Timings, concurrency: int) -> None:
+    """One for reviews and all that looks after them, one for what must not wait behind them; both or none."""
+    engines = (
+        asyncio.create_task(_run_engine(database, timings, (QUEUE, SWEEPS), concurrency)),
+        asyncio.create_task(_run_engine(database, timings, (ANNOUNCEMENTS,), 1)),
+    )
+    try:
+        await asyncio.wait(engines, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for engine in engines:
+            engine.cancel()
+        await asyncio.wait(engines)
+    for engine in engines:
+        if not engine.cancelled():
+            engine.result()
+
+
+async def _run_engine(database: Database, timings: Timings, queues: tuple[str, ...], concurrency: int) -> None:
     await database.jobs.run_worker_async(
+        queues=list(queues),
         concurrency=concurrency,
+        # Announcements have a start time, and only jobs for now are told of.
+        listen_notify=queues != (ANNOUNCEMENTS,),
         install_signal_handlers=False,
         fetch_job_polling_interval=timings.poll,
         update_heartbeat_interval=timings.heartbeat,
@@ -119,8 +148,10 @@ def _register_review(database: Database, review: Review, timings: Timings) -> No
         except Exception:
             about.warning("review failed", attempt=context.job.attempts + 1, exc_info=True)
             if context.job.attempts >= MOST_RETRIES:
+                await _note(database, job, started, failed=True)
                 await _mark(database, job, started, "failed")
             raise
+        await _note(database, job, started, failed=False)
         await _mark(database, job, started, "done")
         about.info("review done")
 
@@ -145,11 +176,20 @@ def _register_errand(database: Database, work: Work, timings: Timings) -> None:
     database.jobs.task(name=ERRAND, queue=QUEUE, retry=retry, pass_context=True)(run_errand)
 
 
+def _register_announcement(database: Database, work: Work) -> None:
+    async def run_announcement(installation_id: int, repository_id: int, number: int) -> None:
+        job = PullRequestJob(installation_id, repository_id, number)
+        if await waits(database, job):
+            await work.announce(job)
+
+    database.jobs.task(name=ANNOUNCE, queue=ANNOUNCEMENTS)(run_announcement)
+
+
 def _register_round(database: Database, one: Round) -> None:
     async def run_round(timestamp: int) -> None:
         await one.run()
 
-    register = database.jobs.task(name=f"meteraudit.{one.name}", queue="sweeps", queueing_lock=one.name, lock=one.name)
+    register = database.jobs.task(name=f"meteraudit.{one.name}", queue=SWEEPS, queueing_lock=one.name, lock=one.name)
     database.jobs.periodic(cron=one.cron)(register(run_round))
 
 
@@ -160,7 +200,7 @@ def _register_sweep(database: Database, timings: Timings) -> None:
             await _retry_stalled(database, job)
         await _forget_old(database)
 
-    register = database.jobs.task(name=SWEEP, queue="sweeps", queueing_lock=SWEEP, priority=10)
+    register = database.jobs.task(name=SWEEP, queue=SWEEPS, queueing_lock=SWEEP, priority=10)
     database.jobs.periodic(cron=timings.sweep)(register(sweep))
 
 
@@ -201,6 +241,19 @@ async def _now(database: Database) -> datetime:
     return now
 
 
+async def _note(database: Database, job: PullRequestJob, started: datetime, *, failed: bool) -> None:
+    """How long the first delivery that this review serves has waited, and how long the review took; in seconds."""
+    async with database.pool.connection() as connection:
+        await connection.execute(
+            "INSERT INTO meteraudit_review (repository_id, pull_request, waited, took, failed)"
+            " SELECT %(repository)s, %(number)s, coalesce(extract(epoch FROM %(started)s - min(received_at)), 0),"
+            " extract(epoch FROM clock_timestamp() - %(started)s), %(failed)s FROM meteraudit_delivery"
+            " WHERE repository_id = %(repository)s AND pull_request = %(number)s AND received_at <= %(started)s"
+            " AND state <> 'done'",
+            {"repository": job.repository_id, "number": job.number, "started": started, "failed": failed},
+        )
+
+
 async def _mark(database: Database, job: PullRequestJob, started: datetime, state: str) -> None:
     """Set the deliveries of `job`'s pull request that arrived before it started; later ones have their own job."""
     async with database.pool.connection() as connection:
@@ -219,6 +272,7 @@ async def _mark_delivery(database: Database, guid: str, state: str) -> None:
 async def _forget_old(database: Database) -> None:
     async with database.pool.connection() as connection:
         await connection.execute("DELETE FROM meteraudit_delivery WHERE received_at < now() - %s", [timedelta(days=KEPT_DAYS)])
+        await connection.execute("DELETE FROM meteraudit_review WHERE at < now() - %s", [timedelta(days=KEPT_DAYS)])
     await database.jobs.job_manager.delete_old_jobs(
         nb_hours=24 * KEPT_DAYS, include_failed=True, include_cancelled=True, include_aborted=True
     )

@@ -24,6 +24,18 @@ def _json(report: Report) -> str:
     return as_json(report).decode()
 
 
+def _sarif(report: Report) -> str:
+    from bot.report.sarif import as_sarif
+
+    return as_sarif(report)
+
+
+def _html(report: Report) -> str:
+    from bot.report.html import as_html
+
+    return as_html(report)
+
+
 def _github(report: Report) -> str:
     from bot.report.workflow import as_commands
 
@@ -34,6 +46,8 @@ FORMATS: Mapping[str, Callable[[Report], str]] = {
     "text": _text,
     "markdown": _markdown,
     "json": _json,
+    "sarif": _sarif,
+    "html": _html,
     "github": _github,
 }
 """What `--format` takes. Every text ends in a newline."""

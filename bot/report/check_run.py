@@ -8,9 +8,10 @@ from msgspec import UNSET
 from bot.github.drafts import Annotation
 from bot.report.markdown import score_table, suppressed_line
 from bot.report.masking import masked
+from bot.report.meters import mermaid
 from bot.report.quoting import clipped, code_span, one_line, permalink, place, prose, table_row, visible, visible_name
 from bot.report.verdict import HOW_SCORED, LEGEND, due, gravest_first, headline, number
-from rules.report import Evidence, Report, Reported
+from rules.report import MeterStep, Report, Reported
 
 LONGEST_TITLE = 80
 LONGEST_SUMMARY = 58_000
@@ -19,6 +20,7 @@ MOST_ANNOTATIONS = 200
 _LONGEST_MESSAGE = 64 * 1024
 _LISTED_FILES = 50
 _LISTED_METERS = 20
+_DRAWN_METERS = 3
 _VERDICTS = {"failure": "Fails", "success": "Passes", "neutral": "Does not block", "action_required": "Needs action"}
 
 
@@ -41,8 +43,8 @@ class _Room:
 def check_summary(report: Report, repository_url: str, head_sha: str, configuration: str) -> str:
     """Markdown of at most 58,000 bytes. `configuration` is the sentence that says which file decided, at which revision.
 
-    What does not fit goes in this order, and the text says what went: the list of fixed findings, low findings, medium
-    findings, the lists of files, and at last the tail of the findings.
+    What does not fit goes in this order, and the text says what went: the list of fixed findings, diagrams and low
+    findings, medium findings, the lists of files, and at last the tail of the findings.
     """
     report = masked(report)
     links = (repository_url, head_sha)
@@ -100,16 +102,18 @@ def _meters(report: Report, room: _Room) -> list[str]:
     """From where a metered event happens to the charge, as far as the analysed code shows it."""
     if not report.meters or room.cut >= 4:
         return []
+    stages = ("actions", "emitted", "stored", "aggregated", "limited", "charged")
     rows = [
-        table_row(code_span(one.name), *(_first_places(at) for at in (one.emitted, one.stored, one.aggregated, one.charged)))
+        table_row(code_span(one.name), *(_first_places(getattr(one, stage)) for stage in stages))
         for one in report.meters[:_LISTED_METERS]
     ]
-    head = [table_row("Meter", "Emitted", "Stored", "Aggregated", "Charged"), table_row(*["---"] * 5)]
+    head = [table_row("Meter", *(stage.title() for stage in stages)), table_row(*["---"] * (len(stages) + 1))]
     rest = [f"\nAnd {len(report.meters) - _LISTED_METERS} more meters."] if len(report.meters) > _LISTED_METERS else []
-    return ["\n".join([*head, *rows, *rest])]
+    drawn = [f"The way of {code_span(one.name)}:\n\n{mermaid(one)}" for one in report.meters[:_DRAWN_METERS]]
+    return ["\n".join([*head, *rows, *rest]), *(drawn if room.cut < 2 else [])]
 
 
-def _first_places(evidence: tuple[Evidence, ...]) -> str:
+def _first_places(evidence: tuple[MeterStep, ...]) -> str:
     shown = ", ".join(code_span(f"{one.path}:{one.line}") for one in evidence[:3])
     return shown + (f" and {len(evidence) - 3} more" if len(evidence) > 3 else "") or "not visible here"
 
@@ -172,6 +176,7 @@ def _cut(report: Report, room: _Room) -> str:
     for name in reversed(LEGEND):
         left = sum(f.severity == name for f in found) - sum(f.severity == name for f in listed)
         missing += [number(left, f"{name} finding")] if left else []
+    missing += ["the diagrams of the meters"] if report.meters and room.cut >= 2 else []
     if room.cut >= 4 and (report.not_analyzed or report.suppressed):
         missing.append("the lists of files")
     return f"Left out, as GitHub takes no more text: {', '.join(missing)}. `meteraudit review` shows all." if missing else ""

@@ -4,11 +4,14 @@ from collections.abc import Iterable
 
 from bot.report.edits import diff_block
 from bot.report.masking import masked
+from bot.report.meters import mermaid
 from bot.report.quoting import code_span, fenced, language_of, place, prose, table_row
-from bot.report.verdict import HOW_SCORED, LEGEND, SECTIONS, due, headline, number
-from rules.report import Answer, Evidence, Report, Reported, Section
+from bot.report.verdict import HOW_SCORED, LEGEND, SECTIONS, SUMS_UP, due, headline, number
+from rules.report import Answer, Evidence, MeterStep, Report, Reported, Section
 
 _NOT_VISIBLE = "not visible in this code"
+_DRAWN = 8
+"""Meters of which a diagram is drawn."""
 _CLASSES = {"vulnerability": "VULNERABILITY", "deficiency": "DEFICIENCY", "suggestion": "SUGGESTION"}
 
 
@@ -32,12 +35,20 @@ def _executive_summary(report: Report) -> list[str]:
         parts.append(f"This code has no usage-based billing. Signals looked for: {looked}.")
     elif summary.signals:
         parts.append("Signals:\n\n" + "\n".join(f"- {prose(signal, 300)}" for signal in summary.signals))
-    if report.meters:
-        rows = [
-            (code_span(m.name), *(_places(at) for at in (m.emitted, m.stored, m.aggregated, m.charged))) for m in report.meters
-        ]
-        parts.append(_table(("Meter", "Emitted", "Stored", "Aggregated", "Charged"), rows))
-    return parts
+    return [*parts, *_meters(report)]
+
+
+def _meters(report: Report) -> Iterable[str]:
+    """Every meter with its places, and the first ones drawn."""
+    if not report.meters:
+        return
+    yield "Meters, from the metered action to the charge:"
+    stages = ("actions", "emitted", "transported", "stored", "aggregated", "limited", "charged")
+    rows = [(code_span(one.name), *(_places(getattr(one, stage)) for stage in stages)) for one in report.meters]
+    yield _table(("Meter", *(stage.title() for stage in stages)), rows)
+    for one in report.meters[:_DRAWN]:
+        yield f"The way of {code_span(one.name)}:"
+        yield mermaid(one)
 
 
 def _subject(report: Report) -> Iterable[str]:
@@ -62,7 +73,7 @@ def _facts(report: Report) -> Iterable[str]:
         counts = ""
         if check.metered_actions is not None and check.recorded is not None:
             counts = f" ({check.recorded} of {number(check.metered_actions, 'metered action')} recorded)"
-        yield f"{code_span(check.id)}: **{check.result}**{counts}. {prose(check.detail, 500)}"
+        yield f"{code_span(check.id)} ({SUMS_UP}): **{check.result}**{counts}. {prose(check.detail, 500)}"
 
 
 def _legend() -> list[str]:
@@ -173,7 +184,7 @@ def suppressed_line(path: str, line: int, reason: str | None, fingerprint: str |
     return f"{where}: {prose(reason, 300)}" + (" (nothing to ignore there)" if fingerprint is None else "")
 
 
-def _places(evidence: Iterable[Evidence]) -> str:
+def _places(evidence: Iterable[Evidence | MeterStep]) -> str:
     shown = [code_span(f"{at.path}:{at.line}") for at in evidence]
     rest = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
     return ", ".join(shown[:5]) + rest

@@ -1,6 +1,7 @@
 """Writes text that came out of a repository so that it can only be read: as code, or as plain words, never as markup."""
 
 import re
+from collections.abc import Iterator
 from urllib.parse import quote
 
 from rules.report import Reported
@@ -93,20 +94,25 @@ def prose(text: str, limit: int = 2_000) -> str:
     Outside the spans, markup is escaped and an invisible blank breaks what GitHub would link: mentions, issue numbers,
     revisions, addresses. GitHub links after rendering, so escaping alone would not keep it from notifying people.
     """
-    source = one_line(text, limit)
+    pieces = split_spans(one_line(text, limit))
+    written = "".join(code_span(piece) if is_code else _literal(piece) for piece, is_code in pieces)
+    return _LINE_START.sub(_harmless_start, written, count=1) if _LINE_START.match(written) else written
+
+
+def split_spans(source: str) -> Iterator[tuple[str, bool]]:
+    """A text in pieces, each with whether it stood between backticks; those are taken off, and a single one is text."""
     runs = list(re.finditer("`+", source))
-    parts: list[str] = []
     at = 0
     while runs:
         opening = runs.pop(0)
         closing = next((run for run in runs if len(run[0]) == len(opening[0])), None)
         if closing is None:
             continue
-        parts += [_literal(source[at : opening.start()]), code_span(source[opening.end() : closing.start()].strip())]
+        yield source[at : opening.start()], False
+        yield source[opening.end() : closing.start()].strip(), True
         at = closing.end()
         runs = [run for run in runs if run.start() >= at]
-    written = "".join([*parts, _literal(source[at:])])
-    return _LINE_START.sub(_harmless_start, written, count=1) if _LINE_START.match(written) else written
+    yield source[at:], False
 
 
 def _literal(text: str) -> str:

@@ -1,6 +1,10 @@
-"""The report for people at a terminal, or for a pipe: the verdict first, then the findings by file."""
+"""The report for people at a terminal, or for a pipe: the verdict first, then the findings by file.
+
+A review stays short: it is read while one works. An audit has the ten sections, unless there is no billing to speak of.
+"""
 
 import io
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from rich.cells import cell_len
@@ -10,13 +14,16 @@ from rich.text import Text
 
 from bot.report.edits import diff_lines
 from bot.report.masking import masked
+from bot.report.meters import tree
 from bot.report.quoting import clipped, code_lines, one_line, visible, visible_name
-from bot.report.verdict import due, headline, number
-from rules.report import Report, Reported
+from bot.report.verdict import LEGEND, SECTIONS, due, headline, number
+from rules.report import Evidence, Report, Reported
+from rules.sections import UNSEEN
 
 _COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 _VERDICTS = {"failure": "bold red", "action_required": "bold yellow", "neutral": "bold yellow", "success": "bold green"}
 _MOST_LISTED = 20
+_MOST_DRAWN = 5
 
 
 def as_text(report: Report) -> str:
@@ -32,6 +39,10 @@ def print_report(report: Report, console: Console) -> None:
     report = masked(report)
     _line(console, Text(one_line(headline(report)), _VERDICTS[report.gate.conclusion]))
     _line(console, Text(one_line(report.gate.because)))
+    if report.mode == "audit" and report.summary.applies:
+        _ten_sections(report, console)
+        _left_out(report, console)
+        return
     found = sorted(due(report), key=lambda f: (f.path, f.line, f.column))
     if not found:
         _looked_at(report, console)
@@ -40,8 +51,77 @@ def print_report(report: Report, console: Console) -> None:
         _line(console, Text(visible_name(path), "bold underline"))
         for finding in findings:
             _finding(finding, console)
+    _meters(report, console)
     _score(report, console)
     _left_out(report, console)
+
+
+def _ten_sections(report: Report, console: Console) -> None:
+    _heading(console, "1. Executive Summary")
+    for fact in _facts(report):
+        _line(console, Text(fact), 2)
+    _meters(report, console)
+    _heading(console, "2. Severity Legend")
+    for severity, meaning in LEGEND.items():
+        _line(console, Text.assemble((f"{severity:<9}", _COLOURS[severity]), meaning), 2)
+    for position, (section, title) in enumerate(SECTIONS.items(), 3):
+        _heading(console, f"{position}. {title}")
+        _section(report, section, console)
+    _heading(console, "9. Prioritized Action List")
+    known = {finding.fingerprint: finding for finding in report.findings}
+    chosen = [known[one] for one in report.actions if one in known]
+    for rank, finding in enumerate(chosen, 1):
+        where = f"{visible_name(finding.path)}:{finding.line}"
+        _line(
+            console,
+            Text.assemble(f"{rank}. ", (finding.severity, _COLOURS[finding.severity]), f" {where} {_title(finding)}"),
+            2,
+        )
+    if not chosen:
+        _line(console, Text("Nothing critical or high to do."), 2)
+    _heading(console, "10. Overall Score")
+    _dimensions(report, console)
+
+
+def _heading(console: Console, title: str) -> None:
+    console.print()
+    _line(console, Text(title, "bold"))
+
+
+def _facts(report: Report) -> Iterator[str]:
+    summary = report.summary
+    yield f"Architecture: {one_line(summary.architecture)}"
+    yield f"Providers: {one_line(', '.join(summary.providers)) or UNSEEN}"
+    yield f"Posture: {one_line(summary.posture)}"
+    for check in report.checks:
+        counts = ""
+        if check.metered_actions is not None and check.recorded is not None:
+            counts = f" ({check.recorded} of {number(check.metered_actions, 'metered action')} recorded)"
+        yield f"{one_line(check.id)}: {check.result}{counts}. {one_line(check.detail)}"
+
+
+def _section(report: Report, section: str, console: Console) -> None:
+    described = next((one for one in report.sections if one.id == section), None)
+    for answer in described.answers if described is not None else ():
+        question = one_line(answer.question, 300)
+        if answer.confidence is None:
+            _line(console, Text.assemble(f"{question} ", (UNSEEN, "dim")), 2)
+        else:
+            where = f" {_places(answer.evidence)}" if answer.evidence else ""
+            sure = "" if answer.confidence == "certain" else f" ({answer.confidence})"
+            _line(console, Text.assemble(f"{question} ", (one_line(answer.answer, 500), "bold"), sure, (where, "dim")), 2)
+    for finding in due(report):
+        if finding.section == section:
+            _finding(finding, console)
+
+
+def _places(evidence: Iterable[Evidence]) -> str:
+    shown = [f"{visible_name(at.path)}:{at.line}" for at in evidence]
+    return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
+
+
+def _title(finding: Reported) -> str:
+    return f"{finding.rule} {one_line(finding.title, 300)}"
 
 
 def _line(console: Console, text: Text, indent: int = 0) -> None:
@@ -123,10 +203,31 @@ def _carets(line: str, finding: Reported) -> str:
     return clipped(" " * before + "^" * max(1, until - before), 240)
 
 
+def _meters(report: Report, console: Console) -> None:
+    """The way of each meter as a tree."""
+    if not report.summary.applies:
+        return
+    for meter in report.meters[:_MOST_DRAWN]:
+        head, *branches = tree(meter)
+        console.print()
+        _line(console, Text(f"Meter {head}", "bold"))
+        for branch in branches:
+            _code(console, Text(branch), 2)
+    if len(report.meters) > _MOST_DRAWN:
+        _line(console, Text(f"and {number(len(report.meters) - _MOST_DRAWN, 'more meter')}"))
+
+
 def _score(report: Report, console: Console) -> None:
     if report.score is None:
         return
     console.print()
+    _dimensions(report, console)
+
+
+def _dimensions(report: Report, console: Console) -> None:
+    if report.score is None:
+        _line(console, Text("No score: nothing metered was analysed."), 2)
+        return
     _line(console, Text(f"Score {report.score.composite}/10", "bold"))
     for dimension in report.score.dimensions:
         score = "not touched" if dimension.score is None else f"{dimension.score}/10"

@@ -14,6 +14,8 @@ LEGEND = {
 }
 SECTIONS = TITLES
 """Sections 3 to 8 of every report, in order, as the engine names them."""
+SUMS_UP = "severity high, CWE-20, ISO/IEC 25010 functional correctness"
+"""What the check `usage-billing-accurate` counts as."""
 HOW_SCORED = (
     "A dimension starts at 10 and loses, for each finding, severity (critical 4, high 2, medium 1, low 0.5) times confidence "
     "(certain 1, likely 0.75, possible 0.25), down to 1. The score is the weighted mean of the dimensions that this code "

@@ -19,6 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 from bot.deliveries import PayloadError, PullRequestJob, interpret
 from bot.errands import Errand
 from bot.jobs.queue import Delivery, store
+from bot.upkeep import Upkeep
 from config.settings import Settings
 
 LARGEST_BODY = 25 * 1024 * 1024 + 64 * 1024
@@ -57,8 +58,17 @@ async def receive(request: Request) -> Response:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _answer(400, "the body is not a JSON object; set the webhook's content type to application/json")
     if event == "ping":
-        return _answer(200, "pong")
+        return await _note_ping(request)
     return await _take(request, event, action, guid, body)
+
+
+async def _note_ping(request: Request) -> Response:
+    """It asks for nothing, but shows whoever sets the App up that webhooks arrive."""
+    try:
+        await Upkeep(request.state.database.pool).set_mark("ping", 0)
+    except psycopg.Error:
+        return _answer(503, "not stored")
+    return _answer(200, "pong")
 
 
 async def _take(request: Request, event: str, action: str, guid: str, body: bytes) -> Response:

@@ -12,6 +12,16 @@ from importlib.resources import files
 from rules.rule import Example, Rule
 
 HEADING = re.compile(r"^--- (?P<path>\S+)(?: \((?P<role>before|context)\))? ---\n", re.MULTILINE)
+MARK = re.compile(r"[ \t]*(?:\{/\*|/\*|#|//|--) <- finding(?: \*/\}?)?[ \t]*$")
+
+
+def unmarked(code: str) -> tuple[str, list[int]]:
+    """The code as somebody would write it, and the numbers of its marked lines."""
+    if not code:
+        return "", []
+    lines = code.strip("\n").split("\n")
+    found = [number for number, line in enumerate(lines, 1) if MARK.search(line)]
+    return "\n".join(MARK.sub("", line) for line in lines) + "\n", found
 
 
 def examples_of(rule: Rule) -> tuple[Example, ...]:

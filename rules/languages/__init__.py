@@ -11,13 +11,6 @@ from rules.facts import Facts
 Lower = Callable[[str, bytes], Facts]
 
 UNREAD = {
-    ".rb": "Ruby",
-    ".php": "PHP",
-    ".java": "Java",
-    ".cs": "C#",
-    ".kt": "Kotlin",
-    ".kts": "Kotlin",
-    ".rs": "Rust",
     ".scala": "Scala",
     ".swift": "Swift",
     ".ex": "Elixir",

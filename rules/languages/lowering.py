@@ -12,6 +12,7 @@ from rules.facts import (
     Assign,
     Call,
     Comment,
+    Compare,
     Expression,
     Facts,
     Head,
@@ -24,6 +25,7 @@ from rules.facts import (
     Span,
     Start,
     Test,
+    Unary,
     Use,
     dotted,
     fold,
@@ -93,10 +95,20 @@ class Lowering:
     """Calls whose error a test has taken."""
     origins: dict[tuple[Scope, str], Origin] = dataclasses.field(default_factory=dict)
     """Where a variable, by the scope that declares it, comes from; one that no call gave has no call."""
+    types: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Where types are written: a variable or field in view, and the type it is of."""
     exported: set[str] = dataclasses.field(default_factory=set)
     """Names exported apart from their declaration."""
     later: list[tuple[Node, Scope, list[tuple[Expression, Node]]]] = dataclasses.field(default_factory=list)
     """Bodies of callbacks that take the error of a call, until that call is made."""
+    declared: dict[tuple[Scope, str], str] = dataclasses.field(default_factory=dict)
+    """Where types are written: that of a field, parameter or variable, by the scope that declares it."""
+    texts: dict[int, Node] = dataclasses.field(default_factory=dict)
+    """Where a string stands apart from the place that uses it: a heredoc's body, by the byte at which it is called for."""
+    before: dict[int, list[Node]] = dataclasses.field(default_factory=dict)
+    """What runs before a function without standing in it, by the byte at which the function begins: Rails' filters."""
+    locals: set[tuple[Scope, str]] = dataclasses.field(default_factory=set)
+    """Where a bare name may also be a call: the variables, each with the function that declares it."""
 
     def text(self, node: Node) -> str:
         return self.source[node.start_byte : node.end_byte].decode(errors="replace")
@@ -219,3 +231,15 @@ def first_string(arguments: tuple[Argument, ...]) -> str:
     if arguments and isinstance(arguments[0].value, Literal) and isinstance(arguments[0].value.value, str):
         return arguments[0].value.value
     return ""
+
+
+OPPOSITE = {"==": "!=", "!=": "==", "in": "not in", "not in": "in"}
+
+
+def negated(test: Expression, place: Span) -> Expression:
+    """`!(a == b)` reads `a != b`."""
+    if isinstance(test, Compare) and test.operator in OPPOSITE:
+        return Compare(place, OPPOSITE[test.operator], test.left, test.right)
+    if isinstance(test, Unary) and test.operator == "not":
+        return test.value
+    return Unary(place, "not", test)

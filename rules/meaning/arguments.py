@@ -23,12 +23,14 @@ from rules.facts import (
 from rules.meaning.values import Values, resolved
 
 CONTAINERS = frozenset(
-    "params param input request body data json event options opts headers payload config args values".split()
+    "params param input request body data json event options opts headers header payload config args values".split()
 )
 """Arguments and entries that only hold the named ones."""
-APART = frozenset("headers options opts payload config".split())
+APART = frozenset("headers header options opts payload config".split())
 """Of these, the ones that are no place for a field of the event itself."""
-NOT_OPTIONS = frozenset("ctx context self this cls".split())
+BEANS = frozenset({"java", "kotlin"})
+"""Languages in which an object is made empty and its fields are set after."""
+NOT_OPTIONS = frozenset("ctx context self this cls ct".split())
 """Names that are never an object of arguments: Go's context above all."""
 
 
@@ -85,6 +87,8 @@ def object_of(values: Values, value: Expression, scope: Scope, at: int) -> Objec
     whole = resolved(values, value, scope, at)
     if isinstance(whole, Unary) and whole.operator in ("&", "*"):
         whole = whole.value
+    if isinstance(whole, Call) and values.facts.language in BEANS and whole.constructs and not whole.arguments:
+        return Object(whole.span, (), type=whole.method)
     return whole if isinstance(whole, Object) else None
 
 
@@ -167,6 +171,10 @@ def listed(values: Values, value: Expression, scope: Scope, at: int) -> tuple[Gi
         return (entries(values, whole, scope, at),)
     if isinstance(whole, Sequence) and (whole.items or not isinstance(value, Name)):
         return tuple(one(values, item, scope, at) for item in whole.items)
+    if isinstance(whole, Call) and fold(whole.method) in ("tolist", "toarray", "collect") and isinstance(whole.receiver, Call):
+        whole = whole.receiver
+    if isinstance(whole, Call) and fold(whole.method) == "select" and whole.arguments:
+        return listed(values, whole.arguments[0].value, scope, at)
     if isinstance(whole, Call) and fold(whole.method) in ("map", "flatmap"):
         return tuple(mapped(values, whole))
     if isinstance(value, Name):
@@ -201,7 +209,7 @@ def appended(values: Values, name: Name, scope: Scope) -> Iterator[Given]:
         if enclosing(call.scope, Kind.FUNCTION, Kind.MODULE) is not function or not call.arguments:
             continue
         method = fold(call.method)
-        on_it = isinstance(call.receiver, Name) and call.receiver.text == name.text and method in ("push", "append")
+        on_it = isinstance(call.receiver, Name) and call.receiver.text == name.text and method in ("push", "append", "add")
         first = call.arguments[0].value
         to_it = call.folded == "append" and isinstance(first, Name) and first.text == name.text
         if on_it or to_it:

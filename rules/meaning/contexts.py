@@ -42,18 +42,37 @@ class Context(StrEnum):
 REDELIVERED = frozenset({Context.WEBHOOK, Context.WORKER, Context.SCHEDULE})
 """Contexts that run again by themselves after a failure."""
 
-HTTP = frozenset("get post put patch delete all use route options head handle handlefunc mutation query api_route".split())
-ROUTERS = frozenset("app router api server r mux e g group blueprint bp fastify hono route routes http".split())
+HTTP = frozenset(
+    "get post put patch delete all use route options head handle handlefunc mutation query api_route httpget "
+    "httppost httpput httppatch httpdelete mapget mappost mapput mappatch mapdelete mapmethods".split()
+)
+MAPPINGS = frozenset("getmapping postmapping putmapping patchmapping deletemapping requestmapping".split())
+ROUTERS = frozenset("app router api server r mux e g group blueprint bp fastify hono route routes http endpoints".split())
+METHODS = frozenset("get post put patch delete".split())
 NEXT_METHODS = frozenset("GET POST PUT PATCH DELETE".split())
 REQUEST_TYPES = re.compile(
     r"http\.ResponseWriter|gin\.Context|echo\.Context|fiber\.Ctx|NextRequest|NextApiRequest|\bRequest\b|APIGatewayProxy|"
-    r"FastifyRequest|HttpRequest"
+    r"FastifyRequest|HttpRequest|HttpServletRequest|ServerRequest|RoutingContext|ApplicationCall|@(?:Request|Query|Path)Param\b|"
+    r"@RequestBody\b|@PathVariable\b|HttpContext|ServerCallContext"
 )
 WORK_TYPES = re.compile(
     r"\bJob\b|SQSEvent|SqsEvent|ConsumerMessage|kafka\.Message|ConsumeMessage|amqp\.Delivery|\bDelivery\b|"
-    r"ConsumerGroupClaim|asynq\.Task|workflow\.Context"
+    r"\bConsumerRecords?\b|\bKinesisEvent\b|\bAcknowledgment\b|\bJmsMessage\b|JobExecutionContext|ChunkContext|StepContribution|"
+    r"ConsumeContext<|\b(Stream|Base)Consumer\b|lapin::Consumer|ConsumeResult<|ServiceBusReceivedMessage|ProcessMessageEventArgs|ProcessEventArgs|BasicDeliverEventArgs|"
+    r"IMessageHandlerContext|PerformContext|BorrowedMessage|OwnedMessage|ConsumerGroupClaim|asynq\.Task|"
+    r"workflow\.Context|(ServiceBus|Queue|EventHub|Kafka|RabbitMQ|CosmosDB|Blob)Trigger\b"
 )
-TASKS = frozenset("task shared_task actor job processor process periodic_task message_pattern event_pattern defn".split())
+EXTRACTORS = re.compile(r"\b(Json|State|Extension|Query|Form|TypedHeader)<|\bweb::(Json|Data|Path|Query|Form)<|\bHeaderMap\b")
+"""What axum and actix hand to those who answer."""
+TIMED_TYPES = re.compile(r"TimerTrigger|TimerInfo|IJobExecutionContext")
+HOSTED = frozenset("BackgroundService IHostedService IInvocable".split())
+"""Classes that the host runs for as long as it lives, mostly on a timer."""
+CONTROLLERS = re.compile(r"Controller(Base)?$|^Endpoint|\w+Base$|^Hub$|^PageModel$")
+TASKS = frozenset(
+    "task shared_task actor job processor process periodic_task message_pattern event_pattern defn kafka_listener sqs_listener "
+    "rabbit_listener jms_listener stream_listener incoming pulsar_listener kafka_handler rabbit_handler topic queue "
+    "automatic_retry disable_concurrent_execution".split()
+)
 TASK_MAKERS = frozenset("task schematask".split())
 """Trigger.dev: `task({ id, run: async (payload) => … })`."""
 FETCHES = frozenset("fetchmessage readmessage pollfetches receivemessage receivemessages".split())
@@ -69,12 +88,16 @@ WORK_NAMES = re.compile(
 )
 TEST_PATH = re.compile(
     r"(^|/)(tests?|__tests__|locustfiles?|loadtests?|testdata|fixtures?|e2e|specs?|mocks?|__mocks__|examples?|samples?|"
-    r"experiments?|demos?|docs|[\w-]+-tests?|test[-_]?(utils?|helpers?|support|kit)|testing)/|"
-    r"(^|/)(test_[^/]*|[^/]*_test|conftest|demos?|seeds?|seed_data)\.\w+$|\.(test|spec|stories|mock)\.\w+$|(^|/)tests?\.\w+$|"
-    r"[a-z]Tests?\.\w+$"
+    r"experiments?|demos?|docs|[\w-]+-(tests?|samples?|examples?)|test[-_]?(utils?|helpers?|support|kit)|testing)/|"
+    r"(^|/)(test_[^/]*|[^/]*_test|[^/]*_spec|conftest|demos?|seeds?|seed_data)\.\w+$|\.(test|spec|stories|mock)\.\w+$|(^|/)tests?\.\w+$|"
+    r"[a-z]Tests?\.\w+$|(^|/)([\w.-]+\.)?([A-Z]\w+)?Tests?/"
 )
-SCRIPT_PATH = re.compile(r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|backfill)[^/]*|seeds?|migrations?)/")
-SCHEDULE_PATH = re.compile(r"(^|/)(crons?|schedules?|scheduled)(/|\.|-|_)", re.I)
+SCRIPT_PATH = re.compile(
+    r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|backfill)[^/]*|seeds?|seeders?|factories|migrations?|db/migrate)/"
+)
+SCHEDULE_PATH = re.compile(r"(^|/)(crons?|schedules?|scheduled|jobs/clock)(/|\.|-|_)", re.I)
+MAIN_CODE = re.compile(r"(?:^|/)src/(?:\w*[mM]ain)/(?:java|kotlin|scala|groovy)/.*/")
+"""Below this the folders of Maven and Gradle are the names of packages: `com/acme/sample` is no sample."""
 BROWSER_NAMES = frozenset("window document localStorage sessionStorage navigator".split())
 STATE_LIBRARIES = frozenset("zustand pinia jotai recoil react-redux @reduxjs/toolkit mobx-react valtio".split())
 OWN_HOOK = re.compile(r"use[A-Z]\w*$")
@@ -84,7 +107,8 @@ HOOKS = frozenset("usestate useeffect usememo usecallback useref usecontext user
 
 def context_of(facts: Facts, scope: Scope) -> Context:
     """The context of the function around a scope. A function inside another has the outer one's, where its own is unknown."""
-    if TEST_PATH.search(facts.path):
+    path = MAIN_CODE.sub("/", facts.path)
+    if TEST_PATH.search(path):
         return Context.TEST
     if is_browser(facts):
         return Context.BROWSER
@@ -93,7 +117,7 @@ def context_of(facts: Facts, scope: Scope) -> Context:
             found = own_context(facts, outer, outer.head)
             if found is not None:
                 return webhook_or(found, facts, outer, outer.head)
-    if SCRIPT_PATH.search(facts.path):
+    if SCRIPT_PATH.search(path):
         return Context.SCRIPT
     if SCHEDULE_PATH.search(facts.path):
         return Context.SCHEDULE
@@ -122,7 +146,7 @@ def own_context(facts: Facts, scope: Scope, head: Function) -> Context | None:
         return Context.SCHEDULE
     if any(mark in {fold(name) for name in TASKS} for mark in marks):
         return Context.WORKER
-    if any(mark in HTTP or mark in ("apiview", "action", "route", "websocket") for mark in marks):
+    if any(mark in HTTP | MAPPINGS or mark in ("apiview", "action", "route", "websocket") for mark in marks):
         return Context.REQUEST
     if passed := own_context_by_call(head):
         return passed
@@ -135,11 +159,23 @@ def own_context_by_call(head: Function) -> Context | None:
         return None
     *before, last = fold(head.passed_to).split(".")
     root = before[-1] if before else ""
-    if "cron" in fold(head.passed_to) or last in ("schedule", "setinterval", "addfunc", "schedulejob"):
+    if root == "schedule" and last in ("call", "job"):
         return Context.SCHEDULE
+    if last == "every" and (not before or "scheduler" in root or root == "clockwork"):
+        return Context.SCHEDULE
+    if (
+        "cron" in fold(head.passed_to)
+        or root == "recurringjob"
+        or last in ("schedule", "setinterval", "addfunc", "schedulejob")
+    ):
+        return Context.SCHEDULE
+    if last in HTTP and not before and head.registered_as.startswith("/"):
+        return Context.REQUEST
     if last in HTTP and (root in ROUTERS or root.endswith(("router", "app", "routes", "procedure", "server", "()"))):
         return Context.REQUEST
-    if fold(head.passed_to) in ("serve", "deno.serve", "bun.serve"):
+    if last in ("action", "handler") and any(one.removesuffix("()") in METHODS and one.endswith("()") for one in before):
+        return Context.REQUEST
+    if fold(head.passed_to) in ("serve", "deno.serve", "bun.serve", "routing"):
         return Context.REQUEST
     if last in WORKERS and (last not in ("run", "process", "subscribe", "consume") or before):
         return Context.WORKER if last != "run" or "consumer" in root else None
@@ -150,6 +186,10 @@ def own_context_by_shape(facts: Facts, scope: Scope, head: Function) -> Context 
     """From name, parameters, class and file."""
     types = " ".join(parameter.type for parameter in head.parameters)
     names = [fold(parameter.name) for parameter in head.parameters]
+    if facts.language == "rust" and EXTRACTORS.search(types):
+        return Context.REQUEST
+    if TIMED_TYPES.search(types):
+        return Context.SCHEDULE
     if WORK_TYPES.search(types) or WORK_NAMES.match(head.name):
         return Context.WORKER
     if head.exported and head.name in NEXT_METHODS and re.search(r"(^|/)(route|\+server)\.\w+$", facts.path):
@@ -164,11 +204,36 @@ def own_context_by_shape(facts: Facts, scope: Scope, head: Function) -> Context 
         return made
     if takes_messages(facts, scope) or of_work_file(facts, head, names):
         return Context.WORKER
-    if worker_class(scope) and head.name in ("process", "perform", "handle", "run"):
-        return Context.WORKER
+    if worker_class(scope) and head.name in ("process", "perform", "handle", "run", "consume", "__invoke"):
+        clocked = head.name == "perform" and SCHEDULE_PATH.search(facts.path)
+        return Context.SCHEDULE if clocked else Context.WORKER
+    if command_class(scope) and head.name in ("handle", "execute", "__invoke"):
+        return Context.SCHEDULE if facts.language == "php" else None
+    if (found := own_context_by_class(facts, scope, head)) is not None:
+        return found
     if "use server" in facts.directives and head.exported:
         return Context.REQUEST
     return None
+
+
+def own_context_by_class(facts: Facts, scope: Scope, head: Function) -> Context | None:
+    """A public method of a controller, and whatever a hosted service does for itself.
+
+    Where what a method answers is written, only one that answers a request is a request handler.
+    """
+    holder = next((outer.head for outer in chain(scope) if isinstance(outer.head, Class)), None)
+    if holder is None:
+        return None
+    if HOSTED & set(holder.bases) and (not head.exported or head.name in ("Start", "Execute", "Invoke")):
+        return Context.SCHEDULE
+    if facts.language == "csharp":
+        controller = any(CONTROLLERS.search(base) for base in holder.bases) or "ApiController" in map(
+            name_of, holder.decorators
+        )
+        answers = re.search(r"ActionResult|IResult\b", head.returns) is not None
+        return Context.REQUEST if controller and head.exported and answers else None
+    named = any(name.endswith("Controller") for name in (holder.name, *holder.bases))
+    return Context.REQUEST if named else None
 
 
 def made_task(facts: Facts, scope: Scope) -> Context | None:
@@ -203,7 +268,13 @@ def of_work_file(facts: Facts, head: Function, names: list[str]) -> bool:
 def worker_class(scope: Scope) -> bool:
     holder = next((outer.head for outer in chain(scope) if isinstance(outer.head, Class)), None)
     said = " ".join((holder.name, *holder.bases, *map(name_of, holder.decorators))) if holder else ""
-    return bool(re.search(r"Worker|Job\b|Processor|Consumer|Task\b", said))
+    return bool(re.search(r"Worker|Job\b|Processor|Consumer|Task\b|ShouldQueue|MessageHandler", said))
+
+
+def command_class(scope: Scope) -> bool:
+    """A console command of Laravel or Symfony: those of billing run on a schedule."""
+    holder = next((outer.head for outer in chain(scope) if isinstance(outer.head, Class)), None)
+    return holder is not None and "Command" in holder.bases
 
 
 def decorator_names(head: Function) -> Iterator[str]:
@@ -223,7 +294,9 @@ def decorator_strings(head: Function) -> Iterator[str]:
 
 @lru_cache(maxsize=8)
 def is_browser(facts: Facts) -> bool:
-    """`use client`, React hooks in a component file, or code that reaches for `window` and its kind."""
+    """`use client`, React hooks in a component file, code that reaches for `window` and its kind, or an app for Android."""
+    if facts.language in ("java", "kotlin"):
+        return any(package.startswith(("android.", "androidx.")) for package in facts.packages)
     if facts.language not in ("typescript", "javascript"):
         return False
     if "use client" in facts.directives:

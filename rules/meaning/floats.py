@@ -10,12 +10,16 @@ def is_float(code: Code, value: Expression, scope: Scope, at: int) -> bool:
     if isinstance(whole, Literal):
         return isinstance(whole.value, float)
     if isinstance(whole, Call):
-        if fold(whole.name) == "float":
+        if fold(whole.name) in ("float", "float64", "float32"):
             return True
         local = code.values.functions.get(whole.method, ())
-        return len(local) == 1 and isinstance(local[0].head, Function) and local[0].head.returns.strip() == "float"
+        return (
+            len(local) == 1
+            and isinstance(local[0].head, Function)
+            and local[0].head.returns.strip() in ("float", "double", "Task<double>")
+        )
     if isinstance(whole, Name):
-        return declared(code, whole, scope, at) in ("float", "float64", "float32")
+        return declared(code, whole, scope, at) in ("float", "float64", "float32", "double", "double?", "float?", "f64", "f32")
     return False
 
 

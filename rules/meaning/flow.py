@@ -28,9 +28,11 @@ from rules.meaning.vocabulary import words
 LOCK_WORDS = frozenset("lock locked mutex semaphore redlock advisory synchronized exclusive".split())
 LOCK_TEXT = ("for update", "pg_advisory", "skip locked", "get_lock(")
 TRANSACTIONS = frozenset(
-    "transaction transact withtransaction runtransaction intransaction withtx atomic runintx begintx".split()
+    "transaction transact withtransaction runtransaction intransaction withtx atomic runintx begintx transactional "
+    "usetransaction transactionresult newsuspendedtransaction suspendtransaction transactiontemplate.execute transactionscope "
+    "begintransaction".split()
 )
-ALONE = frozenset("selectforupdate withforupdate lockforupdate forupdate withlock acquirelock trylock setnx".split())
+ALONE = frozenset("selectforupdate withforupdate lockforupdate forupdate withlock acquirelock trylock setnx locktake".split())
 
 
 def precedes(code: Code, first: Span, first_scope: Scope, second: Span, second_scope: Scope) -> bool:
@@ -117,8 +119,12 @@ def begins(name: str) -> bool:
 
 
 def locks(name: str, transactions: bool) -> bool:
-    last = fold(name).rsplit(".", 1)[-1].lstrip("$")
-    return bool(LOCK_WORDS & set(words(name))) or last in ALONE or (transactions and last in TRANSACTIONS)
+    """`transactionTemplate.execute` says it in two words, where `execute` alone says nothing."""
+    *before, last = fold(name).lstrip("$").split(".")
+    both = f"{before[-1]}.{last}" if before else ""
+    if LOCK_WORDS & set(words(name)) or last.lstrip("$") in ALONE or "forupdate" in last:
+        return True
+    return transactions and (last.lstrip("$") in TRANSACTIONS or both in TRANSACTIONS)
 
 
 def takes_lock(call: Call, transactions: bool) -> bool:
@@ -136,6 +142,8 @@ def strings(call: Call) -> Iterator[str]:
         for part in walk(argument.value):
             if isinstance(part, Literal) and isinstance(part.value, str):
                 yield part.value
+            elif isinstance(part, Member) and part.name in ("PESSIMISTIC_WRITE", "PESSIMISTIC_FORCE_INCREMENT", "UPGRADE"):
+                yield "for update"
             elif isinstance(part, Template):
                 yield " ".join(str(one.value) for one in part.parts if isinstance(one, Literal))
 

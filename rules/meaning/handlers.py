@@ -5,6 +5,7 @@ from weakref import WeakKeyDictionary
 
 from rules.code import Code
 from rules.facts import (
+    WAITING,
     Call,
     Handler,
     Kind,
@@ -13,11 +14,17 @@ from rules.facts import (
     Start,
     Use,
     enclosing,
+    fold,
     within,
 )
 
 HOPS = 3
 """Through how many callbacks a failure is followed outwards: a retry helper inside a transaction inside a batch."""
+OF_OTHERS = frozenset(
+    "interruptedexception executionexception cancellationexception timeoutexception jsonprocessingexception parseexception "
+    "jsonmappingexception numberformatexception datetimeparseexception urisyntaxexception unsupportedencodingexception".split()
+)
+"""Exceptions that only waiting or parsing raises: a try that takes no others takes no write's failure."""
 CARRIERS: WeakKeyDictionary[Code, Mapping[Scope, Call]] = WeakKeyDictionary()
 """What was worked out for a file; gone with it."""
 
@@ -47,8 +54,25 @@ def nearness(handler: Scope) -> tuple[bool, int]:
     return False, handler.span.start
 
 
+CANCELLED = ("operationcanceledexception", "taskcanceledexception", "cancellederror", "cancellationexception")
+
+
+def only_cancelled(head: Handler) -> bool:
+    """Whether a handler only takes that the work was called off, which is no failure of it."""
+    kinds = [kind for kind in head.catches if not kind.startswith("when")]
+    return bool(kinds) and all(fold(kind).rsplit(".", 1)[-1] in CANCELLED for kind in kinds)
+
+
 def takes(head: Handler, call: Call, sent: Call) -> bool:
+    if only_cancelled(head):
+        return False
     if isinstance(head.guards, Scope):
+        if (
+            head.catches
+            and {fold(kind).rsplit(".", 1)[-1] for kind in head.catches} <= OF_OTHERS
+            and call.start is not Start.AWAITED
+        ):
+            return False
         inside = enclosing(call.scope, Kind.FUNCTION) is enclosing(head.guards, Kind.FUNCTION)
         return inside and within(call.scope, head.guards)
     return head.guards is not None and any(one is call or one is sent or one.span.holds(call.span) for one in head.guards)
@@ -59,7 +83,8 @@ def carriers_of(code: Code) -> Mapping[Scope, Call]:
     found: dict[Scope, Call] = {}
     for call in code.facts.calls:
         for argument in call.arguments:
-            if isinstance(argument.value, Lambda) and (waited := awaited(call, code.outer)) is not None:
+            waited = call if code.facts.language in WAITING else awaited(call, code.outer)
+            if isinstance(argument.value, Lambda) and waited is not None:
                 found[argument.value.scope] = waited
     return found
 

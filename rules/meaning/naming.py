@@ -13,12 +13,15 @@ from rules.meaning.vocabulary import names_counter, words
 
 HOLE = "*"
 STORES = frozenset("redis cache kv rdb valkey pipeline pipe multi client store".split())
-READS = frozenset("get hget hgetall mget getdel scard smembers zscore lrange llen zrange exists hmget".split())
+READS = frozenset(
+    "get hget hgetall mget getdel scard smembers zscore lrange llen zrange exists hmget stringget hashget haskey "
+    "multiget".split()
+)
 WRITES = frozenset(
     "set setex psetex setnx incr incrby incrbyfloat decr decrby hset hincrby hincrbyfloat hmset sadd zadd zincrby lpush rpush "
-    "getset append mset".split()
+    "getset append mset stringset stringincrement stringdecrement hashincrement increment decrement setifabsent".split()
 )
-DELETES = frozenset("del delete unlink expire expireat".split())
+DELETES = frozenset("del delete unlink expire expireat keydelete keyexpire".split())
 
 
 class Way(StrEnum):

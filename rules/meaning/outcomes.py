@@ -16,6 +16,7 @@ from rules.facts import (
     Member,
     Name,
     Object,
+    Raise,
     Return,
     Scope,
     Sequence,
@@ -61,7 +62,8 @@ RESPONSE = frozenset(
 )
 STORES = frozenset(
     "enqueue queue add push publish produce sendmessage insert create save upsert update updatemany lpush rpush xadd write "
-    "writefile append put delay applyasync dispatch schedule store persist insertone bulkcreate execute setex".split()
+    "writefile append put delay applyasync performlater performasync performin performat performbulk dispatch "
+    "schedule store persist insertone bulkcreate execute setex".split()
 )
 FALLBACK_WORDS = frozenset("retry queue outbox dead dlq pending failed fallback backlog failure requeue buffer unsent".split())
 LOG_WORDS = frozenset(
@@ -77,7 +79,9 @@ SAYS_ERROR = frozenset("error errorf errorln errorw exception".split())
 READERS = frozenset("controller subscriber observer subject stream sink emitter socket".split())
 """Whose `error(…)` tells the one who reads from them."""
 FAILURES = frozenset("fail failed failure failures failing err errs error errors skipped rejected success succeeded ok".split())
-DUPLICATE = frozenset("duplicate exists already conflict 409 unique p2002 11000 integrityerror uniqueviolation".split())
+DUPLICATE = frozenset(
+    "duplicate exists already conflict 409 unique p2002 11000 integrityerror uniqueviolation 23505 2601 2627 1062".split()
+)
 
 
 def outcome(facts: Facts, handler: Scope) -> Outcome:
@@ -210,6 +214,9 @@ def stores(call: Call) -> bool:
     """A write that another attempt can start from. Adding to a log or a metric is none."""
     if logs(call):
         return False
+    if call.name == "this.release":
+        # A Laravel job puts itself back into its queue.
+        return True
     said = set(words(call.name))
     last = fold(call.method)
     return last in STORES and (bool(said & FALLBACK_WORDS) or call.start is Start.AWAITED or "." in call.name)
@@ -269,7 +276,8 @@ def counts_failure(facts: Facts, handler: Scope) -> bool:
     around = [one for one in chain(handler) if isinstance(one.head, Function)]
     if any(parameter.name in roots for one in around if isinstance(one.head, Function) for parameter in one.head.parameters):
         return True
-    returned = (one for one in facts.returns if enclosing(one.scope, Kind.FUNCTION) in around)
+    ends: tuple[Return | Raise, ...] = (*facts.returns, *facts.raises)
+    returned = (one for one in ends if enclosing(one.scope, Kind.FUNCTION) in around)
     return any(isinstance(part, Name) and part.text in roots for one in returned for part in walk(one.value))
 
 
@@ -284,8 +292,12 @@ def answers(call: Call) -> bool:
     """`res.status(500)`, `c.JSON(500, …)`, `http.Error(w, …)`, `return NextResponse.json(…, {status: 500})`."""
     said = call.folded.split(".")
     last = said[-1]
+    if said[0] == "response()" or (said[0] == "call" and last.startswith("respond")):
+        return True
     if said[0].rsplit("/", 1)[-1] in ("res", "response", "reply", "c", "ctx", "w", "http", "nextresponse", "context"):
         return last in RESPONSE or len(said) > 1
+    if call.folded in ("render", "head", "halt", "redirectto"):
+        return True
     return last in ("jsonresponse", "response", "httpexception", "jsonify", "abort") or (call.constructs and last == "response")
 
 

@@ -6,7 +6,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rules.facts import Call, Expression, Facts, Literal, Object, Scope, Sequence, Span, Template, walk
+from rules.facts import (
+    Call,
+    Expression,
+    Facts,
+    Lambda,
+    Literal,
+    Member,
+    Name,
+    Object,
+    Scope,
+    Sequence,
+    Span,
+    Template,
+    dotted,
+    walk,
+)
 from rules.meaning.times.periods import Held
 
 LENGTH = 20_000
@@ -114,10 +129,21 @@ def texts(facts: Facts, held: Held) -> Iterator[Text]:
 
 def listed(values: list[Expression]) -> Iterator[Expression]:
     """The arguments that fill positional placeholders, a list or tuple opened."""
+    values = [value for value in values if not is_mapping(value)]
     if len(values) == 1 and isinstance(values[0], Sequence) and not values[0].each:
         yield from values[0].items
     else:
         yield from values
+
+
+def is_mapping(value: Expression) -> bool:
+    """`Long.class`, `Row::of`, `rs -> …`: into what a row is made, as Java's clients are told between statement and values."""
+    if isinstance(value, Lambda):
+        return True
+    if not isinstance(value, Member):
+        return False
+    root = value.object.object if isinstance(value.object, Member) and value.object.name == "class" else value.object
+    return isinstance(root, Name) and root.text[:1].isupper() and not value.name[:1].isupper()
 
 
 def named_in(values: list[Expression]) -> dict[str, Expression]:
@@ -153,7 +179,7 @@ def statement(facts: Facts, text: Text) -> Statement | None:
     if tree is None:
         return None
     kind = "condition" if text.condition else type(tree).__name__.lower()
-    tables = tuple(plain(table.name) for table in tree.find_all(grammar().Table)) if not text.condition else ()
+    tables = tuple(plain(table.name) for table in tree.find_all(grammar().Table)) if not text.condition else models(text.call)
     return Statement(
         kind="select" if kind in ("union", "with") else kind,
         text=text.sql,
@@ -166,6 +192,12 @@ def statement(facts: Facts, text: Text) -> Statement | None:
         aggregates=tuple(aggregates(facts, text, tree)),
         written=dict(assignments(tree)),
     )
+
+
+def models(call: Call | None) -> tuple[str, ...]:
+    """`UsageEvent.where("created_at >= ?", start)`: the model that the condition is put to."""
+    first = dotted(call.callee).replace("()", "").split(".")[0] if call is not None else ""
+    return (first,) if first[:1].isupper() else ()
 
 
 def grammar() -> Any:

@@ -6,7 +6,7 @@ from rules.code import Code
 from rules.facts import Call, Kind, Member, Use, enclosing, fold
 from rules.meaning.promises import started_beside
 from rules.meaning.usage.emissions import Emission
-from rules.meaning.vocabulary import consumes, emits
+from rules.meaning.vocabulary import consumes, emits, words
 
 
 def beside(code: Code) -> Iterator[tuple[Call, str]]:
@@ -18,7 +18,7 @@ def beside(code: Code) -> Iterator[tuple[Call, str]]:
             if dropped and is_report(started, reported) and not joined(code, call):
                 name = started.name if isinstance(started, Call | Member) else getattr(started, "text", "")
                 yield call, f"`{name}` is started beside the request and nobody reads its result"
-        if (title := kafka(code, call)) is not None:
+        if (title := kafka(code, call) or produced(code, call)) is not None:
             yield call, title
 
 
@@ -47,3 +47,11 @@ def kafka(code: Code, call: Call) -> str | None:
     if not made or settled or not sends_value or not speaks:
         return None
     return f"`{call.method}` of the Kafka producer only queues the message, and its future is dropped"
+
+
+def produced(code: Code, call: Call) -> str | None:
+    """WaterDrop's `produce_async` and `produce_many_async` answer with a handle before anything was sent."""
+    if fold(call.method) not in ("produceasync", "producemanyasync") or call.use is not Use.DISCARDED or not code.billing:
+        return None
+    speaks = {"usage", "event", "events", "meter", "metering", "billing"} & set(words(code.facts.path) + words(call.name))
+    return f"`{call.method}` of the Kafka producer only queues the messages, and its handle is dropped" if speaks else None

@@ -1,5 +1,6 @@
 """Where a value comes from, inside one file: literal, parameter, request, stored field, clock, random or another call."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +23,7 @@ from rules.facts import (
     Member,
     Name,
     Object,
+    Return,
     Scope,
     Sequence,
     Spread,
@@ -195,41 +197,71 @@ def resolved(values: Values, expression: Expression, scope: Scope, at: int) -> E
         if not isinstance(expression, Name):
             return expression
         found = definitions_at(values, expression.text, scope, at)
+        if not found and (method := named_method(values, expression)) is not None:
+            answer = answer_of(values, method)
+            if answer is None or answer.value is None or is_field(answer.value):
+                return expression
+            expression, scope, at = answer.value, answer.scope, answer.span.end
+            continue
         if len(found) != 1 or found[0].how != "assign" or found[0].value is None:
             return expression
         expression, scope, at = found[0].value, found[0].scope, found[0].end
     return expression
 
 
+def is_field(value: Expression) -> bool:
+    """What tells no more than the name that stands for it."""
+    return isinstance(value, Literal | Member)
+
+
 CLOCK_CALLS = frozenset(
     "time.time time.timens time.monotonic datetime.now datetime.utcnow datetime.today date.today timezone.now date.now "
     "performance.now time.now instant.now localdate.now zoneddatetime.now moment moment.utc dayjs dayjs.utc "
     "pendulum.now arrow.utcnow arrow.now datetime.datetime.now datetime.datetime.utcnow timezone.localtime "
-    "getcurrenttime currenttimestamp time.perfcounter process.hrtime gettimestamp utcnow clock.now".split()
+    "getcurrenttime currenttimestamp time.perfcounter process.hrtime gettimestamp utcnow clock.now "
+    "system.currenttimemillis system.nanotime localdatetime.now offsetdatetime.now localtime.now yearmonth.now "
+    "clock.millis clock.instant calendar.getinstance clock.getutcnow clock.getutctoday system.now time.current "
+    "date.current datetime.current zone.now zone.today process.clockgettime datetime.today utc.now local.now "
+    "systemtime.now offsetdatetime.nowutc datetimeoffset.utcnow datetimeoffset.now getutcnow getlocalnow "
+    "timeprovider.getutcnow timeprovider.getlocalnow carbon.now carbon.today carbonimmutable.now now today time "
+    "microtime hrtime".split()
 )
 RANDOM_CALLS = frozenset(
     "uuid4 uuid1 uuid7 uuidv4 uuidv1 uuidv7 randomuuid nanoid ulid cuid cuid2 createid customalphabet tokenhex tokenurlsafe "
     "tokenbytes urandom getrandombits randombytes newstring newuuid newulid newrandom mustnewv4 newv4 newv7 ksuid "
-    "xid randomhex randomstring genid shortuuid getuuid generateuuid guid newguid getrandomstring".split()
+    "xid randomhex randomstring genid shortuuid getuuid generateuuid guid newguid getrandomstring randomalphanumeric "
+    "randomalphabetic randomnumeric getulid randomnanoid gettimeordered timebasedepoch uniqid createversion7 nowv7 "
+    "newulid randombytes mtrand randomint".split()
 )
-RANDOM_MODULES = frozenset("random secrets rand crypto/rand math/rand".split())
+RANDOM_MODULES = frozenset("random secrets rand crypto/rand math/rand securerandom threadlocalrandom".split())
 SEEN_THROUGH = frozenset(
     "str string int int64 int32 float float64 number bigint round floor ceil trunc abs tostring toisostring isoformat "
     "timestamp gettime unix unixmilli unixnano format strftime hex hexdigest digest update sha256 sha1 md5 sha512 "
     "createhash createhmac encode decode encodetostring join concat replace slice substring substr lower upper tolowercase "
     "touppercase strip trim sprintf sprint valueof bytes sum256 uuid5 uuidv5 v5 newsha1 newsha256 tojson stringify dumps "
     "utc local add sub addseconds fromtimestamp parse tofixed max min itoa formatint epoch value to ptr pointer topt of "
-    "astimezone replaceall padstart toepochmilli toinstant epochsecond getepochsecond b64encode hash new".split()
+    "astimezone replaceall padstart toepochmilli toinstant epochsecond getepochsecond b64encode hash new long double "
+    "short intvalue longvalue doublevalue parselong parsedouble formatted toepochsecond ofepochmilli ofepochsecond "
+    "atzone truncatedto getmillis sha256hex nameuuidfrombytes getbytes hashstring tolong toint todouble tobigdecimal "
+    "tolocaldate todate getlong requirenonnull tos toi tof tod tosym iso8601 rfc3339 xmlschema squish intimezone "
+    "tojson dup presence beginningofmonth beginningofday beginningofhour base64digest change totime todatetime "
+    "urlsafeencode64 strictencode64 adddays addhours addminutes addmonths addmilliseconds tounixtimeseconds "
+    "tounixtimemilliseconds touniversaltime tounixtime timestampmillis "
+    "torfc3339 timestampnanos durationsince assecs asmillis tryparse tolocaltime todatetimeoffset tolowerinvariant "
+    "toupperinvariant tohexstring hashdata computehash".split()
 )
 
 
 def is_clock(call: Call) -> bool:
     """Whether a call reads the clock: `Date.now()`, `new Date()` without arguments, `time.Now()`."""
     folded = call.folded
+    if folded in ("date", "datetime", "datetimeimmutable", "localdate", "localdatetime") and call.constructs:
+        return not call.arguments or getattr(call.arguments[0].value, "value", None) == "now"
     if folded == "date":
-        return call.constructs and not call.arguments
+        # PHP's `date('Y-m')`.
+        return call.method == "date" and len(call.arguments) == 1
     tail = ".".join(folded.split(".")[-2:])
-    return (folded in CLOCK_CALLS or tail in CLOCK_CALLS) and not any(
+    return (folded in CLOCK_CALLS or tail in CLOCK_CALLS or tail.endswith((".utcnow", ".getutcnow"))) and not any(
         isinstance(argument.value, Call | Literal) and folded.startswith(("moment", "dayjs")) for argument in call.arguments
     )
 
@@ -239,6 +271,8 @@ def is_random(call: Call) -> bool:
     segments = call.folded.split(".")
     last = segments[-1]
     if last in RANDOM_CALLS:
+        return True
+    if len(segments) > 1 and segments[-2] == "str" and last in ("uuid", "ulid", "random", "ordereduuid"):
         return True
     if last in ("v1", "v4", "v6", "v7") and "uuid" in call.folded:
         return True
@@ -305,6 +339,9 @@ def trace(
 
 def trace_name(values: Values, name: Name, scope: Scope, at: int, hops: int, found: list[Origin], seen: set[int]) -> None:
     reaching = definitions_at(values, name.text, scope, at)
+    if not reaching and (method := named_method(values, name)) is not None:
+        trace_answers(values, name, method, hops, found, seen)
+        return
     if not reaching:
         found.append(Origin(Kinds.UNKNOWN, name, scope))
     for one in reaching:
@@ -380,6 +417,29 @@ def trace_call(values: Values, call: Call, scope: Scope, at: int, hops: int, fou
     found.append(Origin(Kinds.CALL, call, scope))
 
 
+def named_method(values: Values, name: Name) -> Scope | None:
+    """The file's own method that a bare name calls, as Ruby lets it: one that needs no arguments."""
+    found = values.functions.get(name.text, ())
+    head = found[0].head if len(found) == 1 else None
+    plain = isinstance(head, Function) and head.method and not head.parameters
+    return found[0] if plain and values.facts.language == "ruby" else None
+
+
+def answer_of(values: Values, method: Scope) -> Return | None:
+    """The one value that a method has, if it has just one."""
+    given = [one for one in values.facts.returns if enclosing(one.scope, Kind.FUNCTION) is method]
+    return given[0] if len(given) == 1 and given[0].value is not None else None
+
+
+def trace_answers(values: Values, name: Name, method: Scope, hops: int, found: list[Origin], seen: set[int]) -> None:
+    before = len(found)
+    for one in values.facts.returns:
+        if one.value is not None and enclosing(one.scope, Kind.FUNCTION) is method:
+            trace(values, one.value, one.scope, one.span.end, hops - 1, found, seen)
+    if len(found) == before:
+        found.append(Origin(Kinds.UNKNOWN, name, method))
+
+
 def trace_returns(values: Values, call: Call, function: Scope, hops: int, found: list[Origin], seen: set[int]) -> None:
     """What the file's own function returns; its parameters stand for this call's arguments."""
     inner: list[Origin] = []
@@ -410,17 +470,25 @@ def named_entry(whole: Object, name: str | None) -> Entry | None:
 
 
 REQUEST_NAMES = frozenset("req request httprequest".split())
-REQUEST_CONTEXTS = frozenset("c ctx context event".split())
+REQUEST_CONTEXTS = frozenset("c ctx context event httpcontext".split())
 REQUEST_PARTS = frozenset(
-    "body json query params form args headers get_json data post values payload querystringparameters input bind "
-    "shouldbindjson formvalue formdata queryparams pathparams rawbody getjson files jsonbody".split()
+    "params body json query form args headers get_json data post values payload querystringparameters input bind "
+    "shouldbindjson formvalue formdata queryparams pathparams rawbody getjson files jsonbody readfromjson routevalues getbody "
+    "getparsedbody getqueryparams getcontent".split()
 )
+SENT = re.compile(r"@(?:RequestBody|RequestParam|PathVariable|PathParam|QueryParam|FormParam|QueryValue|Body|MatrixParam)\b")
+"""Annotations of a parameter that the framework fills with what the caller sent."""
+RECEIVED = frozenset(
+    "receive receivenullable receivetext receiveparameters receivemultipart parameters queryparameters".split()
+)
+"""How Ktor's `call` gives what the caller sent."""
 BODY_MODELS = ("body", "payload", "request", "input")
 
 
 def is_request(values: Values, expression: Expression, scope: Scope, at: int) -> bool:
     """Whether an expression reads what the caller of an endpoint sent: `req.body.n`, `await request.json()`."""
     root: Expression = expression
+    decoded: Expression | None = None
     path: list[str] = []
     while True:
         if isinstance(root, Member):
@@ -428,16 +496,27 @@ def is_request(values: Values, expression: Expression, scope: Scope, at: int) ->
             root = root.object
         elif isinstance(root, Index):
             root = root.object
+        elif isinstance(root, Call) and root.folded == "jsondecode" and root.arguments:
+            return is_request(values, root.arguments[0].value, scope, at)
         elif isinstance(root, Call) and root.receiver is not None:
+            if root.folded in ("json.parse", "json.loads", "jsondecode") and root.arguments:
+                decoded = root.arguments[0].value
             path.append(fold(root.method))
             root = root.receiver
         else:
             break
     if isinstance(root, Call) and fold(root.method) in ("readbody", "getquery", "getjson"):
         return True
+    if isinstance(root, Name) and decoded is not None:
+        return is_request(values, decoded, scope, at)
     if not isinstance(root, Name):
         return False
     name = fold(root.text)
+    given = definitions_at(values, root.text, scope, at)
+    if path and given and given[0].how == "parameter" and sent_by_caller(given[0], root.text):
+        return True
+    if name == "call" and set(path) & RECEIVED:
+        return True
     if name in REQUEST_NAMES or (name in REQUEST_CONTEXTS and path and ("req" in path or "request" in path)):
         return any(part in REQUEST_PARTS for part in path)
     if name == "r" and values.facts.language == "go":
@@ -452,11 +531,19 @@ def is_request(values: Values, expression: Expression, scope: Scope, at: int) ->
     )
 
 
+def sent_by_caller(one: Definition, name: str) -> bool:
+    """Whether a parameter is marked as one that the framework fills with what the caller sent."""
+    head = one.scope.head
+    return isinstance(head, Function) and any(each.name == name and SENT.match(each.type) for each in head.parameters)
+
+
 def from_request(values: Values, one: Definition, name: Name) -> bool:
     """Whether a parameter of an endpoint is its body. Typed bodies carry a model's name; unsure is a plain parameter."""
     head = one.scope.head
     if not isinstance(head, Function):
         return False
+    if sent_by_caller(one, name.text):
+        return True
     return one.part is not None and any(
         fold(parameter.name or "") in REQUEST_NAMES for parameter in head.parameters if parameter.pattern is not None
     )

@@ -42,7 +42,7 @@ NOT_LEFT = frozenset(
     "used usage spent spend consumed cost costs price required needed need limit limits max maximum min minimum total to "
     "amount per delta add grant grants id ids card note notes memo transaction transactions purchase package plan pack "
     "reset type history log logs threshold initial default free pre has is name key unlimited error adjustment adjustments "
-    "change delta diff old new due forward sheet starting ending invoice transfer".split()
+    "change delta diff old new due forward sheet starting ending invoice transfer duration frequency".split()
 )
 
 BILLING_EVIDENCE = frozenset(
@@ -55,8 +55,12 @@ WEAK_EVIDENCE = frozenset(
     "usage used consumed customer meter period plan quantity tokens credit cost pricing tier remaining".split()
 )
 
+BOOLEAN_TESTS = frozenset("go java kotlin csharp rust".split())
+"""Languages that test only booleans: nothing is taken for missing by being zero, and a flag may be asked whether it is set."""
+
 OTHER_METERS = frozenset(
-    "opentelemetry @opentelemetry prometheus prometheusclient prom-client promclient micrometer statsd datadog".split()
+    "opentelemetry @opentelemetry prometheus prometheusclient prom-client promclient micrometer statsd datadog "
+    "system.diagnostics.metrics".split()
 )
 
 
@@ -74,7 +78,7 @@ ABOUT_USAGE = frozenset(
 PARTS = frozenset(
     "id ids key keys name names type types feature features price prices plan plans product products config settings filter "
     "filters column columns table index view schema accumulator tracker recorder reporter collector builder logger service "
-    "client middleware report reports payload params options snapshot estimate".split()
+    "client middleware report reports payload params options snapshot estimate state states".split()
 )
 """What only belongs to metering: `addMeteredFeatureIds`, `createMeteredPrice`."""
 UNBILLED = frozenset("secret secrets password coupon coupons deprecated deprecation font icon otp totp".split())
@@ -112,7 +116,7 @@ def bills(said: tuple[str, ...]) -> bool:
 def consumes(name: str) -> bool:
     """`deductCredits`, `consume_quota`, `PreConsumeQuota`, `UpdateKeyCreditsDecrement`, `increaseApiLimit`."""
     said = words(name)
-    start = said[1:] if said and said[0] in ("pre", "post") else said
+    start = before_clause(said[1:] if said and said[0] in ("pre", "post") else said)
     if start and start[0] in COUNT_UP_VERBS and "limit" in start[1:] and start[-1] in ("limit", "count", "counter"):
         return True
     if not start or not frozenset(start[1:]) & BILLING_NOUNS or start[-1] in ("id", "ids", "key", "name", "type", "amount"):
@@ -122,6 +126,12 @@ def consumes(name: str) -> bool:
     if start[0] in ("charge", "spend"):
         return bool(frozenset(start[1:4]) & (BILLING_NOUNS - {"charge", "charges", "invoice", "invoices", "spend", "billing"}))
     return start[0] in CONSUME_VERBS or start[-1] in ("decrement", "deduct", "consume")
+
+
+def before_clause(said: tuple[str, ...]) -> tuple[str, ...]:
+    """`consumeBalanceOnAccountWithUnpaidInvoices` consumes a balance, and no invoices."""
+    ends = [place for place, word in enumerate(said) if word in ("with", "on") and place > 1]
+    return said[: ends[0]] if ends else said
 
 
 def lowers_usage(said: tuple[str, ...]) -> bool:

@@ -117,6 +117,14 @@ def rails(text: str) -> Iterator[Table]:
         yield Table(match[1], found, frozenset(columns(one) for one in keys))
 
 
+def annotated(text: str) -> Iterator[Table]:
+    """The comment that annotate writes into a model of ActiveRecord: `#  lock_version :integer  default(0)`."""
+    for match in re.finditer(r"^# Table name: (\w+)\n((?:#.*\n?)*)", text, re.M):
+        found = {fold(name): kind for name, kind in re.findall(r"^#  (\w+)\s+:(\w+)", match[2], re.M)}
+        keys = re.findall(r"^#  \w+\s+\(([^)]*)\)\s+UNIQUE\s*$", match[2], re.M)
+        yield Table(match[1], found, frozenset(columns(one) for one in keys))
+
+
 def laravel(text: str) -> Iterator[Table]:
     for match in re.finditer(r"Schema::(?:create|table)\(\s*['\"](\w+)['\"](.*?)\n\s*\}\);", text, re.S):
         keys = {columns(one) for one in re.findall(r"->unique\(\s*\[([^\]]*)\]", match[2])}
@@ -125,3 +133,19 @@ def laravel(text: str) -> Iterator[Table]:
         }
         found = {fold(name): kind.lower() for kind, name in re.findall(r"\$table->(\w+)\(\s*['\"](\w+)['\"]", match[2])}
         yield Table(match[1], found, frozenset(keys))
+
+
+def doctrine(text: str) -> Iterator[Table]:
+    """Entities of Doctrine: their columns, and the unique constraints of class and column."""
+    for match in re.finditer(r"^(?:(?:abstract|final|readonly)\s+)*class\s+(\w+)", text, re.M):
+        head = text[max(0, text.rfind("\n\n", 0, match.start())) : match.start()]
+        body = text[match.end() :]
+        found: dict[str, str] = {}
+        for given, written, name in re.findall(r"#\[(?:ORM\\)?Column(?:\(([^\]]*)\))?\][^;$]*?(\w*)\s+\$(\w+)", body):
+            kind = re.search(r"type:\s*(?:Types::|['\"])(\w+)", given)
+            found[fold(name)] = (kind[1] if kind else written).lower()
+        keys = {columns(one) for one in re.findall(r"UniqueConstraint\([^\]]*?(?:columns|fields):\s*\[([^\]]*)\]", head)}
+        keys |= {frozenset({fold(one)}) for one in re.findall(r"Column\([^\]]*unique:\s*true[^\]]*\)\][^;$]*\$(\w+)", body)}
+        named = re.search(r"Table\(\s*(?:name:\s*)?['\"]\W?(\w+)", head)
+        for name in filter(None, (match[1], named[1] if named else "")):
+            yield Table(name, found, frozenset(keys))

@@ -46,7 +46,7 @@ def meteraudit(tmp_path: Path) -> Meteraudit:
             input=given,
             capture_output=True,
             cwd=folder or tmp_path,
-            env={**os.environ, **(environ or {})},
+            env={**{name: text for name, text in os.environ.items() if not name.startswith("GITHUB_")}, **(environ or {})},
             check=False,
         )
         return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -9,8 +9,14 @@ from bot.bundle import BundleError, read_bundle, write_bundle
 ANY = st.characters(exclude_categories=("Cs",))
 HEADINGS = ["--- a.py ---", "---- a.py ---", "------- a.py ---", "--- a ---\r", "---", "--- ---", "", "\r", "\u2028", "\x0c"]
 TEXTS = st.lists(st.text(ANY, max_size=12) | st.sampled_from(HEADINGS), max_size=6).map("\n".join)
+
+
+def is_path(text: str) -> bool:
+    return not set(text) & {"\n", "\r"} and not text.endswith("/")
+
+
 ODD_PATHS = ["src/a.py", "a --- b", "--- x ---", " leading.py", "trailing.py "]
-PATHS = st.text(ANY, min_size=1, max_size=12).filter(lambda path: not set(path) & {"\n", "\r"}) | st.sampled_from(ODD_PATHS)
+PATHS = st.text(ANY, min_size=1, max_size=12).filter(is_path) | st.sampled_from(ODD_PATHS)
 
 
 @given(st.dictionaries(PATHS, TEXTS, min_size=1, max_size=4))
@@ -43,7 +49,7 @@ def test_a_path_that_comes_twice_is_refused_with_its_line() -> None:
         read_bundle("--- a.py ---\nx\n--- a.py ---\ny\n")
 
 
-@pytest.mark.parametrize("path", ["", "a\nb.py", "a.py\r"])
+@pytest.mark.parametrize("path", ["", "a\nb.py", "a.py\r", "src/"])
 def test_a_path_that_fits_no_heading_is_refused(path: str) -> None:
     with pytest.raises(BundleError, match="does not fit into a heading"):
         write_bundle({path: "x"})

@@ -47,12 +47,12 @@ def test_every_format_is_taken_and_written_to_a_file_as_to_the_screen(
 
 
 def test_no_other_format_is_offered(meteraudit: Meteraudit) -> None:
-    ran = meteraudit("audit", "--format", "sarif")
+    ran = meteraudit("audit", "--format", "yaml")
 
     offered = ", ".join(f"'{form}'" for form in FORMATS)
     assert (ran.code, ran.err) == (
         2,
-        f"meteraudit: Invalid value for '--format': 'sarif' is not one of {offered}. Try `meteraudit --help`.\n",
+        f"meteraudit: Invalid value for '--format': 'yaml' is not one of {offered}. Try `meteraudit --help`.\n",
     )
 
 
@@ -146,9 +146,9 @@ def test_a_wrong_command_line_is_one_sentence(meteraudit: Meteraudit, words: tup
     assert ran.err.endswith("Try `meteraudit --help`.\n")
 
 
-def test_serving_without_settings_names_all_that_is_missing(meteraudit: Meteraudit) -> None:
-    names = ("METERAUDIT_GITHUB_APP_ID", "METERAUDIT_GITHUB_PRIVATE_KEY", "METERAUDIT_WEBHOOK_SECRET")
-    ran = meteraudit("serve", environ=dict.fromkeys(names, ""))
+def test_serving_half_configured_names_all_that_is_missing(meteraudit: Meteraudit) -> None:
+    names = ("METERAUDIT_GITHUB_PRIVATE_KEY", "METERAUDIT_WEBHOOK_SECRET")
+    ran = meteraudit("serve", environ={**dict.fromkeys(names, ""), "METERAUDIT_GITHUB_APP_ID": "7"})
 
     assert ran.code == 2
     assert ran.err.startswith("meteraudit: MeterAudit cannot start, its environment is incomplete:\n")
@@ -176,6 +176,7 @@ def test_a_terminal_gets_colours_and_a_progress_bar(tmp_path: Path) -> None:
     assert code == 1
     assert b"\x1b[1;31mBlocked" in shown
     assert b"Judging 1 file" in shown
+    assert b"100%" in shown
 
 
 def on_terminal(folder: Path, *words: str) -> tuple[int, bytes]:

@@ -1,19 +1,23 @@
 """The sandbox, with workers that really die."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
 
 import hostile_examine
 import pytest
 from hostile_examine import CRASH, EAT, RAISE, SLEEP, SLOW, SPIN, TOLD, file
 from local_repositories import UNKEYED
 
-from bot.sandbox import NOT_REACHED, TOO_MUCH, Limits, Sandbox, SandboxError, incomplete, slowest
+from bot.line import open_line
+from bot.sandbox import NOT_REACHED, TOO_MUCH, Limits, Sandbox, SandboxError, StoppedError, Watch, incomplete, slowest
 from rules.change import Change, NotAnalyzed
 from rules.engine import examine
 from rules.options import Options
-from rules.report import Report
+from rules.report import FileDone, Report
 
 BILLING = file("usage.py", UNKEYED)
 LIMITS = Limits(change_seconds=3, file_seconds=0.5, search_seconds=10, memory_bytes=512 * 1024**2)
@@ -125,3 +129,69 @@ async def test_other_work_goes_on_while_a_change_is_judged(sandbox: Sandbox) -> 
 
     assert not waiting.done()
     assert len((await waiting).findings) == 1
+
+
+@pytest.mark.parametrize("start", ["fork", "forkserver"])
+def test_each_file_is_told_of_with_the_findings_that_the_report_then_has(start: Literal["fork", "forkserver"]) -> None:
+    heard: list[FileDone] = []
+    change = Change("audit", (file("a.py", "x = 1"), BILLING, file("long.py", f"usage = 1\n# {'x' * 30_000}")))
+    with Sandbox(start=start) as sandbox:
+        report = sandbox.examine_safely(change, Options(), "1", Watch(heard.append))
+
+    assert [("a.py", 1, 3), ("usage.py", 2, 3), ("long.py", 3, 3)] == [(one.path, one.number, one.of) for one in heard]
+    assert [one.fingerprint for one in report.findings] == [one.fingerprint for done in heard for one in done.findings] != []
+    assert report.not_analyzed == heard[2].not_analyzed != ()
+
+
+def test_a_file_is_told_of_while_the_others_still_wait_and_a_stop_ends_the_worker_at_once() -> None:
+    with Sandbox(hostile_examine.afterwards) as sandbox:
+        watch = Watch(lambda done: watch.stop() if done.number == 2 else None)
+        start = time.monotonic()
+        with pytest.raises(StoppedError):
+            sandbox.examine_safely(Change("audit", (file("a.py", SLEEP), BILLING)), Options(), "1", watch)
+        took = time.monotonic() - start
+
+        assert len(judged(sandbox, BILLING).findings) == 1
+    assert took < 10
+
+
+def test_a_run_that_is_stopped_before_it_begins_does_not_begin(sandbox: Sandbox) -> None:
+    watch = Watch(lambda done: None)
+    watch.stop()
+
+    with pytest.raises(StoppedError):
+        sandbox.examine_safely(Change("audit", (file("a.py", SLEEP),)), Options(), "1", watch)
+
+
+def test_the_count_begins_again_where_the_analysis_is_repeated_without_the_culprit() -> None:
+    heard: list[FileDone] = []
+    with Sandbox(hostile_examine.afterwards, limits=LIMITS) as sandbox:
+        report = sandbox.examine_safely(Change("audit", (file("a.py", CRASH), BILLING)), Options(), "1", Watch(heard.append))
+
+    assert [("a.py", 1, 2), ("usage.py", 2, 2), ("usage.py", 1, 1)] == [(one.path, one.number, one.of) for one in heard]
+    assert len(report.findings) == 1
+
+
+def test_a_listener_that_fails_does_not_leave_the_worker_at_work() -> None:
+    def fail(done: FileDone) -> None:
+        raise ZeroDivisionError
+
+    with Sandbox(hostile_examine.afterwards) as sandbox:
+        with pytest.raises(ZeroDivisionError):
+            sandbox.examine_safely(Change("audit", (file("a.py", SLEEP),)), Options(), "1", Watch(fail))
+        start = time.monotonic()
+        judged(sandbox, BILLING)
+
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize("nonsense", [b"\xff\xff\xff\xff", b"\0\0\0\1\xc1", b"\0\0\0\1\x01"])
+def test_nonsense_from_a_worker_ends_the_line(nonsense: bytes) -> None:
+    with open_line() as line:
+        otherwise = threading.Timer(10, line.end)
+        otherwise.start()
+        Path(line.path).write_bytes(nonsense)
+
+        assert [] == list(line.messages())
+        assert otherwise.is_alive()
+        otherwise.cancel()

@@ -10,6 +10,7 @@ from config.settings import SettingsError, read_settings
 
 ENCODED = (Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
 PEM = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(*ENCODED).decode()
+OTHER_PEM = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(*ENCODED).decode()
 EC_PEM = ec.generate_private_key(ec.SECP256R1()).private_bytes(*ENCODED).decode()
 SECRET = "a webhook secret of enough bytes"
 
@@ -69,6 +70,8 @@ def test_an_empty_environment_names_everything_that_is_missing_at_once() -> None
         ("PORT", "65536"),
         ("PORT", "eighty"),
         ("PUBLIC_URL", "http://meteraudit.acme.test"),
+        ("STATUS_TOKEN", "too short"),
+        ("GITHUB_PRIVATE_KEY", PEM + EC_PEM),
     ],
 )
 def test_a_wrong_value_is_one_problem_that_names_its_variable(name: str, value: str) -> None:
@@ -84,7 +87,16 @@ def test_several_secrets_are_accepted_for_rotation() -> None:
 
 
 def test_a_key_with_escaped_line_breaks_is_read_as_its_text() -> None:
-    assert read_settings(environ(GITHUB_PRIVATE_KEY=PEM.replace("\n", "\\n"))).github_private_key.strip() == PEM.strip()
+    assert read_settings(environ(GITHUB_PRIVATE_KEY=PEM.replace("\n", "\\n"))).github_private_keys == (PEM.strip(),)
+
+
+def test_several_keys_are_read_in_their_order_from_one_text(tmp_path: Path) -> None:
+    file = tmp_path / "keys.pem"
+    file.write_text(f"the new one\n{OTHER_PEM}\nthe one before it\n{PEM}")
+
+    settings = read_settings(environ(GITHUB_PRIVATE_KEY=None, GITHUB_PRIVATE_KEY_FILE=str(file)))
+
+    assert settings.github_private_keys == (OTHER_PEM.strip(), PEM.strip())
 
 
 def test_a_key_is_read_from_a_file(tmp_path: Path) -> None:
@@ -93,7 +105,7 @@ def test_a_key_is_read_from_a_file(tmp_path: Path) -> None:
 
     settings = read_settings(environ(GITHUB_PRIVATE_KEY=None, GITHUB_PRIVATE_KEY_FILE=str(file)))
 
-    assert settings.github_private_key == PEM
+    assert settings.github_private_keys == (PEM.strip(),)
 
 
 def test_a_key_file_that_is_not_there_is_named(tmp_path: Path) -> None:

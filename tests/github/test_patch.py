@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.patch import FileDiff, PatchError, added_lines, hunks_between, hunks_from_git_diff, parse_patch
+from bot.text_before import text_before
 from rules.change import Hunk
 
 LINES = st.lists(
@@ -73,6 +74,27 @@ def test_added_lines_hold_the_text_of_the_head(folder: Path, base: str, head: st
     lines = [line.removesuffix("\n") for line in split(head)]
     added = added_lines(patch_of(git_diff(folder, base, head)))
     assert added == {number: lines[number - 1] for number in added}
+
+
+@settings(max_examples=300, deadline=None)
+@given(base=TEXTS, head=TEXTS)
+def test_a_patch_undone_gives_the_text_before(folder: Path, base: str, head: str) -> None:
+    assert base == text_before(patch_of(git_diff(folder, base, head)), head)
+
+
+@settings(max_examples=150, deadline=None)
+@given(base=TEXTS, head=TEXTS, other=TEXTS)
+def test_a_patch_undone_on_another_text_is_refused_or_touches_other_lines_only(
+    folder: Path, base: str, head: str, other: str
+) -> None:
+    patch = patch_of(git_diff(folder, base, head))
+    lines = [line.removesuffix("\n") for line in split(other)]
+    fits = all(lines[number - 1 : number] == [text] for number, text in added_lines(patch).items())
+    try:
+        text_before(patch, other)
+    except PatchError:
+        return
+    assert fits
 
 
 @settings(max_examples=150, deadline=None)

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-from hostile_github import MovedClock
+from hostile_github import MovedClock, new_key
 
 from bot.demo.standin import PERMISSIONS, App, Fault, Installation, PullRequest, Repository, StandIn, secondary_limit
 from bot.github import AppCredentials, GitHub, RepositoryClient
 from bot.github.drafts import Annotation, CheckOutput, CheckRunDraft, CommentDraft
 from bot.github.errors import (
+    BadCredentials,
     CapabilityMissing,
     Forbidden,
     InstallationGone,
@@ -20,6 +21,7 @@ from bot.github.errors import (
     Unanswered,
 )
 from bot.patch import added_lines, parse_patch
+from config.settings import read_settings
 
 NAME = "MeterAudit"
 
@@ -162,3 +164,43 @@ async def test_an_archived_repository_can_be_read_and_not_written(scene: Scene, 
     assert (await repository.pull_request(1)).number == 1
     with pytest.raises(Forbidden):
         await repository.create_review(1, scene.head, "x")
+
+
+@pytest.mark.parametrize("known", ["newest", "previous", "both"])
+async def test_a_private_key_is_replaced_without_a_gap(
+    scene: Scene, private_key: str, clock: MovedClock, tmp_path: Path, known: str
+) -> None:
+    newest = new_key()
+    file = tmp_path / "keys.pem"
+    file.write_text(f"{newest}\n{private_key}")
+    settings = read_settings(
+        {
+            "METERAUDIT_GITHUB_APP_ID": str(scene.app.id),
+            "METERAUDIT_GITHUB_PRIVATE_KEY_FILE": str(file),
+            "METERAUDIT_WEBHOOK_SECRET": "a long enough secret",
+            "METERAUDIT_STATE_DIR": str(tmp_path),
+        }
+    )
+    public = load_pem_private_key(newest.encode(), None).public_key()
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    scene.app.public_key = pem if known == "newest" else scene.app.public_key
+    scene.app.more_keys = [pem] if known == "both" else []
+
+    credentials = AppCredentials(str(settings.github_app_id), settings.github_private_keys)
+    async with GitHub(credentials, scene.github.url, clock=clock.clock()) as github:
+        for _ in range(2):
+            pull = await github.repository(scene.installation.id, scene.repo.id).pull_request(scene.pull.number)
+            await github.app(fresh=True)
+
+    assert scene.head == pull.head.sha
+    refused = [one.status for one in scene.github.exchanges].count(401)
+    # The key that GitHub does not know is tried once, not before every call.
+    assert (1 if known == "previous" else 0) == refused
+
+
+async def test_keys_that_github_does_not_know_are_tried_once_each(scene: Scene, clock: MovedClock) -> None:
+    async with GitHub(AppCredentials("7", (new_key(), new_key())), scene.github.url, clock=clock.clock()) as github:
+        with pytest.raises(BadCredentials):
+            await github.app()
+
+    assert [401, 401] == [one.status for one in scene.github.exchanges]

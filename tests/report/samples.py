@@ -13,6 +13,7 @@ from rules.report import (
     Gate,
     LineEdit,
     Meter,
+    MeterStep,
     Report,
     Reported,
     Score,
@@ -107,7 +108,14 @@ def report(*findings: Reported, conclusion: Any = "failure", because: str = "", 
             Section(name, title, name == "deduplication", answers if name == "deduplication" else ())
             for name, title in SECTIONS.items()
         ),
-        meters=(Meter("api_calls", (Evidence("src/usage.ts", 14),), (), (), ()),),
+        meters=(
+            Meter(
+                "api_calls",
+                emitted=(MeterStep("src/usage.ts", 14, "certain", "`stripe.billing.meterEvents.create`"),),
+                provider="Stripe",
+                actions=(MeterStep("src/routes.ts", 3, "likely", "POST /generate"),),
+            ),
+        ),
         score=Score(
             tuple(Dimension(name, title, 6 if name == "deduplication" else None, 1.5, "") for name, title in SECTIONS.items()),
             6,

@@ -105,7 +105,7 @@ def test_low_findings_go_before_medium_ones() -> None:
 
 def test_medium_findings_go_before_high_ones() -> None:
     text = summary(report(*many(50, "low"), *many(300, "medium"), *many(100, "high")))
-    assert "Left out, as GitHub takes no more text: 50 low findings, 300 medium findings." in text
+    assert "Left out, as GitHub takes no more text: 50 low findings, 300 medium findings, the diagrams of the meters." in text
     assert "src/high99.ts" in text
 
 

@@ -1,6 +1,7 @@
 """The report at a terminal and in a pipe."""
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from bot.report import FORMATS
 from bot.report.terminal import as_text, print_report
+from bot.report.verdict import SECTIONS
 from rules.report import Report
 from tests.report.samples import HOSTILE, finding, hostile, report, silent
 
@@ -107,3 +109,29 @@ def test_every_format_gives_the_same_text_for_the_same_report_and_ends_in_a_newl
     assert FORMATS[name](sample) == FORMATS[name](sample)
     assert FORMATS[name](sample).endswith("\n")
     assert not FORMATS[name](sample).endswith("\n\n")
+
+
+def test_a_review_stays_short_and_an_audit_has_the_ten_sections_in_order() -> None:
+    headings = [line for line in as_text(report(finding(), mode="audit")).split("\n") if re.match(r"\d+\. [A-Z]", line)]
+
+    assert "1. Executive Summary" not in as_text(report(finding()))
+    assert [line.split(". ")[1] for line in headings] == [
+        "Executive Summary",
+        "Severity Legend",
+        *SECTIONS.values(),
+        "Prioritized Action List",
+        "Overall Score",
+    ]
+
+
+def test_an_audit_answers_its_questions_with_confidence_and_place() -> None:
+    text = as_text(report(finding(), mode="audit"))
+
+    assert "  a stable idempotency key? no src/usage.ts:14\n" in text
+    assert "  what is the key made of? not visible in this code\n" in text
+    assert "  usage-billing-accurate: fail (3 of 4 metered actions recorded). POST /generate records no usage\n" in text
+    assert "  1. high src/usage.ts:14 MTR-201 Meter event without an identifier\n" in text
+
+
+def test_an_audit_of_code_without_billing_stays_short() -> None:
+    assert as_text(silent(mode="audit", meters=())).count("\n") < 8

@@ -1,10 +1,16 @@
 """The merge queue: a verdict on the commit that would be merged, and no comment anywhere."""
 
+from dataclasses import replace
+
 import pytest
 
+from bot import reconcile
 from bot.demo.standin import CheckRun, PullRequest
 from bot.errands import MergeGroupErrand
 from bot.run_errand import run_errand
+from rules.change import Change
+from rules.options import Options
+from rules.report import Report
 from tests.review.conftest import Scene
 from tests.review.test_review import EMISSION, KEYED
 
@@ -70,3 +76,54 @@ async def test_a_group_that_was_taken_apart_has_no_open_check(scene: Scene) -> N
     pull = scene.pull({"usage.py": KEYED})
 
     assert await queued(scene, pull, destroyed=True) is None
+
+
+async def left_open(scene: Scene, pull: PullRequest, *, minutes: int) -> CheckRun:
+    """The check of a group whose judge fails each time, so many minutes later."""
+
+    async def broken(change: Change, options: Options) -> Report:
+        raise RuntimeError
+
+    whole = scene.reviewer
+    scene.reviewer = replace(whole, examine=broken)
+    with pytest.raises(RuntimeError):
+        await queued(scene, pull)
+    scene.reviewer = whole
+    async with scene.reviewer.memory._pool.connection() as connection:
+        await connection.execute("UPDATE meteraudit_open_check SET begun_at = begun_at - %s * interval '1 minute'", [minutes])
+    await reconcile.finish_stuck(scene.reviewer)
+    return scene.check()
+
+
+@pytest.mark.parametrize(("closed", "conclusion"), [("false", "success"), ("true", "failure")])
+async def test_a_group_whose_judge_has_failed_is_answered_by_the_watchdog(scene: Scene, closed: str, conclusion: str) -> None:
+    text = f"version: 1\nmerge_group: scan\nfail_closed: {closed}\n"
+    pull = scene.pull({"usage.py": EMISSION}, base={".meteraudit.yml": text})
+
+    run = await left_open(scene, pull, minutes=11)
+
+    assert ("completed", conclusion) == (run.status, run.conclusion)
+    assert "Could not look at the merge group" == run.title
+    assert () == await scene.reviewer.memory.open_checks()
+
+
+async def test_a_group_that_may_still_be_judged_is_left_to_its_judge(scene: Scene) -> None:
+    pull = scene.pull({"usage.py": EMISSION}, base={".meteraudit.yml": "version: 1\nmerge_group: scan\n"})
+
+    run = await left_open(scene, pull, minutes=5)
+
+    assert "in_progress" == run.status
+    assert 1 == len(await scene.reviewer.memory.open_checks())
+
+
+async def test_a_group_that_has_its_answer_gets_no_other_from_the_watchdog(scene: Scene) -> None:
+    run = await queued(scene, scene.pull({"usage.py": KEYED}))
+    assert run is not None
+    await scene.reviewer.memory.check_opens(scene.installation, scene.repository.id, run.head_sha, 0)
+    async with scene.reviewer.memory._pool.connection() as connection:
+        await connection.execute("UPDATE meteraudit_open_check SET begun_at = begun_at - interval '1 hour'")
+
+    await reconcile.finish_stuck(scene.reviewer)
+
+    assert "Could not look at the merge group" != scene.check().title
+    assert () == await scene.reviewer.memory.open_checks()

@@ -1,16 +1,14 @@
 """Reads the examples of rule modules: the code without its marks, and the lines that must be found."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.patch import hunks_between
 from rules.code import Code, Nothing
+from rules.examples import unmarked
 from rules.languages import front_end, path_for
 from rules.project import Project
 from rules.rule import Edit, Example, Finding, Rule
-
-MARK = re.compile(r"[ \t]*(?:\{/\*|/\*|#|//|--) <- finding(?: \*/\}?)?[ \t]*$")
 
 
 @dataclass(frozen=True)
@@ -28,14 +26,6 @@ def marked(example: Example) -> Marked:
     text, lines = unmarked(example.code)
     before, gone = unmarked(example.before)
     return Marked(example.path or path_for(example.language), text, lines + gone, before, example.context)
-
-
-def unmarked(code: str) -> tuple[str, list[int]]:
-    if not code:
-        return "", []
-    lines = code.strip("\n").split("\n")
-    found = [number for number, line in enumerate(lines, 1) if MARK.search(line)]
-    return "\n".join(MARK.sub("", line) for line in lines) + "\n", found
 
 
 def code_of(path: str, text: str, before: str = "", context: Mapping[str, str] | None = None) -> Code:

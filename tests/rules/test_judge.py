@@ -2,7 +2,9 @@
 
 import pytest
 
+from rules.catalog import rules
 from rules.code import OwnNames
+from rules.examples import examples_of
 from rules.judge import Judged, judge
 from rules.rule import About, Classification, Rule, Severity
 
@@ -25,7 +27,8 @@ def judged(path: str, text: str, *rules: Rule) -> Judged:
         ("a.ts", "const usage = " + "(" * 1500 + "1" + ")" * 1500, "nested too deeply to be judged"),
         ("a.go", "package usage\nvar x = " + "(" * 1500 + "1" + ")" * 1500, "nested too deeply to be judged"),
         ("a.py", USAGE + "x = [" + "1,\n" * 21_000 + "]\n", "one construct has more than 20,000 parts"),
-        ("a.rb", "usage.bill!\n", "Ruby is not read yet"),
+        ("a.swift", "usage.bill()\n", "Swift is not read yet"),
+        ("a.rb", "usage = " + "[" * 1500 + "]" * 1500, "nested too deeply to be judged"),
     ],
 )
 def test_a_text_that_cannot_be_judged_says_why(path: str, text: str, reason: str) -> None:
@@ -54,3 +57,12 @@ def test_a_rule_that_fails_costs_only_itself() -> None:
 
     assert ("MTR-999",) == result.failed
     assert result.code is not None
+
+
+def test_a_message_names_a_function_as_it_is_written() -> None:
+    rule = next(one for one in rules() if one.name == "failure-status-unread")
+    example = next(one for one in examples_of(rule) if one.language == "csharp")
+
+    said = judged(example.path, example.code, rule).said
+
+    assert ["`DeductCreditsAsync` answers"] == [one.finding.description[:28] for one in said]

@@ -21,7 +21,7 @@ EXPECTED = {
     "metronome", "moesif", "openmeter", "orb", "paddle", "polar", "recurly", "schematic", "stigg", "stripe", "tinybird",
     "togai", "unkey", "upstash_ratelimit", "zuora",
 }  # fmt: skip
-LANGUAGES = {"python", "javascript", "go", "ruby", "php", "java", "http"}
+LANGUAGES = {"python", "javascript", "go", "ruby", "php", "java", "csharp", "rust", "http"}
 
 
 def all_calls() -> Iterator[tuple[Provider, Call]]:

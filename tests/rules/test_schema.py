@@ -65,11 +65,117 @@ create_table "usage_events" do |t|
   t.index ["tenant_id", "key"], name: "x", unique: true
 end
 """,
+    "app/models/usage_event.rb": """
+class UsageEvent < ApplicationRecord
+end
+
+# == Schema Information
+#
+# Table name: usage_events
+#
+#  id           :bigint           not null, primary key
+#  key          :string           not null
+#  lock_version :integer          default(0)
+#  tenant_id    :uuid             not null
+#
+# Indexes
+#
+#  index_usage_events_on_tenant_id          (tenant_id)
+#  index_usage_events_on_tenant_id_and_key  (tenant_id,key) UNIQUE
+#
+""",
+    "src/Entity/UsageEvent.php": """
+<?php
+
+#[ORM\\Entity]
+#[ORM\\Table(name: 'usage_events')]
+#[ORM\\UniqueConstraint(name: 'once', columns: ['tenant_id', 'key'])]
+class UsageEvent
+{
+    #[ORM\\Column(type: 'integer')]
+    private int $amount;
+
+    #[ORM\\Column]
+    private string $key;
+}
+""",
     "2024_create.php": """
 Schema::create('usage_events', function ($table) {
   $table->string('key');
   $table->unique(['tenant_id', 'key']);
 });
+""",
+    "UsageEvent.java": """
+@Entity
+@Table(name = "usage_events", uniqueConstraints = @UniqueConstraint(columnNames = {"tenant_id", "key"}))
+public class UsageEvent {
+    @Id private UUID id;
+    @Column(name = "tenant_id", nullable = false)
+    private String tenantId;
+    private String key;
+
+    public UUID getId() {
+        return id;
+    }
+}
+""",
+    "UsageEvents.kt": """
+object UsageEvents : Table("usage_events") {
+    val tenant = text("tenant_id")
+    val key = varchar("key", 64)
+    init {
+        uniqueIndex(tenant, key)
+    }
+}
+""",
+    "Data/AppDbContext.cs": """
+public class AppDbContext : DbContext
+{
+    protected override void OnModelCreating(ModelBuilder modelBuilder)
+    {
+        modelBuilder.Entity<UsageEvent>(entity =>
+        {
+            entity.ToTable("usage_events");
+            entity.HasIndex(one => new { one.TenantId, one.Key }).IsUnique();
+            entity.HasIndex(one => one.Key);
+        });
+    }
+}
+""",
+    "Migrations/1_Create.cs": """
+migrationBuilder.CreateTable(
+    name: "UsageEvents",
+    columns: table => new { TenantId = table.Column<string>(type: "text"), Key = table.Column<string>(type: "text") },
+    constraints: table => { table.UniqueConstraint("AK", x => new { x.TenantId, x.Key }); });
+""",
+    "Migrations/2_Index.cs": """
+migrationBuilder.CreateIndex(name: "IX", table: "UsageEvents", columns: new[] { "TenantId", "Key" }, unique: true);
+""",
+    "Entities/UsageEvent.cs": """
+[Index(nameof(TenantId), nameof(Key), IsUnique = true)]
+public class UsageEvent
+{
+    public string TenantId { get; set; }
+    public string Key { get; set; }
+}
+""",
+    "src/schema.rs": """
+diesel::table! {
+    usage_events (tenant_id, key) {
+        tenant_id -> Text,
+        key -> Text,
+    }
+}
+""",
+    "migration/src/m1.rs": """
+manager.create_index(Index::create().unique().name("x").table(UsageEvents::Table)
+    .col(UsageEvents::TenantId).col(UsageEvents::Key).to_owned()).await?;
+""",
+    "db/changelog/1.xml": """
+<createTable tableName="usage_events">
+  <column name="tenant_id" type="text"/><column name="key" type="text"><constraints nullable="false"/></column>
+</createTable>
+<addUniqueConstraint tableName="usage_events" columnNames="tenant_id, key"/>
 """,
 }
 
@@ -105,3 +211,21 @@ def test_an_engine_and_its_key_are_kept() -> None:
 def test_a_unique_column_is_a_key_of_its_own() -> None:
     assert schema_of({"schema.prisma": "model Event {\n  id Int @id\n  key String @unique\n}\n"}).is_unique("events", ["key"])
     assert schema_of({"a.sql": "create table events (key text unique, n int)"}).is_unique("Event", ["key"])
+
+
+def test_a_unique_column_of_an_entity_is_a_key_of_its_own() -> None:
+    entity = "@Entity\npublic class Receipt {\n  @Id private Long id;\n  @Column(unique = true) private String eventId;\n}\n"
+    schema = schema_of({"Receipt.java": entity})
+
+    assert schema.is_unique("receipts", ["event_id"])
+    assert not schema.is_unique("receipts", ["n"])
+
+
+def test_the_columns_of_an_annotated_model_and_of_an_entity_are_read() -> None:
+    model = schema_of({"a.rb": SOURCES["app/models/usage_event.rb"]}).table("usage_event")
+    entity = schema_of({"a.php": SOURCES["src/Entity/UsageEvent.php"]}).table("usage_events")
+
+    assert model is not None
+    assert "lockversion" in model.columns
+    assert entity is not None
+    assert {"amount": "integer", "key": "string"} == dict(entity.columns)

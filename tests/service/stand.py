@@ -17,6 +17,7 @@ import aiohttp
 import uvicorn
 
 from bot.jobs.database import connect
+from bot.web.admission import Setup
 from bot.web.app import create_app
 from config.settings import Settings
 
@@ -26,7 +27,7 @@ SECRET = b"It's a Secret to Everybody"
 def make_settings(**changed: Any) -> Settings:
     values: dict[str, Any] = {
         "github_app_id": 1,
-        "github_private_key": "not used by these tests",
+        "github_private_keys": ("not used by these tests",),
         "webhook_secrets": (SECRET,),
         "github_api_url": "https://api.github.com",
         "database_url": None,
@@ -91,8 +92,11 @@ async def running(app: Any) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def receiving(address: str, *, push_pause: float = 5.0, **settings: Any) -> AsyncIterator[Receiver]:
-    app = create_app(make_settings(**settings), lambda: connect(address), push_pause=timedelta(seconds=push_pause))
+async def receiving(
+    address: str, *, push_pause: float = 5.0, setup: Setup | None = None, **settings: Any
+) -> AsyncIterator[Receiver]:
+    pause = timedelta(seconds=push_pause)
+    app = create_app(make_settings(**settings), lambda: connect(address), push_pause=pause, setup=setup)
     async with running(app) as url, aiohttp.ClientSession() as session:
         yield Receiver(url, session)
 

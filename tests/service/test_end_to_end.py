@@ -1,6 +1,7 @@
 """Signed deliveries of the stand-in, through the real receiver, queue and worker, and back to the stand-in."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -49,6 +50,10 @@ class Whole:
     url: str
     repo: Repository
     pull: PullRequest
+    judging: asyncio.Event
+    """While it is cleared, no review comes to an end."""
+    reached: asyncio.Event
+    """Some change has been read and waits to be judged."""
 
     def shown(self) -> CheckRun | None:
         """The newest check run of the head."""
@@ -61,14 +66,19 @@ class Whole:
         return shown is not None and shown.conclusion == conclusion and len(self.github.check_runs(self.repo)) >= runs
 
 
-async def judged(change: Change, options: Options) -> Report:
-    return examine(change, options, "0")
-
-
 @pytest.fixture
 async def whole(address: str, database: Database, tmp_path: Path) -> AsyncIterator[Whole]:
     key = new_key()
     public = load_pem_private_key(key.encode(), None).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    judging = asyncio.Event()
+    judging.set()
+    reached = asyncio.Event()
+
+    async def judged(change: Change, options: Options) -> Report:
+        reached.set()
+        await judging.wait()
+        return examine(change, options, "0")
+
     with StandIn() as github:
         app = github.register_app(public.decode(), webhook_secret=SECRET, app_id=7)
         repo = github.add_repository("acme/api", tmp_path / "api.git")
@@ -82,8 +92,9 @@ async def whole(address: str, database: Database, tmp_path: Path) -> AsyncIterat
         async with GitHub(AppCredentials("7", (key,)), github.url) as client, running(web) as url:
             queue = partial(ask_for_review, database)
             work = work_of(Reviewer(client, judged, Memory(database.pool), queue))
-            task = asyncio.create_task(run_worker(database, Work(work.review, work.errand), timings=QUICK))
-            yield Whole(github, f"{url}/webhook", repo, pull)
+            task = asyncio.create_task(run_worker(database, Work(work.review, work.errand, work.announce), timings=QUICK))
+            yield Whole(github, f"{url}/webhook", repo, pull, judging, reached)
+            judging.set()
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
@@ -137,3 +148,54 @@ async def test_a_merge_group_gets_its_check(whole: Whole) -> None:
     await until(decided)
     [run] = [run for run in whole.github.check_runs(whole.repo) if run.head_sha == group]
     assert "failure" == run.conclusion
+
+
+async def test_a_review_that_has_to_wait_shows_a_queued_check_within_five_seconds(whole: Whole) -> None:
+    whole.judging.clear()
+    pulls = [whole.pull]
+    for name in ("second", "third"):
+        whole.github.push(whole.repo, name, {f"{name}.py": DEFECT}, start="main")
+        pulls.append(whole.github.open_pull_request(whole.repo, name))
+    for pull in pulls[:2]:
+        await whole.github.deliver_async(whole.url, "pull_request", "opened", pull=pull)
+
+    def statuses() -> list[str]:
+        return [run.status for run in whole.github.check_runs(whole.repo)]
+
+    async def both_run() -> bool:
+        return statuses() == ["in_progress", "in_progress"]
+
+    await until(both_run)
+    sent = time.monotonic()
+    await whole.github.deliver_async(whole.url, "pull_request", "opened", pull=pulls[2])
+
+    async def waits() -> bool:
+        return statuses() == ["in_progress", "in_progress", "queued"]
+
+    await until(waits)
+    assert time.monotonic() - sent < 5
+    whole.judging.set()
+
+    async def all_done() -> bool:
+        return statuses() == ["completed"] * 3
+
+    await until(all_done)
+    assert whole.github.head(pulls[2]) == whole.github.check_runs(whole.repo)[-1].head_sha
+
+
+async def test_a_push_during_a_review_shows_a_queued_check_on_the_new_head(whole: Whole) -> None:
+    whole.judging.clear()
+    await whole.github.deliver_async(whole.url, "pull_request", "opened", pull=whole.pull)
+    async with asyncio.timeout(15):
+        await whole.reached.wait()
+    whole.github.push(whole.repo, "feature", {"more.py": DEFECT})
+    await whole.github.deliver_async(whole.url, "pull_request", "synchronize", pull=whole.pull)
+
+    async def waits() -> bool:
+        shown = whole.shown()
+        return shown is not None and shown.status == "queued"
+
+    await until(waits)
+    whole.judging.set()
+    await until(lambda: whole.says("failure"))
+    assert ["cancelled", "failure"] == [run.conclusion for run in whole.github.check_runs(whole.repo)]

@@ -11,6 +11,7 @@ from stand import Query
 from bot.deliveries import PullRequestJob
 from bot.jobs.database import Database, create_tables
 from bot.jobs.queue import Delivery, store
+from bot.jobs.worker import Timings, Work, run_worker
 
 PAUSE = timedelta(seconds=5)
 
@@ -23,7 +24,7 @@ async def starts(query: Query) -> list[float | None]:
     """Seconds until each waiting job may start; None for at once."""
     rows = await query(
         "SELECT extract(epoch FROM scheduled_at - clock_timestamp())::float FROM procrastinate_jobs"
-        " WHERE status = 'todo' ORDER BY id"
+        " WHERE status = 'todo' AND queue_name = 'reviews' ORDER BY id"
     )
     return [row[0] for row in rows]
 
@@ -36,7 +37,7 @@ async def test_the_first_push_starts_at_once(database: Database, query: Query) -
 
 async def test_a_push_right_after_another_one_waits_for_the_pause(database: Database, query: Query) -> None:
     await store(database, push("a"), push_pause=PAUSE)
-    await query("UPDATE procrastinate_jobs SET status = 'doing'")
+    await query("UPDATE procrastinate_jobs SET status = 'doing' WHERE queue_name = 'reviews'")
     await store(database, push("b"), push_pause=PAUSE)
 
     (start,) = await starts(query)
@@ -46,7 +47,7 @@ async def test_a_push_right_after_another_one_waits_for_the_pause(database: Data
 
 async def test_a_push_after_the_pause_starts_at_once(database: Database, query: Query) -> None:
     await store(database, push("a"), push_pause=timedelta(milliseconds=20))
-    await query("UPDATE procrastinate_jobs SET status = 'doing'")
+    await query("UPDATE procrastinate_jobs SET status = 'doing' WHERE queue_name = 'reviews'")
     await asyncio.sleep(0.1)
     await store(database, push("b"), push_pause=timedelta(milliseconds=20))
 
@@ -62,7 +63,7 @@ async def test_a_push_to_another_pull_request_does_not_wait(database: Database, 
 
 async def test_reopening_right_after_a_push_does_not_wait(database: Database, query: Query) -> None:
     await store(database, push("a"), push_pause=PAUSE)
-    await query("UPDATE procrastinate_jobs SET status = 'doing'")
+    await query("UPDATE procrastinate_jobs SET status = 'doing' WHERE queue_name = 'reviews'")
     await store(database, push("b", action="reopened"), push_pause=PAUSE)
 
     assert await starts(query) == [None]
@@ -70,7 +71,7 @@ async def test_reopening_right_after_a_push_does_not_wait(database: Database, qu
 
 async def test_more_pushes_never_move_the_waiting_job_back(database: Database, query: Query) -> None:
     await store(database, push("a"), push_pause=PAUSE)
-    await query("UPDATE procrastinate_jobs SET status = 'doing'")
+    await query("UPDATE procrastinate_jobs SET status = 'doing' WHERE queue_name = 'reviews'")
     await store(database, push("b"), push_pause=PAUSE)
     (first,) = await starts(query)
     for number in range(5):
@@ -84,7 +85,9 @@ async def test_more_pushes_never_move_the_waiting_job_back(database: Database, q
 
 async def test_a_push_does_not_wait_for_a_retry_that_is_minutes_away(database: Database, query: Query) -> None:
     await store(database, push("a", action="opened"), push_pause=PAUSE)
-    await query("UPDATE procrastinate_jobs SET scheduled_at = now() + interval '4 minutes', attempts = 4")
+    await query(
+        "UPDATE procrastinate_jobs SET scheduled_at = now() + interval '4 minutes', attempts = 4 WHERE queue_name = 'reviews'"
+    )
     await store(database, push("b"), push_pause=PAUSE)
 
     assert await starts(query) == [None]
@@ -94,7 +97,7 @@ async def test_the_waiting_job_takes_over_the_newest_installation(database: Data
     await store(database, push("a", installation=900), push_pause=PAUSE)
     await store(database, push("b", installation=901), push_pause=PAUSE)
 
-    assert await query("SELECT args->'installation_id' FROM procrastinate_jobs") == [(901,)]
+    assert await query("SELECT args->'installation_id' FROM procrastinate_jobs WHERE queue_name = 'reviews'") == [(901,)]
 
 
 async def test_a_coalesced_delivery_is_stored_although_its_job_is_refused(database: Database, query: Query) -> None:
@@ -102,7 +105,7 @@ async def test_a_coalesced_delivery_is_stored_although_its_job_is_refused(databa
     await store(database, push("b"), push_pause=PAUSE)
 
     assert await query("SELECT guid FROM meteraudit_delivery ORDER BY guid") == [("a",), ("b",)]
-    assert await query("SELECT count(*) FROM procrastinate_jobs") == [(1,)]
+    assert await query("SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'reviews'") == [(1,)]
 
 
 async def test_a_delivery_whose_job_cannot_be_queued_is_not_stored(database: Database, query: Query) -> None:
@@ -147,3 +150,27 @@ async def test_a_migration_that_came_with_a_newer_procrastinate_is_applied(addre
     assert await query("SELECT name FROM meteraudit_migration WHERE name = %s", name) == [(name,)]
     trigger = "procrastinate_trigger_status_events_update_v1"
     assert await query("SELECT tgname FROM pg_trigger WHERE tgname = %s", trigger) == [(trigger,)]
+
+
+async def test_an_installation_that_floods_the_queue_lets_the_reviews_of_others_through(
+    database: Database, query: Query
+) -> None:
+    order: list[tuple[int, int]] = []
+    done = asyncio.Event()
+
+    async def review(job: PullRequestJob) -> None:
+        order.append((job.installation_id, job.number))
+        if len(order) == 7:
+            done.set()
+
+    for number in range(1, 6):
+        await store(database, push(f"flood-{number}", action="opened", number=number))
+    for number in (11, 12):
+        await store(database, push(f"other-{number}", action="opened", number=number, installation=901))
+    task = asyncio.create_task(run_worker(database, Work(review), timings=Timings(poll=0.1, drain=1.0), concurrency=1))
+    async with asyncio.timeout(15):
+        await done.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert [(900, 1), (901, 11), (900, 2), (901, 12), (900, 3), (900, 4), (900, 5)] == order

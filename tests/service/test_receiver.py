@@ -37,7 +37,7 @@ async def deliveries(query: Query) -> int:
 
 
 async def jobs(query: Query) -> int:
-    return int((await query("SELECT count(*) FROM procrastinate_jobs"))[0][0])
+    return int((await query("SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'reviews'"))[0][0])
 
 
 async def test_a_signed_pull_request_is_stored_with_its_job(receiver: Receiver, query: Query) -> None:
@@ -46,7 +46,8 @@ async def test_a_signed_pull_request_is_stored_with_its_job(receiver: Receiver, 
     columns = "guid, action, installation_id, repository_id, pull_request, state"
     stored = await query(f"SELECT {columns} FROM meteraudit_delivery")
     assert stored == [("a-1", "opened", 900, 40, 7, "received")]
-    assert await query("SELECT args, lock, queueing_lock, status::text FROM procrastinate_jobs") == [
+    columns = "args, lock, queueing_lock, status::text"
+    assert await query(f"SELECT {columns} FROM procrastinate_jobs WHERE queue_name = 'reviews'") == [
         ({"installation_id": 900, "repository_id": 40, "number": 7}, "review:40:7", "review:40:7", "todo")
     ]
 

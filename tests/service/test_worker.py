@@ -259,7 +259,7 @@ async def test_the_end_of_a_job_is_saved_after_an_outage_longer_than_a_connectio
     address: str, server: Callable[[str], str], database: Database, query: Query
 ) -> None:
     await deliver(database, "a")
-    await query("UPDATE procrastinate_jobs SET status = 'doing'")
+    await query("UPDATE procrastinate_jobs SET status = 'doing' WHERE queue_name = 'reviews'")
     (running,) = await database.jobs.job_manager.get_stalled_jobs()
     database.pool.timeout = 0.2
     await asyncio.to_thread(allow_connections, server, address, False)
@@ -267,7 +267,7 @@ async def test_the_end_of_a_job_is_saved_after_an_outage_longer_than_a_connectio
 
     await database.jobs.job_manager.finish_job(running, Status.SUCCEEDED, delete_job=False)
 
-    assert await query("SELECT status::text FROM procrastinate_jobs") == [("succeeded",)]
+    assert await query("SELECT status::text FROM procrastinate_jobs WHERE queue_name = 'reviews'") == [("succeeded",)]
 
 
 async def test_a_review_that_ends_during_a_short_outage_is_still_saved_as_done(
@@ -371,7 +371,7 @@ async def test_a_job_that_kills_every_worker_is_given_up(database: Database, que
         raise AssertionError("not reached: the job has no tries left")
 
     await deliver(database, "a")
-    await query("UPDATE procrastinate_jobs SET status = 'doing', attempts = 5")
+    await query("UPDATE procrastinate_jobs SET status = 'doing', attempts = 5 WHERE queue_name = 'reviews'")
     async with working(database, review):
         await until(lambda: settled(query))
 
@@ -380,11 +380,83 @@ async def test_a_job_that_kills_every_worker_is_given_up(database: Database, que
 
 async def test_a_retry_that_meets_a_waiting_job_leaves_no_job_running(database: Database, query: Query) -> None:
     await deliver(database, "a")
-    await query("UPDATE procrastinate_jobs SET status = 'doing'")
+    await query("UPDATE procrastinate_jobs SET status = 'doing' WHERE queue_name = 'reviews'")
     await deliver(database, "b", "synchronize")
 
     (stalled,) = await database.jobs.job_manager.get_stalled_jobs()
     await database.jobs.job_manager.retry_job(stalled)
 
-    rows = await query("SELECT status::text FROM procrastinate_jobs ORDER BY id")
+    rows = await query("SELECT status::text FROM procrastinate_jobs WHERE queue_name = 'reviews' ORDER BY id")
     assert rows == [(Status.FAILED.value,), (Status.TODO.value,)]
+
+
+async def test_how_long_a_delivery_waited_and_its_review_took_is_noted(database: Database, query: Query) -> None:
+    async def review(job: PullRequestJob) -> None:
+        await asyncio.sleep(0.3)
+
+    await deliver(database, "a")
+    await query("UPDATE meteraudit_delivery SET received_at = received_at - interval '5 seconds'")
+    async with working(database, review):
+        await until(lambda: settled(query))
+
+    [(waited, took, failed)] = await query("SELECT waited, took, failed FROM meteraudit_review")
+    assert 5 <= waited < 15
+    assert 0.3 <= took < 5
+    assert not failed
+
+
+async def test_a_review_that_is_given_up_is_noted_once_as_failed(database: Database, query: Query) -> None:
+    async def review(job: PullRequestJob) -> None:
+        raise RuntimeError
+
+    await deliver(database, "a")
+    async with working(database, review):
+        await until(lambda: settled(query))
+
+    assert [(True,)] == await query("SELECT failed FROM meteraudit_review")
+
+
+async def announcing(database: Database, query: Query, *, busy: bool) -> list[int]:
+    """Which pull requests are announced while one is reviewed and, if `busy`, another one waits behind it."""
+    announced: list[int] = []
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def review(job: PullRequestJob) -> None:
+        begun.set()
+        await go_on.wait()
+
+    async def announce(job: PullRequestJob) -> None:
+        announced.append(job.number)
+
+    async def no_announcement_waits() -> bool:
+        return not await query(
+            "SELECT 1 FROM procrastinate_jobs WHERE queue_name = 'announcements' AND status IN ('todo', 'doing')"
+        )
+
+    await deliver(database, "a", number=7)
+    task = asyncio.create_task(run_worker(database, Work(review, announce=announce), timings=QUICK, concurrency=1))
+    await begun.wait()
+    if busy:
+        await deliver(database, "b", number=8)
+    await until(no_announcement_waits)
+    go_on.set()
+    await until(lambda: settled(query))
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    return announced
+
+
+async def test_a_review_that_has_to_wait_is_announced_while_others_run(database: Database, query: Query) -> None:
+    assert [8] == await announcing(database, query, busy=True)
+
+
+async def test_a_review_that_begins_at_once_is_not_announced(database: Database, query: Query) -> None:
+    assert [] == await announcing(database, query, busy=False)
+
+
+async def test_what_brings_no_new_head_is_not_announced(database: Database, query: Query) -> None:
+    await deliver(database, "a", action="closed")
+    await deliver(database, "b", action="labeled")
+
+    assert [("reviews",)] == await query("SELECT queue_name FROM procrastinate_jobs")

@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 PULL = "/repos/{owner}/{repo}/pulls/{pull_number}"
 OPERATIONS = (
     ("/app", "get"),
+    ("/app-manifests/{code}/conversions", "post"),
     ("/app/installations", "get"),
     ("/app/installations/{installation_id}", "get"),
     ("/app/installations/{installation_id}/access_tokens", "post"),

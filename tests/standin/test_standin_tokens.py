@@ -150,3 +150,14 @@ def test_one_installation_is_read_by_its_id(play: Play) -> None:
 def test_a_token_lists_the_repositories_that_it_reaches(play: Play) -> None:
     answer = play.call("GET", "/installation/repositories")
     assert [one["full_name"] for one in answer.json["repositories"]] == ["acme/api"]
+
+
+def test_an_app_can_have_a_second_key_until_it_is_deleted(play: Play) -> None:
+    private, public = pem_of(rsa.generate_private_key(65537, 2048))
+    now = int(play.clock().timestamp())
+    token = jwt.encode({"iat": now - 60, "exp": now + 300, "iss": "7"}, private, "RS256")
+    play.app.more_keys.append(public)
+    first = play.call("GET", "/app", token=token).status
+    play.app.more_keys.clear()
+
+    assert (200, 401) == (first, play.call("GET", "/app", token=token).status)

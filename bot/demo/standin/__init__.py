@@ -17,7 +17,7 @@ It refuses what GitHub refuses, and writes down in `violations` what a client sh
 Setting the scene, all without sending a delivery: `suspend`, `uninstall`, `rename(repo, name)`, `close(pull, merged=)`,
 `reopen`, `reply(comment, login, body)`, `comment_by(pull, login, path, line, body)`, `say(pull, login, body)`,
 `resolve(comment, login)`, `delete_comment(comment)`, `head(pull)`, and plain fields: `repo.roles["ada"] = "write"`,
-`repo.archived`, `pull.locked`, `pull.draft`, `pull.labels`, `pull.base_ref`. A fork is
+`app.more_keys`, `repo.archived`, `pull.locked`, `pull.draft`, `pull.labels`, `pull.base_ref`. A fork is
 `open_pull_request(…, fork=other_repo)`, a deleted one `deleted_fork="login"` (`head.repo` is null). Heads are read from
 the branches, so a push moves a pull request at once, also one made with git itself; `deliver(url, "pull_request",
 "synchronize", pull=pull)` then carries the head announced last as `before`.
@@ -32,6 +32,11 @@ Going wrong: append to `github.faults` a `Fault(path regex, method, times=1, ski
 calls `run` (for a push in the middle of reading), or a callable from `Incoming` to a Fault or None;
 `secondary_limit(path)` is GitHub's throttling. `github.limits` holds the sizes at which answers are cut (`files`,
 `patch_bytes`, `contents_bytes`, `tree_entries`, `hourly` …).
+
+Pages for people: an App is registered by POSTing a manifest to `{site}/settings/apps/new` (or below `/organizations/ORG`),
+confirming the form, and exchanging the code at `/app-manifests/CODE/conversions`; it is installed at
+`{html_url}/installations/new`. What then is delivered by itself goes where `github.reach["https://public.host"] =
+"http://127.0.0.1:8000"` leads. `StandIn(enterprise=True)` is a GitHub Enterprise Server, with its interface at /api/v3.
 
 Reading back: `github.exchanges` has every request with its answer. `StandIn(clock)` takes the time from a function, for
 tokens and stamps. A new endpoint is a handler and a line in `routes.py`.

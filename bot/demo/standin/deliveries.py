@@ -57,6 +57,7 @@ def headers_of(app: App, event: str, guid: str, body: bytes) -> dict[str, str]:
         "X-GitHub-Hook-Installation-Target-ID": str(app.id),
         "X-GitHub-Hook-Installation-Target-Type": "integration",
         "X-Hub-Signature-256": sign(app.webhook_secret, body),
+        **({"X-GitHub-Enterprise-Host": app.host, "X-GitHub-Enterprise-Version": "3.19.0"} if app.host else {}),
     }
 
 

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from bot.demo.standin import routes, tokens
+from bot.demo.standin import pages, routes, tokens
 from bot.demo.standin.answer import Answer, Call, RefusalError, not_found
 from bot.demo.standin.faults import Fault, Incoming, Rule, claimed
 from bot.demo.standin.state import Grant, Repository, World
@@ -57,6 +57,10 @@ class Door:
             body = await request.body()
         except ClientDisconnect:
             return
+        page = await asyncio.to_thread(pages.answer, self.world, request, body)
+        if page is not None:
+            await page(scope, receive, send)
+            return
         incoming = Incoming(request.method, _address(request), dict(request.headers), body)
         fault = claimed(self.faults, incoming)
         if fault is not None:
@@ -85,7 +89,7 @@ class Door:
                 given = _json(body)
                 template, result = self._handled(request, given)
             except RefusalError as refusal:
-                template = template or _template(request)
+                template = template or self._template(request)
                 result = refusal.answer()
             result = self._with_rate(result)
             self._record(request, template, given, result)
@@ -117,10 +121,12 @@ class Door:
 
     def _handled(self, request: Request, given: dict[str, Any]) -> tuple[str, Answer]:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        path = self._by_name(self._operation(request))
+        found = routes.find(request.method, path)
+        if found is not None and found[0].by == "anyone":
+            return found[0].template, self._unproved(request, found, given)
         if not token:
             raise RefusalError(401, "Requires authentication")
-        path = self._by_name(_path(request))
-        found = routes.find(request.method, path)
         if found is None:
             self.world.violations.append(f"{request.method} {path}: the stand-in has no such operation")
             raise not_found()
@@ -139,6 +145,26 @@ class Door:
         query, accept = dict(request.query_params), request.headers.get("accept", "")
         call = Call(self.world, request.method, path, parts, query, accept, given, app, grant, repo)
         return one.template, one.handler(call)
+
+    def _unproved(self, request: Request, found: tuple[routes.Endpoint, dict[str, str]], given: dict[str, Any]) -> Answer:
+        """An operation that takes no credential; a bad one is refused all the same."""
+        if "authorization" in request.headers:
+            self.world.violations.append(f"{request.method} {found[0].template}: a credential where none is needed")
+            raise RefusalError(401, "Bad credentials")
+        query, accept = dict(request.query_params), request.headers.get("accept", "")
+        return found[0].handler(Call(self.world, request.method, _path(request), found[1], query, accept, given))
+
+    def _operation(self, request: Request) -> str:
+        """The path of the operation: GitHub Enterprise Server has REST below /api/v3 and GraphQL at /api/graphql."""
+        path = _path(request)
+        if not self.world.enterprise:
+            return path
+        if path == "/api/graphql":
+            return "/graphql"
+        if not path.startswith("/api/v3/") or path == "/api/v3/graphql":
+            self.world.violations.append(f"{request.method} {path}: not below /api/v3 of a GitHub Enterprise Server")
+            raise not_found()
+        return path.removeprefix("/api/v3")
 
     def _by_name(self, path: str) -> str:
         """`/repositories/{id}/…`, where redirections of renamed repositories lead, written with owner and name."""
@@ -179,10 +205,18 @@ class Door:
         return Answer(301 if permanent else 307, body, {"Location": url})
 
     def _spend(self, grant: Grant) -> None:
-        """Takes one request from the hourly limit; 403 when it is used up."""
+        """Takes one request from the hourly limit, which begins anew with each hour; 403 when it is used up."""
+        hour = int(self.world.clock().timestamp()) // 3600
+        if self.world.hour not in (None, hour):
+            self.world.used = 0
+        self.world.hour = hour
         if self.world.used >= self.world.limits.hourly:
             raise RefusalError(403, f"API rate limit exceeded for installation ID {grant.installation.id}.")
         self.world.used += 1
+
+    def _template(self, request: Request) -> str | None:
+        found = routes.find(request.method, _path(request).removeprefix("/api/v3"))
+        return found[0].template if found else None
 
     def _with_rate(self, answer: Answer) -> Answer:
         limit, used = self.world.limits.hourly, self.world.used
@@ -221,11 +255,6 @@ def _query(request: Request) -> str:
 
 def _address(request: Request) -> str:
     return _path(request) + _query(request)
-
-
-def _template(request: Request) -> str | None:
-    found = routes.find(request.method, _path(request))
-    return found[0].template if found else None
 
 
 def _json(body: bytes) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from starlette.routing import compile_path
 
-from bot.demo.standin import checks, comment_edits, contents, conversation, graphql, hook, reading, talk, tokens
+from bot.demo.standin import checks, comment_edits, contents, conversation, graphql, hook, manifests, reading, talk, tokens
 from bot.demo.standin.answer import Answer, Call
 
 REPO = "/repos/{owner}/{repo}"
@@ -20,13 +20,13 @@ TALK = "issues pull_requests"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One operation: who may ask (`app` by JWT, `installation` by token) and which of these permissions it takes."""
+    """One operation: who may ask (`app` by JWT, `installation` by token, `anyone`) and which of these permissions it takes."""
 
     method: str
     pattern: re.Pattern[str]
     template: str
     handler: Callable[[Call], Answer]
-    by: Literal["app", "installation"]
+    by: Literal["app", "installation", "anyone"]
     permission: str | None
     level: str
 
@@ -43,7 +43,13 @@ def for_app(method: str, template: str, handler: Callable[[Call], Answer]) -> En
     return Endpoint(method, compile_path(template)[0], template, handler, "app", None, "read")
 
 
+def for_anyone(method: str, template: str, handler: Callable[[Call], Answer]) -> Endpoint:
+    """An operation without credentials."""
+    return Endpoint(method, compile_path(template)[0], template, handler, "anyone", None, "read")
+
+
 ENDPOINTS = (
+    for_anyone("POST", "/app-manifests/{code}/conversions", manifests.convert),
     for_app("GET", "/app", reading.app),
     for_app("GET", "/app/installations", reading.installations),
     for_app("GET", "/app/installations/{installation_id}", reading.installation),

@@ -24,8 +24,8 @@ from bot.demo.standin.subject import About, Subject, repository_of
 class StandIn(Stage):
     """A GitHub on 127.0.0.1; see the package's docstring for how it is used."""
 
-    def __init__(self, clock: Callable[[], datetime] | None = None) -> None:
-        super().__init__(clock)
+    def __init__(self, clock: Callable[[], datetime] | None = None, *, enterprise: bool = False) -> None:
+        super().__init__(clock, enterprise=enterprise)
         self.door = Door(self.world)
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -61,7 +61,8 @@ class StandIn(Stage):
                 raise RuntimeError("the stand-in for GitHub did not start")
             time.sleep(0.005)
         port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.world.api_url = f"http://127.0.0.1:{port}"
+        self.world.site = f"http://127.0.0.1:{port}"
+        self.world.api_url = self.world.site + ("/api/v3" if self.world.enterprise else "")
         return self.world.api_url
 
     def stop(self) -> None:

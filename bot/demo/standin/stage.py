@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bot.demo.standin import git, state
 from bot.demo.standin.anchors import find
@@ -43,13 +44,23 @@ EVENTS = (
 class Stage:
     """Sets up a world and reads it back, with no server; `StandIn` adds one."""
 
-    def __init__(self, clock: Callable[[], datetime] | None = None) -> None:
-        self.world = World(clock=clock) if clock else World()
+    def __init__(self, clock: Callable[[], datetime] | None = None, *, enterprise: bool = False) -> None:
+        self.world = World(clock=clock, enterprise=enterprise) if clock else World(enterprise=enterprise)
 
     @property
     def violations(self) -> list[str]:
         """What the client should not have done; tests assert that it is empty."""
         return self.world.violations
+
+    @property
+    def reach(self) -> dict[str, str]:
+        """Public address -> address on this machine, for deliveries that the stand-in sends of itself."""
+        return self.world.reach
+
+    @property
+    def apps(self) -> list[App]:
+        """The registered Apps, oldest first."""
+        return list(self.world.apps.values())
 
     @property
     def limits(self) -> Limits:
@@ -86,6 +97,7 @@ class Stage:
                 bot=self.world.person(f"{slug}[bot]", "Bot"),
                 created_at=self.now(),
                 hook_id=next(self.world.ids),
+                host=urlsplit(self.world.site).hostname if self.world.enterprise else None,
             )
             self.world.apps[app.id] = app
             return app

@@ -14,6 +14,7 @@ from bot.demo.standin import diff, git
 
 if TYPE_CHECKING:
     from bot.demo.standin.deliveries import Delivery
+    from bot.demo.standin.manifests import Made
 
 LEVELS = {"read": 1, "write": 2, "admin": 3}
 
@@ -42,6 +43,15 @@ class App:
     bot: Person
     created_at: datetime
     hook_id: int
+    name: str = ""
+    """Empty: the slug is the name."""
+    hook_url: str | None = None
+    """Where deliveries go that the stand-in sends of itself."""
+    html_url: str | None = None
+    more_keys: list[str] = field(default_factory=list)
+    """Public keys besides the first, while one replaces another."""
+    host: str | None = None
+    """The host that a GitHub Enterprise Server names in its deliveries."""
 
 
 @dataclass(slots=True)
@@ -221,6 +231,13 @@ class World:
 
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     api_url: str = "http://127.0.0.1"
+    site: str = "http://127.0.0.1"
+    """Where the pages for people are."""
+    enterprise: bool = False
+    reach: dict[str, str] = field(default_factory=dict)
+    """Public address -> the address on this machine that it leads to."""
+    made: dict[str, Made] = field(default_factory=dict)
+    """Apps that were registered by a manifest, by their one-time code."""
     limits: Limits = field(default_factory=Limits)
     apps: dict[int, App] = field(default_factory=dict)
     people: dict[str, Person] = field(default_factory=dict)
@@ -237,6 +254,8 @@ class World:
     grants: dict[str, Grant] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
     used: int = 0
+    hour: int | None = None
+    """The hour since the epoch that `used` is about."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1001))
 

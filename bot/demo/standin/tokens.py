@@ -21,6 +21,8 @@ KNOWN = frozenset(
     " repository_hooks repository_projects secret_scanning_alerts secrets security_events single_file statuses"
     " vulnerability_alerts workflows members organization_administration organization_hooks".split()
 )
+NOT_ON_A_SERVER = frozenset({"merge_queues"})
+"""GitHub Enterprise Server has no permission of that name, and no event `merge_group`."""
 LIFE = timedelta(hours=1)
 # Times are checked here, by the clock of the stand-in and with the words of GitHub.
 UNTIMED: Options = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
@@ -38,12 +40,18 @@ def app_of(world: World, scheme: str, token: str) -> App:
     app = next((one for one in world.apps.values() if issuer in (str(one.id), one.client_id)), None)
     if app is None:
         raise RefusalError(401, UNREADABLE)
-    try:
-        claims = jwt.decode(token, app.public_key, algorithms=["RS256"], options=UNTIMED)
-    except jwt.InvalidTokenError:
-        raise RefusalError(401, UNREADABLE) from None
+    claims = next((claims for key in (app.public_key, *app.more_keys) if (claims := _signed(token, key)) is not None), None)
+    if claims is None:
+        raise RefusalError(401, UNREADABLE)
     _check_times(world, claims)
     return app
+
+
+def _signed(token: str, public_key: str) -> dict[str, Any] | None:
+    try:
+        return jwt.decode(token, public_key, algorithms=["RS256"], options=UNTIMED)
+    except jwt.InvalidTokenError:
+        return None
 
 
 def _check_times(world: World, claims: dict[str, Any]) -> None:
@@ -143,7 +151,8 @@ def _permissions(call: Call, installation: Installation) -> dict[str, str]:
     asked = call.given.get("permissions")
     if asked is None:
         return dict(installation.permissions)
-    if not isinstance(asked, dict) or any(name not in KNOWN for name in asked):
+    known = KNOWN - NOT_ON_A_SERVER if call.world.enterprise else KNOWN
+    if not isinstance(asked, dict) or any(name not in known for name in asked):
         raise RefusalError(422, "Invalid request.\n\nThe permissions requested are not known.")
     for name, level in asked.items():
         if level not in LEVELS:

@@ -16,6 +16,7 @@ from rules.facts import (
     Call,
     Compare,
     Expression,
+    Function,
     Kind,
     Logical,
     Member,
@@ -23,6 +24,7 @@ from rules.facts import (
     Scope,
     Span,
     Unary,
+    Use,
     enclosing,
     fold,
     walk,
@@ -43,13 +45,16 @@ ABOUT = About(
     iso_25010="Functional suitability / functional correctness",
 )
 NUMBERS = re.compile(r"^(u?int\d*|float\d+)$")
+PRIMITIVES = frozenset("int long double float short".split())
+ONE_VALUE = frozenset("selectvalue fetchval getfirstvalue querysinglevalue".split())
+"""They give the first column of the first row as it is."""
 NULLS = frozenset("sum max min avg".split())
 
 
 def check(code: Code) -> Iterator[Finding]:
     if not code.billing:
         return
-    for found in (*scanned(code), *unguarded_sums(code), *counted_nothing(code)):
+    for found in (*scanned(code), *unboxed(code), *unguarded_sums(code), *counted_nothing(code)):
         if code.context(found[1]) is not Context.TEST:
             yield found[0]
 
@@ -101,6 +106,23 @@ def scanned(code: Code) -> Iterator[tuple[Finding, Scope]]:
             yield reported(span, name, f"`{target.text}` is a plain number, so that reading fails"), one.scope
 
 
+def unboxed(code: Code) -> Iterator[tuple[Finding, Scope]]:
+    """`queryForObject("SELECT SUM(…)", Long.class)` taken as Java's `long`, or with Kotlin's `!!`: neither can be null."""
+    if code.facts.language not in ("java", "kotlin"):
+        return
+    for one in code.statements:
+        name = null_sum(one)
+        if not name or one.call is None or fold(one.call.method) not in ("queryforobject", "getsingleresult", "fetchone"):
+            continue
+        function = enclosing(one.scope, Kind.FUNCTION)
+        head = function.head if function is not None else None
+        returned = one.call.use is Use.RETURNED and isinstance(head, Function) and head.returns in PRIMITIVES
+        insists = code.facts.source[one.call.span.end : one.call.span.end + 2] == b"!!"
+        held = any(assign.value is one.call and assign.type in PRIMITIVES for assign in code.facts.assigns)
+        if returned or held or insists:
+            yield reported(one.aggregates[0].span, name, "here that cannot be held, so reading it fails"), one.scope
+
+
 def scan_target(code: Code, query: Call) -> Name | None:
     """The variable that the one column is read into."""
     for call in code.facts.calls:
@@ -142,6 +164,8 @@ def null_operand(code: Code, side: Expression, scope: Scope) -> str | None:
         text = code.facts.text(value.span)
         if re.search(r"\bfunc\.sum\(", text) and "coalesce" not in text.lower() and not tested(code, side, scope):
             return "func.sum(…)"
+    if isinstance(value, Call) and fold(value.method) in ONE_VALUE and not tested(code, side, scope):
+        return next((name for one in code.statements if one.call is value and (name := null_sum(one))), None)
     return None
 
 

@@ -84,7 +84,9 @@ def sql_texts(code: Code) -> Iterator[Text]:
     for whole, scope in code.expressions:
         for part in walk(whole):
             sql, _ = written(part)
-            if sql and part.span not in seen and re.search(r"\bselect\b|\bcreate\s+table\b", sql, re.I):
+            # The pieces of a text with something filled in come after the whole of it.
+            inside = any(span.holds(part.span) for span in seen)
+            if sql and not inside and re.search(r"\bselect\b|\bcreate\s+table\b", sql, re.I):
                 seen.add(part.span)
                 yield Text(sql, part.span, scope)
 

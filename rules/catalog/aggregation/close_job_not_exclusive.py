@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Function, Kind, Loop, Scope, chain, enclosing, fold, walk
+from rules.facts import Call, Class, Function, Kind, Loop, Scope, chain, enclosing, fold, walk
 from rules.meaning.contexts import Context
 from rules.meaning.flow import runs_alone
 from rules.meaning.repeats.startups import restarted, unnamed_schedules
@@ -29,6 +29,7 @@ ABOUT = About(
 DIRECT = (
     "invoices.create", "invoiceitems.create", "paymentintents.create", "charges.create", "invoice.create",
     "invoiceitem.create", "paymentintent.create", "charge.create", "invoice.new",
+    "invoiceservice.create", "invoiceitemservice.create", "paymentintentservice.create", "chargeservice.create",
     "invoiceitem.new", "invoice.objects.create", "charge.objects.create",
 )  # fmt: skip
 MAKES = frozenset("create generate issue charge bill".split())
@@ -38,6 +39,11 @@ EXCUSES = re.compile(
     r"skipduplicates|updatemany|rowsaffected|rowcount|p2002|integrityerror|single_?flight|solo|jobid|job_id",
     re.I,
 )
+
+
+KEYED = re.compile(r"lock_key_arguments|lock_args|unique_args|lock_key\b|runtime_lock")
+"""Ways to say which of its arguments a job is unique by."""
+ENQUEUED = frozenset("timestamp now currenttime enqueuedat time runat requestedat".split())
 
 
 def check(code: Code) -> Iterator[Finding]:
@@ -53,6 +59,34 @@ def check(code: Code) -> Iterator[Finding]:
         said.add(job)
         yield finding(code, call)
     yield from extra_starts(code)
+    yield from unique_by_time(code)
+
+
+def unique_by_time(code: Code) -> Iterator[Finding]:
+    """A job that is unique by its arguments, one of which is the time at which it was put into the queue."""
+    if KEYED.search(code.facts.source.decode(errors="replace")):
+        return
+    for scope in code.facts.scopes:
+        head = scope.head
+        around = enclosing(scope, Kind.CLASS)
+        if not isinstance(head, Function) or head.name != "perform" or around is None or not isinstance(around.head, Class):
+            continue
+        mark = next((one for one in around.head.decorators if isinstance(one, Call) and is_unique(one)), None)
+        time = next((one.name for one in head.parameters if fold(one.name) in ENQUEUED), None)
+        if mark is not None and time is not None:
+            yield Finding(
+                span=mark.span,
+                cause=mark.span,
+                description=f"This job is unique by its arguments, and `{time}` is another one each time it is put into the "
+                "queue: two runs for the same customer and period do not exclude each other, and bill twice.",
+                remediation=f"Leave `{time}` out of the key (`lock_key_arguments`), or round it to the period.",
+                confidence=Confidence.LIKELY,
+            )
+
+
+def is_unique(mark: Call) -> bool:
+    """`unique :until_executed`, `sidekiq_options lock: :until_executed`."""
+    return mark.name in ("unique", "unique_job") or any(one.name == "lock" for one in mark.arguments)
 
 
 def extra_starts(code: Code) -> Iterator[Finding]:
@@ -115,7 +149,7 @@ def excused_head(job: Scope) -> bool:
     names = {
         word for mark in marks for part in walk(mark) for word in words(getattr(part, "name", "") or getattr(part, "text", ""))
     }
-    return bool(names & {"once", "singleton", "single", "unique", "lock", "exclusive", "idempotent"})
+    return bool(names & {"once", "singleton", "single", "unique", "lock", "exclusive", "idempotent", "concurrent"})
 
 
 def finding(code: Code, call: Call) -> Finding:

@@ -108,7 +108,16 @@ def is_window(value: Expression) -> bool:
 
 def whole_counter(code: Code, function: Scope, bound: Bound) -> Call | None:
     """A later write that sets, not adds to, a field named for the whole."""
+    fields = [
+        assign
+        for assign in code.facts.assigns
+        if enclosing(assign.scope, Kind.FUNCTION) is function and assign.operator == "=" and assign.span.start > bound.span.end
+        and any(isinstance(target, Member) and WHOLE & set(words(target.name)) for target in assign.targets)
+        and assign.value is not None and not adds(assign.value)
+    ]  # fmt: skip
     for call in code.calls_in(function):
+        if fields and call.span.start > fields[0].span.end and fold(call.method) in ("save", "commit", "flush", "update"):
+            return call
         if call.span.start < bound.span.end or fold(call.method) not in WRITES:
             continue
         for argument in call.arguments:

@@ -54,7 +54,7 @@ def is_cursor(code: Code, bound: Bound) -> bool:
 
 def ordered(code: Code, bound: Bound) -> bool:
     """Rows come in the order of that column: a page or a run walks through them."""
-    if bound.statement is not None:
+    if bound.statement is not None and bound.statement.kind != "condition":
         return "order by" in bound.statement.text.lower()
     text = code.facts.text(function_span(code, bound))
     return bool(re.search(r"order_?by", text, re.I)) or ".order(" in text.lower()
@@ -67,7 +67,7 @@ def function_span(code: Code, bound: Bound) -> Span:
 
 def has_tie_breaker(code: Code, bound: Bound) -> bool:
     """Whether the query also orders or compares by a unique column."""
-    if bound.statement is not None:
+    if bound.statement is not None and bound.statement.kind != "condition":
         after = bound.statement.text.lower().partition("order by")[2]
         compares = any(UNIQUE.search(one.column) and one.operator in (">", "<") for one in bound.statement.comparisons)
         return compares or bool(re.search(r"\b\w*(id|uuid|seq|sequence)\b", after))

@@ -11,10 +11,11 @@ from rules.code import Code
 from rules.facts import Expression, Literal, Span, fold, walk
 from rules.meaning.arguments import Given, entries, object_of
 from rules.meaning.contexts import Context
-from rules.meaning.naming import Meter, distance, text_of
+from rules.meaning.naming import HOLE, Meter, distance, text_of
 from rules.meaning.usage.emissions import Emission
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
+from rules.tracing.names import named
 
 ABOUT = About(
     id="MTR-314",
@@ -44,12 +45,22 @@ def judged(code: Code, emission: Emission, event: Given, meters: list[Meter]) ->
     assert emission.record is not None
     assert emission.provider is not None
     value = event.first(emission.record.event_name)
-    name = text_of(code.values, value, emission.call)
+    name = text_of(code.values, value, emission.call) or constant(code, value, emission)
     meter = next((one for one in meters if one.event == name), None)
     if meter is None and value is not None and name and meters:
         yield from unknown_name(code, emission, value, name, meters)
     elif emission.provider.id == "stripe" and emission.record.event_name:
         yield from payload(code, emission, event, meter)
+
+
+def constant(code: Code, value: Expression | None, emission: Emission) -> str:
+    """The name behind a constant of another file; empty where it may be one of several."""
+    trace = code.elsewhere.trace
+    if value is None or trace is None:
+        return ""
+    names = {trace.graph.said(one) for one in named(code, value, emission.call)}
+    name = next(iter(names)) if len(names) == 1 else ""
+    return "" if name.startswith("$") or HOLE in name else name
 
 
 def unknown_name(code: Code, emission: Emission, value: Expression, name: str, meters: list[Meter]) -> Iterator[Finding]:
@@ -123,7 +134,53 @@ def step(meter: Meter) -> Step:
     return Step(Span(meter.line, meter.line, 0, 0), "the meter is defined here", meter.path)
 
 
+NAMES = """
+export const EVENTS = {
+  apiCalls: "api_call",
+  storage: "storage_gb",
+};
+"""
+DEFINED = """
+await stripe.billing.meters.create({
+  display_name: "API calls",
+  event_name: "api_calls",
+  default_aggregation: { formula: "sum" },
+});
+"""
+
 EXAMPLES = (
+    Example(
+        "typescript",
+        """
+import { EVENTS } from "./events";
+
+export async function reportCalls(customer: string, calls: number, id: string) {
+  await stripe.billing.meterEvents.create({
+    event_name: EVENTS.apiCalls,  // <- finding
+    identifier: id,
+    payload: { stripe_customer_id: customer, value: String(calls) },
+  });
+}
+""",
+        path="src/report.ts",
+        context={"src/events.ts": NAMES, "scripts/meters.ts": DEFINED},
+    ),
+    Example(
+        "typescript",
+        """
+import { EVENTS } from "./events";
+
+export async function reportCalls(customer: string, calls: number, id: string) {
+  await stripe.billing.meterEvents.create({
+    event_name: EVENTS.apiCalls,
+    identifier: id,
+    payload: { stripe_customer_id: customer, value: String(calls) },
+  });
+}
+""",
+        path="src/report.ts",
+        context={"src/events.ts": NAMES.replace("api_call", "api_calls"), "scripts/meters.ts": DEFINED},
+    ),
     Example(
         "python",
         """

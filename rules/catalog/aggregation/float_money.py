@@ -14,12 +14,14 @@ from rules.facts import (
     Assign,
     Binary,
     Call,
+    Class,
     Expression,
     Index,
     Kind,
     Literal,
     Member,
     Name,
+    Object,
     Scope,
     Span,
     Template,
@@ -57,7 +59,18 @@ FLOAT_TYPES = frozenset("float real double doubleprecision floatfield float8 flo
 TO_FLOAT = frozenset("parsefloat float".split())
 TRUNCATES = frozenset("floor trunc parseint int int64 int32 uint64".split())
 EXACT_COLUMN = re.compile(r"type:\s*\"?(decimal|numeric)", re.I)
+FLOATS = {
+    "go": ("float64", "float32"),
+    "java": ("double", "float", "Double", "Float"),
+    "kotlin": ("Double", "Float"),
+}
+"""What languages with declared types call a binary float."""
+ENTITIES = frozenset({"java", "kotlin"})
+MAPPED = frozenset({"Entity", "Table", "Document", "MappedEntity", "Embeddable"})
+"""Annotations of a class whose fields are columns."""
 """A column that is exact, and sums over it are, whatever the program reads it into."""
+TYPED = frozenset({"go", "csharp", "rust"})
+"""Languages in which a value is a float only where something says so."""
 Found = tuple[Span, Scope, str, str, Confidence]
 
 
@@ -70,7 +83,9 @@ def check(code: Code) -> Iterator[Finding]:
         *accumulated(code), *given_up(code), *float_queries(code),
     ):  # fmt: skip
         place = enclosing(scope, Kind.FUNCTION, Kind.CLASS) or span
-        if place in said or estimated(code, span) or code.context(scope) in (Context.TEST, Context.BROWSER, Context.SCRIPT):
+        # A migration runs once and is no production code, but what it makes stays.
+        once = code.context(scope) is Context.SCRIPT and "float column" not in description
+        if place in said or once or estimated(code, span) or code.context(scope) in (Context.TEST, Context.BROWSER):
             continue
         said.add(place)
         yield Finding(span=span, description=description, remediation=remediation, confidence=confidence)
@@ -131,11 +146,43 @@ def columns(code: Code) -> Iterator[Found]:
         for target in assign.targets:
             if is_money(frozenset(words(name_of(target)))) and float_column(code, assign):
                 yield column(assign.span, assign.scope, name_of(target))
+    yield from declared_by_calls(code)
     for call in code.facts.calls:
         if fold(call.method) in ("real", "doubleprecision") and call.arguments:
             first = call.arguments[0].value
             if isinstance(first, Literal) and is_money(frozenset(words(str(first.value)))) and is_schema(code):
                 yield column(call.span, call.scope, str(first.value))
+
+
+TABLES = frozenset("t table blueprint".split())
+
+
+def declared_by_calls(code: Code) -> Iterator[Found]:
+    """`t.float :amount`, `$table->double('cost')`, `add_column :invoices, :amount, :float`, and Eloquent's casts."""
+    for call in code.facts.calls:
+        given = [str(one.value.value) for one in call.arguments if isinstance(one.value, Literal) and one.name is None]
+        on_table = isinstance(call.receiver, Name) and call.receiver.text in TABLES
+        if on_table and fold(call.method) in ("float", "double") and given and is_money(frozenset(words(given[0]))):
+            yield column(call.span, call.scope, given[0])
+        added = fold(call.method) in ("addcolumn", "changecolumn") and given[2:3] == ["float"]
+        if added and is_money(frozenset(words(given[1]))):
+            yield column(call.span, call.scope, given[1])
+    held = [(one.value, one.scope) for one in code.facts.assigns if one.targets and name_of(one.targets[0]) == "casts"]
+    held += [(one.value, one.scope) for one in code.facts.returns if name_around(one.scope) == "casts"]
+    for whole, scope in held:
+        for entry in whole.entries if isinstance(whole, Object) else ():
+            kind = entry.value.value if isinstance(entry.value, Literal) else ""
+            if kind in ("float", "double", "real") and entry.name and is_money(frozenset(words(entry.name))):
+                yield cast_to_float(entry.span, scope, entry.name)
+
+
+def cast_to_float(span: Span, scope: Scope, name: str) -> Found:
+    return (
+        span, scope,
+        f"`{name}` is money, and this cast reads it as a binary float however exactly it is stored.",
+        "Cast it to a decimal: `'decimal:6'`, or to an integer of minor units.",
+        Confidence.LIKELY,
+    )  # fmt: skip
 
 
 def column(span: Span, scope: Scope, name: str) -> Found:
@@ -153,6 +200,16 @@ def float_column(code: Code, assign: Assign) -> bool:
         return assign.operator == ":" and assign.type.lstrip("*") in ("float64", "float32") and bool(
             re.search(r"\b(gorm|db|bun|bson|pg|xorm):\"", str(tag)) and not EXACT_COLUMN.search(str(tag))
         )  # fmt: skip
+    if code.facts.language == "rust":
+        return (
+            assign.operator == ":" and is_row(assign.scope.head) and assign.type in ("f64", "f32", "Option<f64>", "Option<f32>")
+        )
+    if code.facts.language == "csharp":
+        return is_entity(code, assign) and assign.type.rstrip("?") in ("double", "float")
+    if code.facts.language in ENTITIES:
+        head = assign.scope.head
+        marks = {name_of(mark) or getattr(mark, "method", "") for mark in getattr(head, "decorators", ())}
+        return bool(marks & MAPPED) and assign.type.rpartition(" ")[2].rstrip("?") in FLOATS[code.facts.language]
     if code.facts.language != "python" or enclosing(assign.scope, Kind.FUNCTION) is not None:
         return False
     if not isinstance(assign.value, Call):
@@ -164,6 +221,22 @@ def float_column(code: Code, assign: Assign) -> bool:
     }
     numbered = any(isinstance(argument.value, Literal) and argument.name is None for argument in assign.value.arguments)
     return (made == "floatfield" and not numbered) or (made in ("column", "mappedcolumn") and bool(kinds & FLOAT_TYPES))
+
+
+def is_entity(code: Code, assign: Assign) -> bool:
+    """A property of a class that Entity Framework is told to keep: `[Table]`, or a `[Key]` in it."""
+    holder = assign.scope.head
+    if assign.operator not in (":", "=") or not isinstance(holder, Class) or assign.scope.kind is not Kind.CLASS:
+        return False
+    marked = any(fold(name_of(mark)) in ("table", "owned") for mark in holder.decorators)
+    return marked or "[Key]" in code.facts.text(assign.scope.span)
+
+
+def is_row(holder: object) -> bool:
+    """`#[derive(Insertable)]`, `#[derive(DeriveEntityModel)]`: what Diesel and SeaORM write; what is only read may be shown."""
+    marks = holder.decorators if isinstance(holder, Class) else ()
+    derived = {name_of(part) for mark in marks if isinstance(mark, Call) for one in mark.arguments for part in walk(one.value)}
+    return bool(derived & {"Insertable", "AsChangeset", "DeriveEntityModel"})
 
 
 def is_schema(code: Code) -> bool:
@@ -259,7 +332,7 @@ def truncated(code: Code) -> Iterator[Found]:
         factor, other = (product.right, product.left) if isinstance(product.right, Literal) else (product.left, product.right)
         if not isinstance(factor, Literal) or factor.value not in (100, 100.0) or not is_money(spoken(other)):
             continue
-        if code.facts.language != "go" or is_float(code, other, call.scope, call.span.start):
+        if code.facts.language not in TYPED or is_float(code, other, call.scope, call.span.start):
             yield (
                 call.span, call.scope,
                 f"`{code.facts.text(call.span)}` cuts a binary fraction: 19.99 becomes 1998, one "
@@ -270,10 +343,10 @@ def truncated(code: Code) -> Iterator[Found]:
 
 
 def accumulated(code: Code) -> Iterator[Found]:
-    """Go: money added up as float64, in a loop or in a file that has a decimal type for the same."""
-    if code.facts.language != "go":
+    """Typed languages: money added up as a binary float, in a loop or in a file that has a decimal type for the same."""
+    if code.facts.language not in (*TYPED, *FLOATS):
         return
-    has_decimal = any("decimal" in package for package in code.facts.packages)
+    has_decimal = any("decimal" in package.lower() for package in code.facts.packages)
     for assign in code.facts.assigns:
         target = assign.targets[0]
         if assign.operator != "+=" or assign.value is None or not isinstance(target, Name) or not judged(code, assign.scope):
@@ -282,11 +355,13 @@ def accumulated(code: Code) -> Iterator[Found]:
         money = is_money(said) or (has_decimal and "quota" in said)
         looped = enclosing(assign.scope, Kind.LOOP, Kind.FUNCTION)
         adds_up = has_decimal or (looped is not None and looped.kind is Kind.LOOP)
-        if money and adds_up and declared(code, target, assign.scope, assign.span.start) in ("float64", "float32"):
+        kind = declared(code, target, assign.scope, assign.span.start)
+        shown = {"csharp": "double", "rust": "f64", "java": "double", "kotlin": "Double"}.get(code.facts.language, kind)
+        if money and adds_up and kind in ("float64", "float32", *FLOATS.get(code.facts.language, ("double", "f64", "f32"))):
             also = " while this file has a decimal type for it" if has_decimal else ""
             yield (
                     assign.span, assign.scope,
-                    f"`{target.text}` is added up as `float64`{also}: each addition rounds, and the amount "
+                    f"`{target.text}` is added up as `{shown}`{also}: each addition rounds, and the amount "
                     "drifts from the exact one.",
                     "Add decimals, or integers of a minor unit, and convert once at the end.",
                     Confidence.LIKELY,
@@ -297,7 +372,11 @@ def given_up(code: Code) -> Iterator[Found]:
     """`row.Value = v.InexactFloat64()`: an exact amount leaves as an inexact one."""
     for assign in code.facts.assigns:
         value, target = assign.value, assign.targets[0]
-        if not isinstance(value, Call) or fold(value.method) not in ("inexactfloat64",) or not isinstance(target, Member):
+        if (
+            not isinstance(value, Call)
+            or fold(value.method) not in ("inexactfloat64", "doublevalue")
+            or not isinstance(target, Member)
+        ):
             continue
         said = frozenset(words(target.name))
         if (said & (SUMS | MONEY)) and not said & SHOWN and not only_shows(code.facts, assign.scope):

@@ -53,7 +53,7 @@ PERIODIC = frozenset(
 )
 """Words of things that come round with the calendar."""
 FIXED = frozenset(
-    "trial retention retain ttl cache cookie session token expire expires expiry expiration grace lookback "
+    "due trial retention retain ttl cache cookie session token expire expires expiry expiration grace lookback "
     "since cutoff ago recent "
     "history archive purge cleanup stale window rolling warning remind delete deleted old invite link max limit key avg "
     "due average estimate projected projection forecast daily".split()
@@ -71,7 +71,7 @@ def check(code: Code) -> Iterator[Finding]:
     said: set[object] = set()
     for span, scope, description, remediation, confidence in (
         *overflowing(code), *mixed_weeks(code), *thirty_days(code), *chained(code),
-        *from_round_to_round(code), *months_without_years(code),
+        *from_round_to_round(code), *months_without_years(code), *made_by_hand(code),
     ):  # fmt: skip
         key = (enclosing(scope, Kind.FUNCTION), span.line)
         if key in said or code.context(scope) in (Context.TEST, Context.SCRIPT):
@@ -117,6 +117,7 @@ def calendar(code: Code, span: Span, scope: Scope) -> bool:
 
 def overflowing(code: Code) -> Iterator[Found]:
     """`date.setMonth(date.getMonth() + 1)` and Go's `AddDate(0, 1, 0)` on a day that need not be the first."""
+    said: set[Scope | None] = set()
     for call in code.facts.calls:
         last = fold(call.method)
         if last in ("setmonth", "setutcmonth") and len(call.arguments) == 1 and steps_month(call):
@@ -135,6 +136,19 @@ def overflowing(code: Code) -> Iterator[Found]:
                     f"Set the day to 1 first, or use a calendar library that clamps: `addMonths({target.text}, n)`.",
                     Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
                 )  # fmt: skip
+        elif code.facts.language == "php" and carried_over(code, call):
+            function = enclosing(call.scope, Kind.FUNCTION)
+            if function in said or names_here(code, call.span, call.scope) & FIXED:
+                continue
+            said.add(function)
+            if calendar(code, call.span, call.scope) or paid(code, call.scope):
+                yield (
+                    call.span, call.scope,
+                    f"`{one_line(code, call.span)}` on the 29th to 31st runs over into the month after the one meant: February "
+                    "is skipped, and the period is billed or reset a month late.",
+                    "Use `addMonthNoOverflow()`, and count from the anchor.",
+                    Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
+                )  # fmt: skip
         elif last == "adddate" and code.facts.language == "go" and adds_month(call):
             overflows = (
                 not first_in_go(code, call)
@@ -149,6 +163,19 @@ def overflowing(code: Code) -> Iterator[Found]:
                     "Add months to the first of the month, then clamp the anchor day to the length of that month.",
                     Confidence.LIKELY,
                 )  # fmt: skip
+
+
+def carried_over(code: Code, call: Call) -> bool:
+    """Carbon's `addMonth()` and PHP's own `modify('+1 month')`, on a date that need not be the first of a month."""
+    last = fold(call.method)
+    text = call.arguments[0].value if call.arguments else None
+    spelled = isinstance(text, Literal) and re.fullmatch(r"\+ ?\d+ months?", str(text.value)) is not None
+    if last not in ("addmonth", "addmonths", "addquarter", "addquarters") and not (last in ("modify", "strtotime") and spelled):
+        return False
+    base: Expression | None = call.receiver if call.receiver is not None else call
+    whole = resolved(code.values, base, call.scope, call.span.start) if base is not None else None
+    names = {word for part in (*walk(base), *walk(whole)) for word in words(name_of(part) or getattr(part, "method", ""))}
+    return not ({"start", "first"} & names and {"month", "day"} & names)
 
 
 def one_line(code: Code, span: Span) -> str:
@@ -347,6 +374,54 @@ def from_round_to_round(code: Code) -> Iterator[Found]:
                 )  # fmt: skip
 
 
+def made_by_hand(code: Code) -> Iterator[Found]:
+    """`day = anchor.day - 1` and `month = date.month + 3` put into one date: on the 31st, or the 1st, there is no such day."""
+    for assign in code.facts.assigns:
+        function = enclosing(assign.scope, Kind.FUNCTION)
+        if function is None or not shifts(assign.value, "day") or not of_periods(code, assign.scope):
+            continue
+        stepped = {
+            name_of(one.targets[0]) for one in code.facts.assigns if one.scope is assign.scope and shifts(one.value, "month")
+        }
+        named = name_of(assign.targets[0])
+        for call in code.calls_in(function):
+            given = {argument.value.text for argument in call.arguments if isinstance(argument.value, Name)}
+            if named in given and stepped & given and call.span.start > assign.span.end and not capped(code, function):
+                yield (
+                    assign.span, assign.scope,
+                    f"`{code.facts.text(assign.span)}` is put together with a month that was counted up by hand: where that "
+                    "month is shorter, or the anchor is its first day, the period ends on a day that does not exist or leaves "
+                    "a gap.",
+                    "Add calendar months to the anchor with the date library, and take a day off the result.",
+                    Confidence.LIKELY,
+                )  # fmt: skip
+                break
+
+
+def of_periods(code: Code, scope: Scope) -> bool:
+    """Whether the dates are those of subscriptions and their bills, by the path where the function does not say it."""
+    place = set(words(code.facts.path)) & (PERIODIC | {"subscription", "subscriptions", "quarterly", "yearly"})
+    return paid(code, scope) or recurs(code, scope) or bool(place)
+
+
+def shifts(value: Expression | None, unit: str) -> bool:
+    """`anchor.day - 1`, `date.month + 3`."""
+    return (
+        isinstance(value, Binary)
+        and value.operator in ("+", "-")
+        and isinstance(value.left, Member)
+        and value.left.name == unit
+        and isinstance(value.right, Literal)
+    )
+
+
+def capped(code: Code, function: Scope) -> bool:
+    """Whether the day is held against the length of the month somewhere."""
+    return (
+        re.search(r"days_in_month|monthrange|end_of_month|\bmin\b|clamp|valid_date", code.facts.text(function.span)) is not None
+    )
+
+
 def recurs(code: Code, scope: Scope) -> bool:
     """A function or type whose subject is what comes round."""
     said = set(words(name_around(scope))) | set(words(code.facts.path.rsplit("/", 1)[-1]))
@@ -362,12 +437,22 @@ def added_in_python(code: Code) -> Iterator[tuple[Span, Scope, Expression, str]]
                 named = {argument.name for argument in part.right.arguments}
                 if fold(part.right.method) == "relativedelta" and named & {"months", "month"}:
                     yield part.span, scope, part.left, code.facts.text(part.span)
+            elif isinstance(part, Binary) and part.operator == "+" and in_months(part.right):
+                yield part.span, scope, part.left, code.facts.text(part.span)
+
+
+def in_months(length: Expression) -> bool:
+    """`1.month`, `n.months`."""
+    unit = length.right if isinstance(length, Binary) and length.operator == "*" else None
+    return isinstance(unit, Member) and unit.name in ("month", "months")
 
 
 def added_by_call(code: Code) -> Iterator[tuple[Span, Scope, Expression, str]]:
     for call in code.facts.calls:
         if fold(call.method) in CHAINED and len(call.arguments) == 2:
             yield call.span, call.scope, call.arguments[0].value, code.facts.text(call.span)
+        elif fold(call.method) in CHAINED and len(call.arguments) == 1 and call.receiver is not None:
+            yield call.span, call.scope, call.receiver, code.facts.text(call.span)
 
 
 def months_without_years(code: Code) -> Iterator[Found]:

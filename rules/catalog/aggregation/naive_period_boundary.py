@@ -27,6 +27,7 @@ from rules.facts import (
 )
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import bills, only_shows, spoken_in
+from rules.meaning.times.jvm_periods import zone_said
 from rules.meaning.times.periods import Boundary, Zone
 from rules.meaning.values import resolved
 from rules.meaning.vocabulary import words
@@ -50,6 +51,7 @@ PERIOD_WORDS = frozenset("period month monthly day daily today cycle reset billi
 SHIFTING = frozenset(
     "startofmonth endofmonth submonths addmonths setdate startofday endofday setmonth differenceinmonths".split()
 )
+DAY_STARTS = frozenset("atstartofday todatetimeatstartofday".split())
 READING = SHIFTING | {"getdaysinmonth", "getmonth", "getdate"}
 
 
@@ -57,7 +59,14 @@ def check(code: Code) -> Iterator[Finding]:
     if not code.billing:
         return
     said: set[Scope | None] = set()
-    for found in (*offsets(code), *shifted(code), *local_library_on_utc(code), *naive_to_aware(code), *boundaries(code)):
+    for found in (
+        *offsets(code),
+        *shifted(code),
+        *local_library_on_utc(code),
+        *naive_to_aware(code),
+        *dates_in_utc(code),
+        *boundaries(code),
+    ):
         function = enclosing(found[0], Kind.FUNCTION)
         if function is None or function not in said:
             said.add(function)
@@ -250,6 +259,39 @@ def naive_to_aware(code: Code) -> Iterator[Found]:
                 confidence=Confidence.CERTAIN,
             ),
         )
+
+
+def dates_in_utc(code: Code) -> Iterator[Found]:
+    """`date.atStartOfDay(UTC)` of a date in a customer's calendar, in a file that knows that calendar."""
+    helper = zone_helper(code)
+    for call in code.facts.calls if helper is not None else ():
+        told = call.arguments[0].value if len(call.arguments) == 1 else None
+        if fold(call.method) not in DAY_STARTS or told is None or zone_said(told) != "utc" or not judged(code, call.scope):
+            continue
+        assert helper is not None
+        yield (
+            call.scope,
+            Finding(
+                span=call.span,
+                description=(
+                    f"A day of the customer's calendar is taken to begin at midnight in UTC, while `{helper.method}` makes "
+                    "them in the customer's own zone: the boundary is off by that zone's hours, and usage near it is billed "
+                    "twice or not at all."
+                ),
+                remediation="Convert with the same helper, in the customer's zone, in both directions.",
+                confidence=Confidence.LIKELY,
+                trace=(Step(helper.span, "made in the customer's zone here"),),
+            ),
+        )
+
+
+def zone_helper(code: Code) -> Call | None:
+    """`tenantContext.toLocalDate(moment)`: the project's own conversion, which knows whose calendar it is."""
+    for call in code.facts.calls:
+        holder = set(words(call.name.rpartition(".")[0]))
+        if fold(call.method) == "tolocaldate" and len(call.arguments) == 1 and holder & {"tenant", "account", "customer"}:
+            return call
+    return None
 
 
 def boundaries(code: Code) -> Iterator[Found]:

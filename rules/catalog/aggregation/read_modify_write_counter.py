@@ -12,6 +12,7 @@ from rules.code import Code
 from rules.facts import (
     Binary,
     Call,
+    Class,
     Compare,
     Expression,
     Index,
@@ -81,9 +82,10 @@ def check(code: Code) -> Iterator[Finding]:
         if (
             saved is None
             or saved in said
-            or not persists(saved)
+            or not (persists(saved) or of_itself(code, counter, saved))
             or not unprotected(code, counter.scope)
             or compares_old(code, counter, saved)
+            or versioned(code, counter)
         ):
             continue
         said.add(saved)
@@ -155,7 +157,7 @@ def saving_call(code: Code, counter: Counter) -> Call | None:
             continue
         if not persists(call):
             continue
-        if own and call.name in (f"{root.text}.save", f"{root.text}.Save"):
+        if own and call.folded == f"{root.text}.save":
             return call
         if not own and saves(call, root.text, row=not isinstance(counter.read, Index)):
             return call
@@ -172,6 +174,19 @@ def persists(call: Call) -> bool:
     if fold(call.method) not in ("set", "put", "update", "write", "store"):
         return True
     return call.start is Start.AWAITED or isinstance(call.receiver, Call) or bool(STORE_WORDS & set(words(call.name)))
+
+
+def of_itself(code: Code, counter: Counter, call: Call) -> bool:
+    """`account.update(balance: account.balance + n)`: a row that is given its own field, and no map."""
+    read = counter.read
+    if isinstance(read, Name):
+        return isinstance(call.receiver, Name) and call.receiver.text == "self"
+    return (
+        isinstance(read, Member)
+        and call.receiver is not None
+        and code.facts.text(read.object.span) == code.facts.text(call.receiver.span)
+        and any(argument.name is not None or isinstance(argument.value, Object) for argument in call.arguments)
+    )
 
 
 def saves(call: Call, name: str, row: bool) -> bool:
@@ -213,6 +228,20 @@ def conditioned(counter: Counter, value: Expression) -> bool:
             ):
                 return True
     return False
+
+
+def versioned(code: Code, counter: Counter) -> bool:
+    """Whether the table has the column by which ActiveRecord and its kind refuse to save a row that changed since."""
+    root = counter.read
+    while isinstance(root, Member | Index) and isinstance(root.object, Member | Index):
+        root = root.object
+    owner = root.object if isinstance(root, Member | Index) else None
+    name = owner.text if isinstance(owner, Name) else ""
+    if name in ("self", "this"):
+        around = enclosing(counter.scope, Kind.CLASS)
+        name = around.head.name if around is not None and isinstance(around.head, Class) else ""
+    table = code.elsewhere.schema.table(name) if name else None
+    return table is not None and bool({"lockversion", "optlock"} & set(table.columns))
 
 
 def is_fresh(value: Expression) -> bool:
@@ -294,7 +323,11 @@ def finding(code: Code, counter: Counter, saved: Call) -> Finding:
             f"`{counter.name}` is computed from `{code.facts.text(counter.read.span)}`, read earlier: two requests at once "
             "write the same value and one of them is not counted."
         ),
-        remediation=f"Let the database {sign}, in one statement, or lock the row before it is read.",
+        remediation=(
+            "Create a customer balance transaction of the amount: Stripe adds those up itself."
+            if "stripe" in words(saved.name) and fold(counter.name) == "balance"
+            else f"Let the database {sign}, in one statement, or lock the row before it is read."
+        ),
         confidence=Confidence.POSSIBLE if shown else Confidence.CERTAIN if sure else Confidence.LIKELY,
         trace=(Step(saved.span, "written back here"),) if saved.span.line != counter.span.line else (),
         fix=increment(code, counter),

@@ -40,7 +40,7 @@ ABOUT = About(
     cwe=("CWE-1339",),
     iso_25010="Functional suitability / functional correctness",
 )
-ROUNDS = frozenset("round ceil floor trunc tofixed roundup rounddown quantize".split())
+ROUNDS = frozenset("round ceil floor trunc tofixed roundup rounddown quantize setscale".split())
 CUTS = frozenset("int int64 floor trunc parseint".split())
 MONEY = frozenset(
     "price amount cost fee charge credits credit quota usage billable quantity units minutes hours spend total "
@@ -101,7 +101,9 @@ def rounding(expression: Expression | None) -> Call | None:
 
 def rounds_value(call: Call) -> bool:
     inside = (
-        call.receiver if fold(call.method) in ("tofixed", "quantize") else (call.arguments[0].value if call.arguments else None)
+        call.receiver
+        if fold(call.method) in ("tofixed", "quantize", "setscale", "rounddp") or not call.arguments
+        else call.arguments[0].value
     )
     computed = any(isinstance(part, Binary) and part.operator in ("*", "/") for part in walk(inside))
     minor = any(isinstance(part, Literal) and part.value in (1_000_000, 1e6, 1_000_000_000, 1e9) for part in walk(inside))
@@ -132,14 +134,14 @@ def passed_each(function: Scope) -> bool:
 
 
 def in_sums(code: Code) -> Iterator[Found]:
-    """`sum(round(x * price, 2) for x in rows)`, `rows.reduce((sum, row) => sum + Math.ceil(row.units), 0)`."""
+    """`sum(round(x * price, 2) for x in rows)`, `rows.Sum(row => Math.Round(…))`, `rows.reduce(…)`."""
     for call in code.facts.calls:
         if (
-            call.folded == "sum"
+            fold(call.method) == "sum"
             and call.arguments
             and isinstance(call.arguments[0].value, Sequence)
             and call.arguments[0].value.each
-        ):
+        ) or (fold(call.method) == "sum" and isinstance(call.callee, Member) and len(call.arguments) == 1):
             made = rounding(call.arguments[0].value)
             if made is not None and spoken(made) & MONEY and not spoken(made) & (CONTRACT | SHOWN):
                 yield made.span, call.scope, code.facts.text(made.span), True, None

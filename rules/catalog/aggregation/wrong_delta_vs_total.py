@@ -7,7 +7,7 @@ bills only the newest one. Send what the meter expects: the difference for a sum
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Entry, Expression, Literal, Member, Name, Span, fold, walk
+from rules.facts import Call, Entry, Expression, Literal, Member, Name, Span, dotted, fold, walk
 from rules.meaning.contexts import Context
 from rules.meaning.usage.emissions import Emission
 from rules.meaning.values import resolved
@@ -35,6 +35,7 @@ SETS = frozenset("set last max absolute replace".split())
 TOTALS = frozenset("cumulative running lifetime".split())
 TOTAL_OF = frozenset("total sum".split())
 PERIODS = frozenset("period month monthly usage used so far cycle current".split())
+METERS = ("meters.create", "meter.create", "createmeter", "meterservice.create", "createbillingmeter.new")
 DELTAS = frozenset("delta increment diff difference".split())
 
 
@@ -55,14 +56,22 @@ def meter_formula(code: Code) -> str:
     """How the one meter that is defined in this file adds up: `default_aggregation: { formula: "sum" }`."""
     found: set[str] = set()
     for call in code.facts.calls:
-        if not call.folded.endswith(("meters.create", "meter.create", "createmeter")):
+        if not call.folded.endswith(METERS):
             continue
         for argument in call.arguments:
             for part in walk(argument.value):
                 for entry in getattr(part, "entries", ()):
-                    if fold(entry.name or "") in ("formula", "aggregation") and isinstance(entry.value, Literal):
-                        found.add(str(entry.value.value).lower())
+                    if fold(entry.name or "") in ("formula", "aggregation") and (said := option(entry.value)):
+                        found.add(said)
     return found.pop() if len(found) == 1 else ""
+
+
+def option(value: Expression) -> str:
+    """One of the values of an option, as text or as a member of an enumeration: `"sum"`, Rust's `Formula::Sum`."""
+    if isinstance(value, Literal):
+        return str(value.value).lower()
+    holder, _, member = dotted(value).rpartition(".")
+    return member.lower() if holder.endswith(("Formula", "Aggregation")) else ""
 
 
 def contradicted(code: Code, emission: Emission, formula: str) -> Finding | None:

@@ -5,10 +5,11 @@ in one step: a unique index with `ON CONFLICT DO NOTHING` or a caught duplicate 
 work only where the row or key was really new.
 """
 
+import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Branch, Call, Kind, Name, Use, chain, dotted, enclosing, fold, walk, within
+from rules.facts import Branch, Call, Kind, Name, Sequence, Use, chain, dotted, enclosing, fold, walk, within
 from rules.meaning.contexts import Context
 from rules.meaning.flow import precedes, runs_alone
 from rules.meaning.limits.limits import leaves
@@ -35,6 +36,7 @@ ABOUT = About(
     },
 )
 LOOKS = (
+    "any",
     "find",
     "get",
     "exists",
@@ -50,10 +52,10 @@ LOOKS = (
     "eq",
     "where",
 )
-ASKS_STORE = frozenset("get exists hget hexists sismember has contains".split())
+ASKS_STORE = frozenset("get stringget keyexists exists hget hexists sismember has haskey ismember contains".split())
 EVENT_KEYS = NAMED | frozenset(
     "eventid transactionid messageid requestid externalid stripeeventid webhookid webhookeventid usageid uniqueid deliveryid "
-    "externaleventid providereventid".split()
+    "externaleventid providereventid trackingid".split()
 )
 NO_TABLE = frozenset(
     "prisma db session objects client self this ctx tx trx database orm query conn connection supabase models repo repository "
@@ -65,6 +67,10 @@ CONFLICT = tuple(
 )
 
 
+TABLE_OF = re.compile(r"(?:dao|repository|repo|mapper)$")
+"""What stands behind a table's name for what reads and writes it: `rolledUpUsageDao`."""
+
+
 def check(code: Code) -> Iterator[Finding]:
     if not code.billing:
         return
@@ -73,7 +79,7 @@ def check(code: Code) -> Iterator[Finding]:
             continue
         if fold(call.method) in STORE_SETS and (asked := asked_before(code, call)) is not None:
             yield in_store(call, asked)
-        elif inserts(call) and not held_together(code, call):
+        elif inserts(call) and not gathers(code, call) and not held_together(code, call):
             looked = looked_before(code, call)
             if looked is not None:
                 yield from in_table(code, call, looked)
@@ -103,7 +109,7 @@ def sets_if_new(call: Call) -> bool:
     said = {str(text).lower() for argument in call.arguments for text in texts(argument.value)}
     named = {fold(argument.name) for argument in call.arguments if argument.name is not None}
     entries = {fold(one.name or "") for argument in call.arguments for one in getattr(argument.value, "entries", ())}
-    return "nx" in said | named | entries or "nx" in call.folded.rsplit(".", 1)[-1]
+    return bool({"nx", "notexists"} & (said | named | entries)) or "nx" in call.folded.rsplit(".", 1)[-1]
 
 
 def decides(code: Code, asked: Call) -> bool:
@@ -124,7 +130,16 @@ def inserts(call: Call) -> bool:
     last = fold(call.method)
     if {"stripe", "paddle"} & set(words(call.name)):
         return False
+    if call.method == "record" and TABLE_OF.search(fold(call.name.rpartition(".")[0])):
+        return True
     return last in ROW_INSERTS and last not in ("upsert", "firstorcreate", "run", "query", "values") and "." in call.name
+
+
+def gathers(code: Code, call: Call) -> bool:
+    """`rows.add(…)` to a list of this function."""
+    if fold(call.method) != "add" or not isinstance(call.receiver, Name):
+        return False
+    return isinstance(resolved(code.values, call.receiver, call.scope, call.span.start), Sequence)
 
 
 def held_together(code: Code, call: Call) -> bool:
@@ -147,11 +162,26 @@ def looked_before(code: Code, insert: Call) -> Call | None:
     """The lookup by an event's id, in the same table, that decides whether this insert runs."""
     tables = tables_of(insert)
     for call in code.calls_in(enclosing(insert.scope, Kind.FUNCTION)):
-        if call.span.end > insert.span.start or not fold(call.method).startswith(LOOKS) or not by_event(code, call):
+        if call.span.end > insert.span.start or not looks(call):
             continue
-        if tables & tables_of(call) and decides(code, call) and chosen(code, call, insert):
+        asked = asked_in(code, call)
+        if by_event(code, asked) and tables & tables_of(asked) and decides(code, call) and chosen(code, call, insert):
             return call
     return None
+
+
+def looks(call: Call) -> bool:
+    """`findByEventId`, `existsByKey`, `recordsWithTrackingIdExist`."""
+    return fold(call.method).startswith(LOOKS) or fold(call.method).endswith(("exist", "exists"))
+
+
+def asked_in(code: Code, call: Call) -> Call:
+    """The lookup itself, where the file's own function only hands the question on."""
+    local = code.values.functions.get(call.method, ()) if call.receiver is None else ()
+    if len(local) != 1:
+        return call
+    inner = [one for one in code.calls_in(local[0]) if looks(one) and one.receiver is not None]
+    return inner[0] if len(inner) == 1 else call
 
 
 def tables_of(call: Call) -> frozenset[str]:
@@ -165,7 +195,7 @@ def tables_of(call: Call) -> frozenset[str]:
             names += [text for text in texts(argument.value) if " " not in text]
         inner = inner.receiver if isinstance(inner.receiver, Call) else None
     return frozenset(
-        fold(name).removesuffix("s")
+        TABLE_OF.sub("", fold(name)).removesuffix("s")
         for name in names
         if fold(name) not in NO_TABLE and len(name) > 3 and not fold(name).endswith("id")
     )
@@ -184,7 +214,7 @@ def by_event(code: Code, call: Call) -> bool:
                 if any(fold(entry.name or "") in EVENT_KEYS for entry in getattr(part, "entries", ())):
                     return True
         inner = inner.receiver if isinstance(inner.receiver, Call) else None
-    return bool(receipt_names(call))
+    return bool(receipt_names(call)) or any(key in fold(call.method) for key in EVENT_KEYS)
 
 
 def is_event_key(text: str) -> bool:

@@ -31,7 +31,7 @@ from rules.facts import (
 )
 from rules.meaning.contexts import REDELIVERED, Context
 from rules.meaning.repeats.keys import keys_of
-from rules.meaning.repeats.marks import How, Mark, lifetime, marks_of, outlives, speaks
+from rules.meaning.repeats.marks import How, Mark, adds_to_cache, lifetime, marks_of, outlives, speaks
 from rules.meaning.repeats.recognition import is_happening_id
 from rules.meaning.repeats.redelivery import deliveries
 from rules.meaning.repeats.segments import Part, segments_of
@@ -59,7 +59,7 @@ WEBHOOK = 3600
 ASKS = frozenset("has contains containskey containsoradd load loadorstore get includes exists".split())
 IDS = frozenset("id uuid guid jobId job_id deliveryId".split())
 CLAIMS = frozenset("processing pending claimed started locked running progress inflight".split())
-STORES = ("Set", "Map", "set", "dict", "LRU", "lru", "Cache", "sync.Map", "map[", "OrderedDict", "deque")
+STORES = ("Set", "Map", "set", "dict", "LRU", "lru", "Cache", "sync.Map", "map[", "OrderedDict", "deque", "Dictionary")
 
 
 def check(code: Code) -> Iterator[Finding]:
@@ -102,6 +102,8 @@ def lives(code: Code, mark: Mark) -> float | None:
     if last in ("setex", "psetex") and len(plain) > 2:
         length = seconds(code, plain[-2], mark.scope, call.span.start)
         return length / 1000 if length is not None and last == "psetex" else length
+    if adds_to_cache(call):
+        return seconds(code, plain[-1], mark.scope, call.span.start)
     if code.facts.language == "go" and last in ("set", "setnx") and len(plain) == 4:
         return seconds(code, plain[-1], mark.scope, call.span.start)
     for argument in call.arguments:
@@ -169,13 +171,20 @@ def questions(code: Code) -> Iterator[tuple[Expression, Expression, Expression, 
     """`seen.has(id)`, `id in seen`, `seen[id]`: the question, what is asked, by which key, and where."""
     for call in code.facts.calls:
         if fold(call.method) in ASKS and call.receiver is not None and call.arguments:
-            yield call, call.receiver, call.arguments[0].value, call.scope
+            yield call, unlocked(call.receiver), call.arguments[0].value, call.scope
     for test in code.facts.tests:
         for part in walk(test.value):
             if isinstance(part, Compare) and part.operator in ("in", "not in"):
                 yield part, part.right, part.left, test.scope
             elif isinstance(part, Index):
                 yield part, part.object, part.key, test.scope
+
+
+def unlocked(holder: Expression) -> Expression:
+    """What a lock guards: `SEEN.lock().unwrap().contains(id)` in Rust asks `SEEN`."""
+    if isinstance(holder, Call) and holder.method in ("lock", "read", "write") and not holder.arguments and holder.receiver:
+        return holder.receiver
+    return holder
 
 
 def remembers(code: Code, name: str, scope: Scope) -> bool:

@@ -31,7 +31,10 @@ ABOUT = About(
     iso_25010="Reliability / faultlessness",
 )
 STORES = frozenset("session db tx trx conn connection uow transaction txn".split())
-WRITES = frozenset("update create save add insert upsert execute exec flush updates updatemany increment decrement".split())
+WRITES = frozenset(
+    "savechanges executeupdate update "
+    "create save add insert upsert execute exec flush updates updatemany increment decrement".split()
+)
 COMMITS = frozenset("commit committransaction rollback".split())
 
 

@@ -11,7 +11,21 @@ from pathlib import PurePosixPath
 
 from rules.code import Code
 from rules.edits import added_entry, added_field
-from rules.facts import Argument, Call, Expression, Function, Kind, Literal, Member, Name, chain, enclosing, fold, walk
+from rules.facts import (
+    Argument,
+    Call,
+    Conditional,
+    Expression,
+    Function,
+    Kind,
+    Literal,
+    Member,
+    Name,
+    chain,
+    enclosing,
+    fold,
+    walk,
+)
 from rules.meaning.arguments import Given, given
 from rules.meaning.contexts import REDELIVERED, Context
 from rules.meaning.repeats.identity import natural_id
@@ -45,6 +59,8 @@ PAYMENTS = (
     "paymentintent.create", "paymentintent.new", "paymentintents.new", "v1paymentintents.create", "transfers.create",
 )  # fmt: skip
 """Money that is asked for as a whole. A checkout that a person starts is no run that repeats itself."""
+GRANTS = ("billing.creditgrants.create", "billing.creditgrant.create", "v1billingcreditgrants.create")
+"""Credits that Stripe keeps: each call makes one more."""
 MADE_BEFORE = re.compile(r"\b(existing|already|duplicate|has_?\w*invoice)|invoice_?id|payment_?intent_?id", re.I)
 """Tests that ask whether it was made before."""
 ON_PURPOSE = re.compile(
@@ -70,10 +86,19 @@ def check(code: Code) -> Iterator[Finding]:
                 yield mistaken(code, emission, event, key)
                 break
     for call in code.facts.calls:
-        if call.folded.endswith(CHARGES) and "stripe" in " ".join((*code.facts.packages, call.folded)).lower():
+        if call.folded.endswith(CHARGES) and of_stripe(code, call):
             yield from charged(code, call)
-        elif call.folded.endswith((*INVOICES, *PAYMENTS)) and "stripe" in " ".join((*code.facts.packages, call.folded)).lower():
+        elif call.folded.endswith(GRANTS):
+            yield from granted(code, call)
+        elif call.folded.endswith((*INVOICES, *PAYMENTS)) and of_stripe(code, call):
             yield from demanded(code, call)
+
+
+def of_stripe(code: Code, call: Call) -> bool:
+    """`stripe.invoices.create`, or `client.invoices.create` where Stripe is used; `Invoice.create` is an own model."""
+    if "stripe" in call.folded:
+        return True
+    return not call.name[:1].isupper() and "stripe" in " ".join(code.facts.packages).lower()
 
 
 def has_key(event: Given, call: Given, key: Key) -> bool:
@@ -85,11 +110,14 @@ def has_key(event: Given, call: Given, key: Key) -> bool:
 
 def overwrites(emission: Emission, key: Key) -> bool:
     """`action: "set"` replaces the value, so a repeat changes nothing."""
-    return any(
-        bool(spoken(part) & set(harmless))
-        for name, harmless in key.natural_when.items()
-        for part in walk(emission.given.named.get(name))
-    )
+    return any(always(emission.given.named.get(name), frozenset(harmless)) for name, harmless in key.natural_when.items())
+
+
+def always(value: Expression | None, harmless: frozenset[str]) -> bool:
+    """Whether every way that the value can come out is harmless; one that cannot be told counts as harmless."""
+    if isinstance(value, Conditional):
+        return always(value.then, harmless) and always(value.otherwise, harmless)
+    return any(bool(spoken(part) & harmless) for part in walk(value))
 
 
 def spoken(part: Expression) -> set[str]:
@@ -179,6 +207,21 @@ def charged(code: Code, call: Call) -> Iterator[Finding]:
         remediation="Give the request an idempotency key made of the invoice, the price and the period.",
         confidence=Confidence.LIKELY if again or "usage" in fold(code.function_name(call.scope)) else Confidence.POSSIBLE,
     )
+
+
+def granted(code: Code, call: Call) -> Iterator[Finding]:
+    """A credit grant: made where a payment arrives, which is told more than once."""
+    options = given(code.values, call)
+    if code.context(call.scope) in (Context.TEST, Context.BROWSER, Context.SCRIPT) or not call.arguments:
+        return
+    if options.complete and options.first(OPTION) is None:
+        yield Finding(
+            span=call.span,
+            description="This credit grant is made without an idempotency key: a redelivered webhook or a retry grants the "
+            "credits once more.",
+            remediation="Give the request an idempotency key made of the payment or session that the credits were bought with.",
+            confidence=Confidence.POSSIBLE if asked_before(code, call) else Confidence.LIKELY,
+        )
 
 
 def demanded(code: Code, call: Call) -> Iterator[Finding]:

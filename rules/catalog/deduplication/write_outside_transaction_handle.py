@@ -51,7 +51,9 @@ def opening(code: Code, scope: Scope) -> tuple[str, str] | None:
     head = scope.head
     if isinstance(head, With):
         for item in head.items:
-            if isinstance(item, Call) and opens(item.method) and isinstance(item.receiver, Name | Member):
+            # A .NET transaction covers its whole connection or context: nothing is ever run on the transaction itself.
+            ambient = isinstance(item, Call) and fold(item.method) == "begintransaction"
+            if isinstance(item, Call) and not ambient and opens(item.method) and isinstance(item.receiver, Name | Member):
                 bound = [one for assign in code.facts.assigns if assign.value is item for one in assign.targets]
                 handle = dotted(bound[0]) if bound else ""
                 return (handle, dotted(item.receiver)) if handle else None

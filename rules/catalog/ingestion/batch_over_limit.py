@@ -4,6 +4,7 @@ The whole request is then refused, and with it every event in it; a retry sends 
 first on a busy day, when most usage is at stake. Cut the list into chunks of at most the provider's limit.
 """
 
+import re
 from collections.abc import Iterator
 
 from rules.code import Code
@@ -23,8 +24,14 @@ ABOUT = About(
     cwe=("CWE-770", "CWE-1284"),
     iso_25010="Reliability / fault tolerance",
 )
-CHUNKERS = frozenset("chunk chunks chunked batched batches splitevery inchunks slice splice chunkby islice partition".split())
-QUERIES = frozenset("findmany findall find query queryraw fetchall fetchmany all execute select filter objects scalars".split())
+CHUNKERS = frozenset(
+    "chunk chunks chunked batched batches splitevery inchunks slice splice chunkby islice partition eachslice "
+    "arraychunk ingroupsof findinbatches inbatches".split()
+)
+QUERIES = frozenset(
+    "findmany findall find query queryas queryraw fetchall fetchmany all execute select filter objects scalars".split()
+)
+FEW = re.compile(r"\blimit\s+[\d:$@?%{]|\btop\s*\(?\d|\bfetch (first|next)\b", re.I)
 
 
 def check(code: Code) -> Iterator[Finding]:
@@ -93,6 +100,9 @@ def whole_query(code: Code, emission: Emission) -> bool:
 
 
 def takes_few(call: Call) -> bool:
+    """Whether a query asks for some rows only, by an option or in its SQL."""
+    if any(isinstance(part, Literal) and FEW.search(str(part.value)) for one in call.arguments for part in walk(one.value)):
+        return True
     text = [fold(name) for argument in call.arguments for part in walk(argument.value) for name in entry_names(part)]
     return bool({"take", "limit", "first", "pagesize"} & {*text, *(fold(argument.name or "") for argument in call.arguments)})
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Function, Kind, Lambda, Literal, Member, Name, Scope, Start, enclosing, fold
+from rules.facts import Call, Expression, Function, Kind, Lambda, Literal, Member, Name, Scope, Start, enclosing, fold
 from rules.meaning.contexts import Context
 from rules.meaning.usage.buffers import SPEAKS, Emptying, emptyings, fed_containers, is_empty
 from rules.meaning.usage.emissions import Emission
@@ -40,10 +40,15 @@ ABOUT = About(
 QUIET = frozenset({Context.TEST, Context.BROWSER, Context.SCRIPT})
 EXIT = re.compile(
     rb"SIGTERM|SIGINT|beforeExit|atexit|OnApplicationShutdown|onModuleDestroy|on_shutdown|lifespan|__a?exit__|asyncDispose|"
-    rb"NotifyContext|RegisterOnShutdown|onClose|add_event_handler\([\"']shutdown|gracefulShutdown|@PreDestroy"
+    rb"NotifyContext|RegisterOnShutdown|onClose|add_event_handler\([\"']shutdown|gracefulShutdown|@PreDestroy|"
+    rb"addShutdownHook|DisposableBean|SmartLifecycle|ShutdownEvent|implements \w*Closeable|ApplicationStopp|Disposes\b|"
+    rb"IAsyncDisposable|StopAsync"
 )
 ENDS = frozenset("close shutdown stop destroy dispose drain terminate teardown".split())
-TIMERS = frozenset("setinterval settimeout timer newticker tick sleep".split())
+TIMERS = frozenset(
+    "setinterval settimeout timer newticker tick sleep scheduleatfixedrate schedulewithfixeddelay fixedratetimer "
+    "waitfornexttick delay".split()
+)
 SERVERLESS = frozenset("handler lambdahandler lambda_handler GET POST PUT PATCH DELETE onRequest onRequestPost fetch".split())
 FLUSHES = frozenset("flush shutdown close stop flushasync closeasync drain".split())
 STORE_WORDS = re.compile(
@@ -92,7 +97,7 @@ def reaches(code: Code, timer: Call, one: Emptying) -> bool:
         return function is not None
     name = function.head.name if isinstance(function.head, Function) else ""
     text = code.facts.text(around.span) if around is not None else code.facts.text(timer.span)
-    return bool(name) and re.search(rf"\b{re.escape(name)}\b", text) is not None
+    return bool(name) and re.search(rf"\b{re.escape(name)}(?:Async)?\b", text) is not None
 
 
 def half_closed(code: Code) -> Iterator[Finding]:
@@ -226,6 +231,8 @@ def is_public(code: Code, function: Scope, head: Function) -> bool:
         return head.name[:1].isupper()
     if code.facts.language == "python":
         return not head.name.startswith("_")
+    if code.facts.language == "csharp":
+        return head.exported
     line = code.facts.source[: function.span.start].rsplit(b"\n", 1)[-1] + code.facts.source[function.span.start :][:80]
     return b"private" not in line and (head.method or head.exported)
 
@@ -233,10 +240,9 @@ def is_public(code: Code, function: Scope, head: Function) -> bool:
 def wrong_hooks(code: Code) -> Iterator[Finding]:
     """`atexit.register(self.join)`: a hook that only ends the threads, where the file has a flush."""
     for call in code.facts.calls:
-        if call.folded != "atexit.register" or not call.arguments or not speaks(code, call.scope):
+        if call.folded not in ("atexit.register", "atexit") or not call.arguments or not speaks(code, call.scope):
             continue
-        target = call.arguments[0].value
-        name = target.name if isinstance(target, Member) else getattr(target, "text", "")
+        name = hooked(code, call.arguments[-1].value)
         functions = code.values.functions.get(name, ())
         if not functions or fold(name) in FLUSHES or "flush" in fold(name) or "flush" not in code.values.functions:
             continue
@@ -249,6 +255,14 @@ def wrong_hooks(code: Code) -> Iterator[Finding]:
             remediation=f"Register a function that flushes and then calls `{name}`.",
             confidence=Confidence.LIKELY,
         )
+
+
+def hooked(code: Code, target: Expression) -> str:
+    """The function that a hook is given, or the one that its block calls."""
+    if isinstance(target, Lambda):
+        inside = list(code.calls_in(target.scope))
+        return inside[0].method if len(inside) == 1 else ""
+    return target.name if isinstance(target, Member) else getattr(target, "text", "")
 
 
 def speaks(code: Code, scope: Scope) -> bool:

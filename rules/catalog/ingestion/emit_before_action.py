@@ -94,7 +94,7 @@ def known_by_then(call: Call) -> bool:
 def is_action(code: Code, write: UsageWrite, call: Call) -> bool:
     """The metered work: the function that a decorator or middleware wraps, or a call of a model that is waited for."""
     if wraps(code, write, call):
-        return emission_of(code, write) is not None
+        return emission_of(code, write) is not None and not admits(code, write)
     said = {word for segment in call.name.split(".")[:-1] for word in words(segment)}
     method = words(call.method)
     if not method or call.constructs or call.use is Use.CHAINED:
@@ -105,14 +105,28 @@ def is_action(code: Code, write: UsageWrite, call: Call) -> bool:
     return waited and (model or named)
 
 
+def admits(code: Code, write: UsageWrite) -> bool:
+    """Whether the answer of the write decides if the request goes on: a gate that takes one on admission, as quotas do."""
+    end = write.sent or write.call
+    names = (
+        {part.text for target in end.targets for part in walk(target) if isinstance(part, Name)} if end is not None else set()
+    )
+    tested = [
+        part for test in code.facts.tests if within(test.scope, write.function or test.scope) for part in walk(test.value)
+    ]
+    return any(part is end or (isinstance(part, Name) and part.text in names) for part in tested)
+
+
 def emission_of(code: Code, write: UsageWrite) -> Emission | None:
     return next((one for one in code.emissions if one.call is write.call), None)
 
 
 def wraps(code: Code, write: UsageWrite, call: Call) -> bool:
-    """`return view_func(request)` inside a decorator, `await next()` in a middleware."""
+    """`return view_func(request)` inside a decorator, `await next()` in a middleware, `yield` to a block."""
     if not isinstance(call.callee, Name):
         return False
+    if call.callee.text == "yield":
+        return True
     if call.callee.text == "next":
         return call.start is Start.AWAITED
     inner = write.function

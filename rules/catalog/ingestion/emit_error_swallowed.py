@@ -99,6 +99,8 @@ def pass_on(code: Code, handler: Scope) -> str:
         return "Return the error to the caller" if named else "Try it again here"
     if code.facts.language == "python":
         return "Raise it again"
+    if code.facts.language == "rust":
+        return "Return the error to the caller with `?`"
     callback = isinstance(handler.head, Handler) and isinstance(handler.head.guards, tuple)
     tests = code.facts.text(handler.span).lstrip().startswith("if")
     return "Await the call and let its error through" if callback and not tests else "Throw the error"
@@ -199,7 +201,8 @@ def rethrow(code: Code, handler: Scope) -> Fix | None:
         opened = source.index(b"{")
         if not source[opened + 1 : source.rindex(b"}")].strip():
             start, end = handler.span.start + opened, handler.span.start + source.rindex(b"}") + 1
-            return Fix("Rethrow", (Edit(start, end, f"{{ throw {head.binds}; }}"),))
+            again = "throw" if code.facts.language == "csharp" else f"throw {head.binds}"
+            return Fix("Rethrow", (Edit(start, end, f"{{ {again}; }}"),))
     return None
 
 

@@ -174,7 +174,7 @@ def flushes(code: Code) -> Iterator[Finding]:
 
 
 def detached(code: Code, write: UsageWrite) -> Finding | None:
-    """A goroutine, or a Python coroutine that is made and never awaited."""
+    """A goroutine or a task of a thread pool, or a Python coroutine that is made and never awaited."""
     call, end = write.call, write.sent or write.call
     assert call is not None
     assert end is not None
@@ -186,7 +186,8 @@ def detached(code: Code, write: UsageWrite) -> Finding | None:
     if emission is None and not write.certain:
         return None
     if end.start is Start.DETACHED or goroutine(code, call.scope) is not None:
-        return task(call.span, f"{capital(write.title)} runs in a goroutine that nobody waits for")
+        beside = "a goroutine" if code.facts.language == "go" else "the background"
+        return task(call.span, f"{capital(write.title)} runs in {beside}, and nobody waits for it")
     return None
 
 

@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Binary, Call, Expression, Function, Literal, Scope, chain, fold
+from rules.facts import Binary, Call, Expression, Function, Literal, Member, Scope, chain, fold, walk
 from rules.meaning.contexts import Context
+from rules.meaning.times.durations import seconds
 from rules.meaning.usage.emissions import Emission
 from rules.meaning.values import Kinds, resolved
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
@@ -67,17 +68,31 @@ def shifted(code: Code, value: Expression, emission: Emission) -> int | None:
         and fold(whole.method) in ("timestamp", "isoformat", "toisostring")
     ):
         whole = resolved(code.values, whole.receiver, emission.scope, emission.call.span.start)
-    if isinstance(whole, Binary) and whole.operator in ("+", "-") and isinstance(whole.right, Call):
-        length = duration(whole.right)
+    if isinstance(whole, Binary) and whole.operator in ("+", "-") and isinstance(whole.right, Call | Binary):
+        length = duration(whole.right) if isinstance(whole.right, Call) else spelled(code, whole.right, emission)
         return length * (1 if whole.operator == "+" else -1) if length and is_now(code, whole.left, emission) else None
     if isinstance(whole, Call) and (match := re.fullmatch(r"(sub|add)(hours|days|weeks|minutes)", fold(whole.method))):
         amount = whole.arguments[1].value if len(whole.arguments) == 2 else None
         if isinstance(amount, Literal) and isinstance(amount.value, int) and is_now(code, whole.arguments[0].value, emission):
             return amount.value * UNITS[match[2]] * (1 if match[1] == "add" else -1)
-    return None
+    return moved_by_method(code, whole, emission) if isinstance(whole, Call) else None
+
+
+def moved_by_method(code: Code, whole: Call, emission: Emission) -> int | None:
+    """`ZonedDateTime.now().minusDays(2)`."""
+    match = re.fullmatch(r"(minus|plus)(hours|days|weeks|minutes)", fold(whole.method))
+    amount = whole.arguments[0].value if match and len(whole.arguments) == 1 else None
+    if match is None or not isinstance(amount, Literal) or not isinstance(amount.value, int) or whole.receiver is None:
+        return None
+    return (
+        amount.value * UNITS[match[2]] * (1 if match[1] == "plus" else -1) if is_now(code, whole.receiver, emission) else None
+    )
 
 
 def duration(call: Call) -> int | None:
+    if (unit := fold(call.method).removeprefix("of")) in UNITS and call.folded.startswith("duration."):
+        amount = call.arguments[0].value if len(call.arguments) == 1 else None
+        return amount.value * UNITS[unit] if isinstance(amount, Literal) and isinstance(amount.value, int) else None
     if fold(call.method) != "timedelta":
         return None
     seconds = 0
@@ -86,6 +101,13 @@ def duration(call: Call) -> int | None:
             return None
         seconds += argument.value.value * UNITS[argument.name]
     return seconds
+
+
+def spelled(code: Code, product: Binary, emission: Emission) -> int | None:
+    """`2.days`, `48 * time.Hour`."""
+    units = [part for part in walk(product) if isinstance(part, Member)]
+    length = seconds(code, product, emission.scope, emission.call.span.start) if units else None
+    return int(length) if length is not None else None
 
 
 def is_now(code: Code, value: Expression, emission: Emission) -> bool:

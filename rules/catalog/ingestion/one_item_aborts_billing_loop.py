@@ -8,11 +8,13 @@ which items failed so that they are tried again.
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Branch, Handler, Kind, Loop, Name, Raise, Return, Scope, chain, enclosing, walk, within
+from rules.facts import Branch, Handler, Kind, Loop, Name, Raise, Return, Scope, chain, enclosing, fold, walk, within
 from rules.meaning.contexts import Context
 from rules.meaning.handlers import handlers_of
 from rules.meaning.repeats.item_checks import batch_checks
+from rules.meaning.subjects import bills
 from rules.meaning.usage.losses import gives_back
+from rules.meaning.usage.unique_maps import failing_maps
 from rules.meaning.usage.writes import UsageWrite, failing_writes
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
@@ -48,6 +50,25 @@ def check(code: Code) -> Iterator[Finding]:
             seen.add(loop)
             yield found
     yield from hidden(code)
+    yield from strict_maps(code)
+
+
+def strict_maps(code: Code) -> Iterator[Finding]:
+    """The rows of several subscriptions or plans put into a map that takes no key twice."""
+    if not code.billing:
+        return
+    for call in failing_maps(code):
+        if code.context(call.scope) not in (Context.TEST, Context.BROWSER) and bills(code.facts, call.scope):
+            made = call.arguments[0].value if fold(call.method) == "collect" else call
+            place = made.span
+            yield Finding(
+                span=place,
+                cause=call.span,
+                description="This map takes no key twice, and its rows come from several parents: a key that repeats raises "
+                "and nothing of this run is billed.",
+                remediation="Say what happens to a repeated key: a merge function, `groupingBy`, or `distinct` rows before.",
+                confidence=Confidence.LIKELY,
+            )
 
 
 def hidden(code: Code) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from rules.meaning.contexts import Context
 from rules.meaning.subjects import name_around
 from rules.meaning.usage.counters import Change
 from rules.meaning.usage.emissions import Emission, shown
+from rules.meaning.usage.floors import unfloored
 from rules.meaning.usage.quantities import given_quantities, named_quantities
 from rules.meaning.values import definitions_at
 from rules.meaning.vocabulary import consumes, emits, words
@@ -30,7 +31,9 @@ ABOUT = About(
     iso_25010="Functional suitability / functional correctness",
     gives_way_to=("client-supplied-quantity",),
 )
-CUTS = frozenset("int int64 int32 parseint floor trunc".split())
+CUTS = frozenset("int int64 int32 long short parseint floor trunc intvalue longvalue tolong toint".split())
+METHOD_CUTS = frozenset("intvalue longvalue tolong toint".split())
+"""Cuts that are asked of the number itself: `cost.longValue()`."""
 WHOLE_CUTS = frozenset("parseint floor trunc".split())
 FRACTIONS = frozenset("ratio price rate cost multiplier factor hours minutes fraction per".split())
 MEANT = frozenset("started rounded billable whole full block blocks".split())
@@ -55,6 +58,21 @@ def check(code: Code) -> Iterator[Finding]:
             for name, value in named_quantities(code, emission):
                 yield from unsound(code, emission, name, value)
     yield from cast_to_whole(code)
+    for found, scope, name in unfloored(code):
+        if code.context(scope) not in (Context.TEST, Context.SCRIPT, Context.BROWSER) and found.span not in reported:
+            reported.add(found.span)
+            yield below_zero(code, found, name)
+
+
+def below_zero(code: Code, found: Binary, name: str) -> Finding:
+    text = code.facts.text(found.span)
+    return Finding(
+        span=found.span,
+        description=f"`{text}` is below zero for whoever has more free or left than was used, and `{name}` carries that on: a "
+        "negative amount is billed or granted.",
+        remediation="Put a floor of 0 under the difference.",
+        confidence=Confidence.LIKELY,
+    )
 
 
 def cast_to_whole(code: Code) -> Iterator[Finding]:
@@ -124,9 +142,12 @@ def is_cut(code: Code, call: Call, scope: Scope) -> bool:
     last = fold(call.method)
     if any(RESERVED & set(spoken(target)) for target in call.targets):
         return False
-    if last not in CUTS or not call.arguments or (last not in WHOLE_CUTS and call.receiver is not None):
+    if last in METHOD_CUTS and call.receiver is not None and not call.arguments:
+        inner = call.receiver
+    elif last not in CUTS or not call.arguments or (last not in WHOLE_CUTS and call.receiver is not None):
         return False
-    inner = call.arguments[0].value
+    else:
+        inner = call.arguments[0].value
     if any(is_fine(part) for part in walk(inner)):
         return False
     return is_fraction(code, inner, scope, call.span.start) and not rounds(code, inner)
@@ -255,6 +276,28 @@ def truncated(code: Code, cut: Call, what: str, at: Span) -> Finding:
 
 
 EXAMPLES = (
+    Example(
+        "python",
+        """
+def package_charge(usage, free_units, unit_price):
+    billable_units = usage.units - free_units  # <- finding
+    return billable_units * unit_price
+""",
+    ),
+    Example(
+        "python",
+        """
+def package_charge(usage, free_units, unit_price):
+    billable_units = max(0, usage.units - free_units)
+    return billable_units * unit_price
+
+def overage(usage, included_units, unit_price):
+    if usage.units <= included_units:
+        return 0
+    overage_units = usage.units - included_units
+    return overage_units * unit_price
+""",
+    ),
     Example(
         "typescript",
         """

@@ -36,11 +36,12 @@ ABOUT = About(
 )
 QUIET = frozenset({Context.TEST, Context.BROWSER})
 STATUS = frozenset(
-    "ok status statuscode raiseforstatus issuccess iserror isok error code statustext success errors reason".split()
+    "ok status statuscode raiseforstatus issuccess iserror isok error code statustext success errors reason "
+    "ensuresuccessstatuscode issuccessstatuscode errorforstatus".split()
 )
 NEVER_THROWS = frozenset("supabase supabaseadmin supabaseclient supabaseserver".split())
 """Clients whose calls resolve to `{ data, error }` and never reject, unless `throwOnError` is chained."""
-RAISING = frozenset("axios got ky ofetch superagent".split())
+RAISING = frozenset("axios got ky ofetch superagent postforentity postforobject".split())
 """HTTP clients that do raise on a status of 400 and more."""
 
 
@@ -62,6 +63,7 @@ def reported_in(code: Code, emission: Emission) -> frozenset[str]:
     if emission.record.result_reports_errors and not is_http(emission.call):
         return frozenset(emission.record.result_reports_errors)
     raised = bool(RAISING & set(emission.call.folded.replace("()", "").split(".")))
+    raised = raised or b"expectSuccess" in code.facts.source
     return STATUS if by_http(emission) and not raised else frozenset()
 
 
@@ -98,9 +100,13 @@ def is_javascript(code: Code) -> bool:
 def advice(code: Code, fields: frozenset[str]) -> str:
     if fields is not STATUS:
         return "`if (error) throw error`."
-    return {"python": "`response.raise_for_status()`.", "go": "`if resp.StatusCode >= 300 { return … }`."}.get(
-        code.facts.language, "`if (!response.ok) throw new Error(…)`."
-    )
+    return {
+        "python": "`response.raise_for_status()`.",
+        "csharp": "`response.EnsureSuccessStatusCode()`.",
+        "java": "`if (response.statusCode() >= 300) throw …`.",
+        "kotlin": "`if (!response.status.isSuccess()) throw …`, or `expectSuccess = true` of the client.",
+        "go": "`if resp.StatusCode >= 300 { return … }`.",
+    }.get(code.facts.language, "`if (!response.ok) throw new Error(…)`.")
 
 
 def checked_by_method(code: Code, answer: Answer) -> bool:

@@ -31,6 +31,7 @@ from rules.meaning.contexts import Context
 from rules.meaning.limits import gates
 from rules.meaning.limits.limits import Limit, leaves
 from rules.meaning.limits.mixups import stale_tests
+from rules.meaning.limits.unheld import goes_on_unheld, skipped_blocks
 from rules.meaning.outcomes import Outcome, outcome
 from rules.meaning.usage.takings import takings
 from rules.meaning.vocabulary import NOT_OF_A_PLAN, checks_limit, consumes, words
@@ -64,9 +65,27 @@ def check(code: Code) -> Iterator[Finding]:
         limit = missed(code, test)
         if limit is not None and not unjudged(code, test.scope):
             yield unread(code, test, limit)
+    for call in (*(one for one, _ in skipped_blocks(code)), *goes_on_unheld(code)):
+        if not unjudged(code, call.scope):
+            yield unheld(call)
     for call, test, given, asked in stale_tests(code):
         if not unjudged(code, test.scope) and takes_or_checks(call):
             yield mixed_up(call, test, given, asked)
+
+
+def unheld(call: Call) -> Finding:
+    skips = call.method == "with_advisory_lock"
+    what = "the block is left out" if skips else "the work goes on without it"
+    return Finding(
+        span=call.span,
+        cause=call.span,
+        description=f"When `{call.method}` does not get the lock in time it answers false and {what}: nobody reads the answer, "
+        "so what the lock protects is not done, or done twice at once, without an error.",
+        remediation="Use `with_advisory_lock!`, or raise when the answer is false."
+        if skips
+        else f"Test the answer of `{call.method}`, and raise or try again later when it is false.",
+        confidence=Confidence.LIKELY,
+    )
 
 
 def takes_or_checks(call: Call) -> bool:
@@ -151,6 +170,9 @@ def lets_pass(code: Code, handler: Scope, what: str) -> bool:
     answers = [one for one in code.facts.returns if own(one.scope, handler)]
     if answers:
         return all(allows(one.value, what, code.facts.language) for one in answers)
+    instead = [one.value for one in code.facts.assigns if own(one.scope, handler) and one.operator == "="]
+    if instead and not any(allows(value, what, code.facts.language) for value in instead):
+        return False
     if any(fold(call.method) == "next" and not call.arguments and own(call.scope, handler) for call in code.facts.calls):
         return True
     return outcome(code.facts, handler) in (Outcome.LOGGED, Outcome.EMPTY) and goes_on(code, handler)
@@ -297,6 +319,28 @@ def unread(code: Code, test: Test, limit: Limit) -> Finding:
 
 
 EXAMPLES = (
+    Example(
+        "python",
+        """
+def settle_credits(redis, account, cost):
+    lock = redis.lock(f"credits:{account.id}")
+    lock.acquire(blocking_timeout=5)  # <- finding
+    account.credits = read_credits(account.id) - cost
+    store_credits(account)
+    lock.release()
+""",
+    ),
+    Example(
+        "python",
+        """
+def settle_credits(redis, account, cost):
+    lock = redis.lock(f"credits:{account.id}")
+    if not lock.acquire(blocking_timeout=5):
+        raise BusyError(account.id)
+    store_credits(account, read_credits(account.id) - cost)
+    lock.release()
+""",
+    ),
     Example(
         "python",
         """

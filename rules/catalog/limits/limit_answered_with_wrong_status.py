@@ -16,8 +16,12 @@ from rules.facts import (
     Member,
     Name,
     Object,
+    Raise,
+    Return,
     Scope,
+    Sequence,
     Span,
+    dotted,
     enclosing,
     fold,
     walk,
@@ -40,9 +44,13 @@ ABOUT = About(
     iso_25010="Interaction capability / user error protection; Compatibility",
 )
 STATUS_NAMES = frozenset("status statuscode code".split())
-STATUS_CALLS = frozenset("status sendstatus writeheader json abort abortwithstatus abortwithstatusjson string code".split())
+STATUS_CALLS = frozenset(
+    "statuscode status sendstatus writeheader json abort abortwithstatus abortwithstatusjson string code respond".split()
+)
 NAMED = {"statusinternalservererror": 500, "statusok": 200, "internalservererror": 500, "http500internalservererror": 500}
-NAMED |= {"http200ok": 200}
+NAMED |= {"http200ok": 200, "status200ok": 200, "status500internalservererror": 500}
+OKS = frozenset({"ok", "this.ok", "results.ok", "typedresults.ok"})
+"""What ASP.NET calls an answer of 200."""
 ANSWERED = frozenset("c ctx w rw res reply response writer context gc ginctx".split())
 REFUSED = re.compile(r"limit|quota|credit|exceed|insufficient|balance|upgrade|not enough|error", re.I)
 
@@ -74,6 +82,9 @@ def asks_form(limit: Limit) -> bool:
 
 def statuses(code: Code, then: Scope) -> Iterator[tuple[int, Span]]:
     """The HTTP status codes that are written down in a branch."""
+    for pair in paired(code, then):
+        if (found := status(pair)) is not None:
+            yield found, pair.span
     for call in code.facts.calls:
         if within(call.scope, then):
             for value in stated(call):
@@ -81,11 +92,22 @@ def statuses(code: Code, then: Scope) -> Iterator[tuple[int, Span]]:
                     yield found, value.span
 
 
+def paired(code: Code, then: Scope) -> Iterator[Expression]:
+    """Rust: `Err((StatusCode::…, "…"))`."""
+    exits: tuple[Raise | Return, ...] = (*code.facts.raises, *code.facts.returns)
+    for one in exits:
+        if within(one.scope, then) and isinstance(one.value, Sequence) and one.value.items:
+            first = one.value.items[0]
+            if isinstance(first, Member) and dotted(first.object).endswith("StatusCode"):
+                yield first
+
+
 def stated(call: Call) -> Iterator[Expression]:
     """The arguments of a call that hold a status: `status_code=`, `{ status: … }`, `res.status(…)`, `http.Error(w, …, …)`."""
     for argument in call.arguments:
         first = argument is call.arguments[0] and fold(call.method) in STATUS_CALLS
-        last = argument is call.arguments[-1] and call.folded.endswith("http.error")
+        second = len(call.arguments) == 2 and call.folded.endswith((".json", "http.error"))
+        last = argument is call.arguments[-1] and (second or call.folded.endswith("http.error"))
         if first or last or (argument.name is not None and fold(argument.name) in STATUS_NAMES):
             yield argument.value
         for part in walk(argument.value):
@@ -97,6 +119,8 @@ def status(value: Expression) -> int | None:
     if isinstance(value, Literal) and isinstance(value.value, int) and not isinstance(value.value, bool):
         return value.value if 100 <= value.value < 600 else None
     if isinstance(value, Member):
+        if dotted(value) in ("HttpStatusCode.OK", "HttpStatus.OK"):
+            return 200
         return NAMED.get(fold(value.name), 1 if fold(value.name).startswith(("status", "http4")) else None)
     return None
 
@@ -104,9 +128,9 @@ def status(value: Expression) -> int | None:
 def plain_answer(code: Code, then: Scope) -> Call | None:
     """`res.json({ error })`, `NextResponse.json({ error })` without a status: that is a 200."""
     for call in code.facts.calls:
-        if not within(call.scope, then) or fold(call.method) not in ("json", "send") or len(call.arguments) != 1:
+        if not within(call.scope, then) or fold(call.method) not in ("json", "send", "ok") or len(call.arguments) != 1:
             continue
-        if call.folded.split(".")[0].rstrip("()") not in ("res", "response", "nextresponse"):
+        if call.folded.split(".")[0].rstrip("()") not in ("res", "response", "nextresponse") and call.folded not in OKS:
             continue
         first = call.arguments[0].value
         names = {fold(entry.name or "") for entry in getattr(first, "entries", ())}

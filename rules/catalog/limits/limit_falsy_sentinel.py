@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import (
+    ZERO_IS_TRUE,
     Call,
     Compare,
     Expression,
@@ -33,7 +34,7 @@ from rules.meaning.limits.flags import compared_with_nothing
 from rules.meaning.limits.limits import Limit, is_zero, leaves, operands, said_by
 from rules.meaning.subjects import bills
 from rules.meaning.values import Kinds
-from rules.meaning.vocabulary import LIMIT_NOUNS, names_limit, of_a_plan, words
+from rules.meaning.vocabulary import BOOLEAN_TESTS, LIMIT_NOUNS, names_limit, of_a_plan, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity
 
 ABOUT = About(
@@ -56,13 +57,14 @@ UNLIMITED = ("unlimited", "no limit", "no cap", "infinite", "0 means", "zero mea
 
 
 def check(code: Code) -> Iterator[Finding]:
-    if not code.billing or code.facts.language == "go":
+    if not code.billing or code.facts.language in BOOLEAN_TESTS:
         return
-    for span, scope, name in compared_with_nothing(code):
+    asked = compared_with_nothing(code) if code.facts.language not in ZERO_IS_TRUE else ()
+    for span, scope, name in asked:
         if not unjudged(code, scope) and bills(code.facts, scope):
             yield flag_asked_for(code, span, name)
     for limit in code.limits:
-        if not limit.left and not unjudged(code, limit.scope):
+        if not limit.left and not unjudged(code, limit.scope) and code.facts.language not in ZERO_IS_TRUE:
             yield from skipped_by_truth(code, limit)
             yield from passed_when_falsy(code, limit)
     for one in defaults(code):
@@ -298,7 +300,7 @@ def documented(code: Code, span: Span) -> bool:
 
 def present(code: Code, part: Expression) -> Fix:
     """`limit` in a condition becomes `limit != null`, `limit is not None`."""
-    after = " is not None" if code.facts.language == "python" else " != null"
+    after = {"python": " is not None", "php": " !== null"}.get(code.facts.language, " != null")
     return Fix("Test for absence, not for zero", (Edit(part.span.end, part.span.end, after),))
 
 
@@ -307,9 +309,10 @@ def coalesced(code: Code, part: Logical) -> Fix | None:
     if code.facts.language == "python":
         return None
     between = code.facts.source[part.left.span.end : part.right.span.start].decode()
-    if between.strip() != "||":
+    sign = between.strip()
+    if sign not in ("||", "?:"):
         return None
-    at = part.left.span.end + between.index("||")
+    at = part.left.span.end + between.index(sign)
     return Fix("Default only what is missing", (Edit(at, at + 2, "??"),))
 
 

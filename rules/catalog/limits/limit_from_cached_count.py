@@ -47,7 +47,7 @@ ABOUT = About(
 )
 FRESH = frozenset("set invalidate delete del remove decrease decrement incr increment update refresh evict clear".split())
 MAKERS = frozenset("map dict defaultdict counter object make set weakmap".split())
-STEPS = frozenset("get has pop setdefault".split())
+STEPS = frozenset("getvalueordefault trygetvalue get has pop setdefault".split())
 
 
 def check(code: Code) -> Iterator[Finding]:

@@ -60,13 +60,17 @@ def check(code: Code) -> Iterator[Finding]:
 
 
 def cut_at_zero(code: Code, counter: Counter) -> Call | None:
-    """`credits = max(0, credits - cost)`: the new value, where it is a balance that is held at zero."""
+    """A balance held at zero: the new value of `credits = max(0, credits - cost)`, or of Rust's `(credits - cost).max(0)`."""
     if not names_left(counter.name) or counter.value is None or counter.change is Change.RESET:
         return None
     whole = resolved(code.values, counter.value, counter.scope, counter.span.start)
-    if not isinstance(whole, Call) or fold(whole.method) not in ("max", "greatest") or len(whole.arguments) != 2:
+    if not isinstance(whole, Call) or fold(whole.method) not in ("max", "greatest"):
         return None
     values = [argument.value for argument in whole.arguments]
+    if len(values) == 1 and whole.receiver is not None:
+        values.append(whole.receiver)
+    if len(values) != 2:
+        return None
     # `max(0, limit - used)` is what is shown of a limit, and no balance that was taken from.
     taken = any(isinstance(value, Binary) and value.operator == "-" and not of_limit(value.left) for value in values)
     return whole if taken and any(is_zero(value) for value in values) else None

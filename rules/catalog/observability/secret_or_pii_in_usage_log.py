@@ -23,8 +23,11 @@ ABOUT = About(
     cwe=("CWE-532",),
     iso_25010="Security / confidentiality",
 )
-LOGS = frozenset("console logger logging log slog".split())
-LEVELS = frozenset("log info debug warn warning error exception print printf println infof debugf errorf warnf".split())
+LOGS = frozenset("tracing console logger logging log slog".split())
+LEVELS = frozenset(
+    "loginformation logdebug logtrace logwarning logerror logcritical "
+    "log info debug warn warning error exception print printf println infof debugf errorf warnf".split()
+)
 SECRETS = frozenset(
     "apikey secretkey accesstoken authtoken password bearertoken privatekey stripesecretkey clientsecret".split()
 )
@@ -47,8 +50,10 @@ def check(code: Code) -> Iterator[Finding]:
 
 
 def is_log(call: Call) -> bool:
-    first, _, _ = call.folded.partition(".")
-    return (first in LOGS and fold(call.method) in LEVELS) or call.folded == "print"
+    *before, _ = call.folded.split(".")
+    return (
+        bool(before) and bool(LOGS & {before[0], before[-1].removesuffix("()")}) and fold(call.method) in LEVELS
+    ) or call.folded == "print"
 
 
 def plain_parts(value: Expression) -> Iterator[Expression]:

@@ -15,6 +15,9 @@ from rules.meaning.sql import Statement
 from rules.meaning.subjects import name_around
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.schema.tables import key
+from rules.tracing.sights import Kind, Sight
+from rules.tracing.sums import ONE
 
 ABOUT = About(
     id="MTR-502",
@@ -42,9 +45,35 @@ def check(code: Code) -> Iterator[Finding]:
             continue
         for billed in sums:
             if says(billed, BILLS) and not says(billed, SHOWS) and (how := differ(shown, billed)):
-                yield finding(shown, billed, how)
+                yield finding(shown, billed.span, how)
                 break
+        else:
+            yield from billed_elsewhere(code, shown)
     yield from copied_prices(code)
+
+
+def billed_elsewhere(code: Code, shown: Statement) -> Iterator[Finding]:
+    """The same table summed in another way by a function of another file that bills."""
+    trace = code.elsewhere.trace
+    for sight, node in trace.seen.of(Kind.AGGREGATE) if trace is not None else ():
+        routine = trace.graph.routine(node) if trace is not None else None
+        if routine is None or sight.path == code.facts.path or sight.via[:1] != (ONE,) or len(shown.aggregates) != 1:
+            continue
+        said = {*words(routine.name)}
+        same = len(shown.tables) == 1 and key(sight.owner) == key(shown.tables[0])
+        if same and said & BILLS and not said & SHOWS and (how := differs(shown, sight)):
+            yield finding(shown, Span(sight.line, sight.line, 0, 0), how, sight.path)
+            return
+
+
+def differs(shown: Statement, billed: Sight) -> str:
+    one = shown.aggregates[0]
+    if plain(one.argument) != fold(billed.name):
+        return f"`{one.argument}` against `{billed.name}`" if billed.name and plain(one.argument).isidentifier() else ""
+    conditions = {one for one in billed.via[1:] if not one.endswith("()")}
+    extra = sorted(conditions ^ {fold(part.column) for part in shown.comparisons})
+    telling = [column for column in extra if not column.endswith(("id", "at", "start", "end", "time", "date"))]
+    return f"the condition on `{telling[0]}`" if telling else ""
 
 
 def says(one: Statement, wanted: frozenset[str]) -> bool:
@@ -68,7 +97,7 @@ def plain(argument: str) -> str:
     return fold(argument).replace('"', "").rsplit(".", 1)[-1]
 
 
-def finding(shown: Statement, billed: Statement, how: str) -> Finding:
+def finding(shown: Statement, billed: Span, how: str, path: str | None = None) -> Finding:
     return Finding(
         span=shown.span,
         description=(
@@ -77,7 +106,7 @@ def finding(shown: Statement, billed: Statement, how: str) -> Finding:
         ),
         remediation="Compute both in one function.",
         confidence=Confidence.LIKELY,
-        trace=(Step(billed.span, "what is billed is summed here"),),
+        trace=(Step(billed, "what is billed is summed here", path),),
     )
 
 
@@ -105,7 +134,30 @@ def prices_after(code: Code, comment: Comment) -> Span | None:
     return None
 
 
+INVOICES = """
+def invoice_usage(db, customer, start):
+    return db.scalar("SELECT SUM(billed_tokens) FROM usage_events WHERE customer_id = %s", (customer,))
+"""
+
 EXAMPLES = (
+    Example(
+        "python",
+        """
+def dashboard_usage(db, customer, start):
+    return db.scalar("SELECT SUM(total_tokens) FROM usage_events WHERE customer_id = %s", (customer,))  # <- finding
+""",
+        path="app/dashboard.py",
+        context={"app/invoices.py": INVOICES},
+    ),
+    Example(
+        "python",
+        """
+def dashboard_usage(db, customer, start):
+    return db.scalar("SELECT SUM(billed_tokens) FROM usage_events WHERE customer_id = %s", (customer,))
+""",
+        path="app/dashboard.py",
+        context={"app/invoices.py": INVOICES},
+    ),
     Example(
         "python",
         """
@@ -123,7 +175,7 @@ def dashboard_usage(db, customer, start):
     return billable_usage(db, customer, start)
 
 def billable_usage(db, customer, start):
-    return db.scalar("SELECT SUM(billed_tokens) FROM usage_events WHERE customer_id = %s AND at >= %s", (customer, start))
+    return db.scalar("SELECT SUM(billed_tokens) FROM usage_events WHERE customer_id = %s", (customer,))
 
 def estimated_usage_summary(db, customer):
     return db.scalar("SELECT SUM(total_tokens) FROM usage_events WHERE customer_id = %s", (customer,))

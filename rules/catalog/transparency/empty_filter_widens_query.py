@@ -19,6 +19,7 @@ from rules.facts import (
     Member,
     Name,
     Scope,
+    Unary,
     chain,
     enclosing,
     fold,
@@ -43,8 +44,10 @@ PARTIES = frozenset(
     "user users project projects subscription subscriptions".split()
 )
 FILTERS = frozenset("filter where in filterby andwhere wherein eq whereraw".split())
+EMPTY = frozenset("isempty empty isnullorempty isblank".split())
 PLAIN = frozenset(
-    "select query selectfrom selectall from model table all createquerybuilder sum count func distinct knex".split()
+    "select query selectfrom selectall from model table all createquerybuilder sum count func distinct knex "
+    "asqueryable asnotracking".split()
 )
 USAGE = frozenset("usage usages meter meters metering billing invoice invoices credits consumption billable".split())
 QUIET = frozenset({Context.TEST, Context.BROWSER, Context.SCRIPT})
@@ -70,7 +73,9 @@ def is_list_of_parties(test: Expression) -> str | None:
         name = part.text if isinstance(part, Name) else part.name if isinstance(part, Member) else ""
         said = words(name)
         if fold(name).endswith("ids") and PARTIES & set(said):
-            negated = not isinstance(test, Name | Member | Call | Compare)
+            asked, turned = (test.value, True) if isinstance(test, Unary) and test.operator == "not" else (test, False)
+            says_empty = isinstance(asked, Call) and fold(asked.method) in EMPTY
+            negated = not isinstance(asked, Name | Member | Call | Compare) or turned is not says_empty
             empty = isinstance(test, Compare) and (test.operator in ("==", "<", "is") or is_none(test.right))
             return None if negated or empty else name
     return None

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Kind, Scope, Span, enclosing, fold
+from rules.facts import Call, Compare, Kind, Scope, Span, enclosing, fold, walk
 from rules.meaning.contexts import Context
 from rules.meaning.usage.requests import carried, outermost, reads, trusted
 from rules.meaning.vocabulary import words
@@ -25,9 +25,12 @@ ABOUT = About(
 )
 SHOWN = frozenset("usage usages invoice invoices billing credits meter meters metering".split())
 READS = frozenset(
-    "find findmany findfirst findunique findone aggregate count select query filter filterby where get all "
+    "find findmany findfirst findunique findone aggregate count select query filter filterby "
+    "where singleordefault firstordefault tolist get all "
     "first fetch sum groupby".split()
 )
+FINDS = re.compile(r"(?:find|get|read|query|search|count|sum)\w*?By[A-Z]|(?:find|get)_\w*?by_")
+"""Finders that are named for what they ask by: `findByCustomerId`."""
 KNOWN = re.compile(
     r"session|current_?user|auth|jwt|verify|token|principal|getuser|req\.user|request\.user|identity|permission|authorize|owner|member|"
     r"login_required|depends\(|guard|protect|admin",
@@ -41,7 +44,12 @@ def check(code: Code) -> Iterator[Finding]:
     reported: set[Scope] = set()
     for call in code.facts.calls:
         function = outermost(call.scope)
-        if fold(call.method) not in READS or function is None or function in reported or not is_shown(code, call):
+        if (
+            (fold(call.method) not in READS and not FINDS.match(call.method))
+            or function is None
+            or function in reported
+            or not is_shown(code, call)
+        ):
             continue
         if code.context(call.scope) is not Context.REQUEST or trusted(code, call.scope) or knows_caller(code, function):
             continue
@@ -68,6 +76,7 @@ def knows_caller(code: Code, function: Scope) -> bool:
 def asked_for(code: Code, call: Call) -> tuple[str, Span] | None:
     for argument in call.arguments:
         values = [argument.value, *(value for _, value in carried(code, argument.value, call.scope, call.span.start))]
+        values += [part.right for part in walk(argument.value) if isinstance(part, Compare) and part.operator == "=="]
         for value in values:
             for read in reads(code, value, call.scope, call.span.start, bound=False):
                 said = words(read.field)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Call, Function, Kind, Object, Return, Scope, chain, enclosing, fold, walk, within
-from rules.meaning.contexts import Context
+from rules.meaning.contexts import Context, own_request
 from rules.meaning.vocabulary import names_counter, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
 
@@ -32,7 +32,7 @@ TIMED = re.compile(
 SPLIT = re.compile(
     r"break_?down|by_?day|by_?feature|by_?model|daily|items|group_?by|csv|export|history|events|details|series", re.I
 )
-ANSWERS = frozenset("json send jsonify response jsonresponse status".split())
+ANSWERS = frozenset("json send jsonify response jsonresponse status respond".split())
 
 
 def check(code: Code) -> Iterator[Finding]:
@@ -59,20 +59,28 @@ def check(code: Code) -> Iterator[Finding]:
 def answers(code: Code) -> Iterator[tuple[Object, Scope]]:
     """The objects that endpoints answer with."""
     for call in code.facts.calls:
-        if fold(call.method) in ANSWERS and code.context(call.scope) is Context.REQUEST:
+        if (fold(call.method) in ANSWERS or renders_json(call)) and code.context(call.scope) is Context.REQUEST:
             yield from ((part, call.scope) for part in given(call))
     for one in code.facts.returns:
-        if isinstance(one.value, Object) and code.context(one.scope) is Context.REQUEST and of_handler(one):
+        if isinstance(one.value, Object) and code.context(one.scope) is Context.REQUEST and of_handler(code, one):
             yield one.value, one.scope
+
+
+def renders_json(call: Call) -> bool:
+    """Rails: `render json: {…}`."""
+    return call.folded == "render" and any(one.name == "json" for one in call.arguments)
 
 
 def given(call: Call) -> Iterator[Object]:
     yield from (one.value for one in call.arguments if isinstance(one.value, Object) and one.value.complete)
 
 
-def of_handler(one: Return) -> bool:
+def of_handler(code: Code, one: Return) -> bool:
+    """A decorated handler, or a Rust function that takes what a request gives it."""
     function = enclosing(one.scope, Kind.FUNCTION)
-    return function is not None and isinstance(function.head, Function) and bool(function.head.decorators)
+    if function is None or not isinstance(function.head, Function):
+        return False
+    return bool(function.head.decorators) or (code.facts.language == "rust" and own_request(code.facts, function))
 
 
 def outer(scope: Scope) -> Scope | None:

@@ -25,6 +25,8 @@ def compared_with_nothing(code: Code) -> Iterator[tuple[Span, Scope, str]]:
             said = words(part.left.name)
             root = root_of(part.left)
             given = isinstance(root, Name) and bool(GIVEN & set(words(root.text)))
+            read = any(one is not part and getattr(one.left, "name", "") == part.left.name for one in parts_of(test.value))
+            given = given or read
             if len(said) > 1 and said[0] in ASKING and not given and not may_be_missing(code, part.left.name):
                 yield part.span, test.scope, part.left.name
 

@@ -21,6 +21,7 @@ from rules.facts import (
     Return,
     Scope,
     Span,
+    Start,
     Test,
     Unary,
     enclosing,
@@ -80,6 +81,8 @@ VAGUE = frozenset("count total value amount current number length size n num tod
 """Names that mean something only with what they belong to."""
 SEEN_THROUGH = frozenset("int number float len parseint parsefloat bigint decimal max min int64 float64 int32 str abs".split())
 OWNERS = frozenset("plan tier subscription account org organization user customer team key tenant workspace".split())
+GIVEN_AWAY = frozenset("coupon promo voucher referral discount invitation".split())
+"""How often one of these may be used is no customer's plan."""
 COUNTS = frozenset("count sum countdocuments scalar scalarone aggregate estimateddocumentcount len".split())
 COUNT_WORDS = frozenset(
     "count counter total requests calls generations messages seats cost tokens current today this runs scans exports".split()
@@ -233,12 +236,17 @@ def is_usage(values: Values, expression: Expression, limit: Expression | None, t
         return False
     if any(names_used(name) for name in names):
         return True
-    return limit is not None and (counted(whole) or any(counts_towards(name, said_by(limit)) for name in names))
+    return limit is not None and (counted(values, whole) or any(counts_towards(name, said_by(limit)) for name in names))
 
 
-def counted(whole: Expression) -> bool:
-    """`await db.generation.count(…)`, `len(rows)`: the usage is how many rows there are."""
-    return isinstance(whole, Call) and fold(whole.method) in COUNTS
+def counted(values: Values, whole: Expression) -> bool:
+    """`await db.generation.count(…)`, `len(rows)`, `rows.len()` in Rust where rows were asked for: how many rows there are."""
+    if not isinstance(whole, Call) or fold(whole.method) not in COUNTS:
+        return False
+    if whole.method != "len" or whole.receiver is None:
+        return True
+    asked = resolved(values, whole.receiver, whole.scope, whole.span.start)
+    return isinstance(asked, Call) and asked.start is Start.AWAITED
 
 
 def counts_towards(name: str, limit: str) -> bool:
@@ -251,6 +259,8 @@ def is_limit(values: Values, expression: Expression, test: Test) -> bool:
     """Whether an operand is named like what a customer may use."""
     name = said_by(expression)
     if isinstance(expression, Literal | Call) or frozenset(words(name)) & NOT_OF_A_PLAN:
+        return False
+    if isinstance(expression, Member) and frozenset(words(said_by(expression.object))) & GIVEN_AWAY:
         return False
     if names_limit(name):
         return not is_context_size(name) or (

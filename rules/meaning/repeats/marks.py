@@ -20,7 +20,7 @@ DONE = frozenset(
     "pushed delivered published redeemed credited fulfilled used invoiced metered flushed".split()
 )
 STATES = frozenset("status state".split())
-STORE_SETS = frozenset("set setex psetex setnx setifabsent hset hsetnx sadd putifabsent".split())
+STORE_SETS = frozenset("stringset set setex psetex setnx setifabsent hset hsetnx sadd putifabsent".split())
 MEMORY_SETS = frozenset("add set append push store loadorstore containsoradd put".split())
 ROW_INSERTS = frozenset(
     "create insert insertone add save put putitem upsert createmany firstorcreate values exec execute query run".split()
@@ -72,14 +72,20 @@ def marks_of(code: Code) -> tuple[Mark, ...]:
 def by_call(code: Code, call: Call) -> Iterator[Mark]:
     last = fold(call.method)
     receiver = dotted(call.receiver) if call.receiver is not None else ""
-    if last in STORE_SETS and is_store(receiver) and speaks(spoken_key(code, call)):
+    sets = last in STORE_SETS or adds_to_cache(call)
+    if sets and is_store(receiver) and speaks(spoken_key(code, call)):
         yield Mark(call.span, call.scope, How.STORE, spoken_key(code, call), call, stored_value(call))
     elif last in MEMORY_SETS and outlives(code, call.receiver, call.scope, call) and speaks(receiver.rsplit(".", 1)[-1]):
         yield Mark(call.span, call.scope, How.MEMORY, receiver, call)
-    elif last in ROW_INSERTS and (table := receipt_table(call)):
+    elif last in ROW_INSERTS and (last != "values" or call.arguments) and (table := receipt_table(call)):
         yield Mark(call.span, call.scope, How.ROW, table, call)
     elif last in UPDATES and "." in call.name:
         yield from by_fields(code, call)
+
+
+def adds_to_cache(call: Call) -> bool:
+    """Laravel's `Cache::add($key, 1, $seconds)` sets what is not there yet."""
+    return fold(call.method) == "add" and call.name.split(".")[-2:-1] == ["Cache"] and len(call.arguments) == 3
 
 
 def is_store(receiver: str) -> bool:

@@ -33,11 +33,12 @@ GUARDED = re.compile(
     r"already|(?<!un)processed|\b_?seen|[a-z]_?seen\b|\bhandled|[a-z]_handled|on_?conflict|on conflict|orignore|insert ignore|"
     r"ignore_conflicts|skipduplicates|unique_?violation|integrityerror|uniqueconstraint|p2002|23505|e?11000\b|setnx|"
     r"set_?if_?not|\bnx\b|get_?or_?create|find_?or_?create|first_?or_?create|attribute_not_exists|is_?new\b|is_?first|"
-    r"first_?time|claim",
+    r"first_?time|claim|unique_by|record_?not_?unique",
     re.I,
 )
 """The same, where code does it: outside comments and what is logged."""
 LOOKS = (
+    "any",
     "find",
     "get",
     "exists",

@@ -1,7 +1,7 @@
 """Whether code runs again after a failure: a retry decorator, a retry helper around it, a loop that catches."""
 
 from rules.code import Code
-from rules.facts import Call, Function, Handler, Kind, Scope, chain, fold, within
+from rules.facts import Call, Function, Handler, Kind, Object, Scope, chain, fold, within
 from rules.meaning.outcomes import Outcome, outcome
 
 RETRIERS = frozenset(
@@ -42,6 +42,17 @@ def catches_inside(code: Code, loop: Scope, scope: Scope) -> bool:
     head = loop.head
     if head is None or not is_attempt_loop(head):
         return False
+    if any(jump.word == "retry" and within(jump.scope, loop) for jump in code.facts.jumps):
+        return True
+    if counted(head) and any(
+        isinstance(handler.head, Handler)
+        and within(handler, loop)
+        and isinstance(handler.head.guards, tuple)
+        and any(call.scope is scope for call in handler.head.guards)
+        and outcome(code.facts, handler) is not Outcome.RETHROWN
+        for handler in code.facts.scopes
+    ):
+        return True
     return any(
         isinstance(handler.head, Handler)
         and within(handler, loop)
@@ -52,9 +63,16 @@ def catches_inside(code: Code, loop: Scope, scope: Scope) -> bool:
     )
 
 
+def counted(head: object) -> bool:
+    """`for attempt in 0..3`: an endless loop with a test of an error in it may well take one message after another."""
+    iterates = getattr(head, "iterates", None)
+    return isinstance(iterates, Call) and fold(iterates.method) == "range"
+
+
 def is_attempt_loop(head: object) -> bool:
     """`for attempt in range(3)`, `for (let i = 0; i < retries; i++)`, `while True`; not a loop over things."""
     iterates = getattr(head, "iterates", None)
     if iterates is None:
         return True
-    return isinstance(iterates, Call) and fold(iterates.method) == "range"
+    counts = isinstance(iterates, Call) and fold(iterates.method) in ("range", "times", "upto", "downto")
+    return counts or (isinstance(iterates, Object) and iterates.type == "Range")

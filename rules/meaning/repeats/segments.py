@@ -52,7 +52,8 @@ COARSE = re.compile(
     r"/\s*1000|//\s*\d|\.unix\(\)|int\(time\.time\(\)\)|round\(time\.time\(\)\)|"
     r"toisostring\(\)\.(slice\(0, ?1\d\)|substring|split\()|"
     r"\.date\(\)|date\.today|todatestring|tolocaledatestring|\.format\(|strftime\(|timespec=|microsecond=0|getdate\(|"
-    r"epochsecond|\.truncate\(",
+    r"epochsecond|tounixtimeseconds|tostring\(\"[yMdHms:./ -]+\"|:yyyy[yMdHms:./ -]*\}|\.date\b(?!time)|dateonly\.|"
+    r"\.truncate\(|\.to_i\b|\.to_date\b|\.strftime\b|getTimestamp\(|\btime\(\)",
     re.I,
 )
 

@@ -42,7 +42,8 @@ def begun(code: Code, function: Scope) -> bool:
 
 
 def opens(name: str) -> bool:
-    return fold(name).rsplit(".", 1)[-1].lstrip("$") in OPENS
+    *before, last = fold(name).split(".")
+    return last.lstrip("$") in OPENS or (bool(before) and f"{before[-1]}.{last}" in OPENS)
 
 
 def called(item: Expression) -> Iterator[str]:

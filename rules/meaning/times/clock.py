@@ -22,17 +22,37 @@ BY_METHOD = {
     "unix": Unit.SECONDS,
     "unixnano": Unit.NANOSECONDS,
     "timestamp": Unit.SECONDS,
+    "timestampmillis": Unit.MILLISECONDS,
+    "timestampnanos": Unit.NANOSECONDS,
+    "torfc3339": Unit.TEXT,
+    "tounixtimeseconds": Unit.SECONDS,
+    "tounixtimemilliseconds": Unit.MILLISECONDS,
     "toisostring": Unit.TEXT,
     "isoformat": Unit.TEXT,
     "strftime": Unit.TEXT,
+    "getepochsecond": Unit.SECONDS,
+    "toepochsecond": Unit.SECONDS,
+    "toepochmilli": Unit.MILLISECONDS,
+    "currenttimemillis": Unit.MILLISECONDS,
+    "gettimeinmillis": Unit.MILLISECONDS,
+    "nanotime": Unit.NANOSECONDS,
+    "iso8601": Unit.TEXT,
 }
 BY_NAME = {
     "date.now": Unit.MILLISECONDS,
     "time.time": Unit.SECONDS,
     "time.timens": Unit.NANOSECONDS,
     "time.now": Unit.DATE,
+    "time": Unit.SECONDS,
+    "microtime": Unit.SECONDS,
+    "time.current": Unit.DATE,
+    "zone.now": Unit.DATE,
     "datetime.now": Unit.DATE,
     "datetime.utcnow": Unit.DATE,
+    "instant.now": Unit.DATE,
+    "localdatetime.now": Unit.DATE,
+    "zoneddatetime.now": Unit.DATE,
+    "offsetdatetime.now": Unit.DATE,
 }
 THROUGH = frozenset(
     "floor round trunc ceil int int64 number parseint string str int32 float float64 abs ptr int64ptr f".split()
@@ -80,7 +100,10 @@ def unit_of_call(values: Values, call: Call, scope: Scope, at: int, hops: int) -
         return BY_METHOD[last]
     if last in THROUGH and len(call.arguments) in (1, 2):
         inside = unit_of(values, call.arguments[0].value, scope, at, hops)
-        return Unit.MILLISECONDS if inside is Unit.DATE and last == "number" else inside
+        if inside is Unit.DATE:
+            # Ruby's `time.to_i`; in Python a date is no number.
+            return {"number": Unit.MILLISECONDS, "int": Unit.SECONDS, "float": Unit.SECONDS}.get(last, inside)
+        return inside
     return None
 
 

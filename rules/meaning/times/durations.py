@@ -21,11 +21,16 @@ def seconds(code: Code, value: Expression, scope: Scope, at: int) -> float | Non
             return None
         case Literal(value=int() | float() as number):
             return float(number)
+        case Member(object=Literal(value=int() | float() as number), name=name) if fold(name) in UNITS:
+            return float(number) * UNITS[fold(name)]
         case Member(name=name) if fold(name) in UNITS:
             return UNITS[fold(name)]
         case Binary(operator="*", left=left, right=right):
             one, other = seconds(code, left, scope, at), seconds(code, right, scope, at)
             return one * other if one is not None and other is not None else None
+        case Call() if fold(whole.method).removeprefix("of") in UNITS and whole.folded.startswith("duration."):
+            amount = seconds(code, whole.arguments[0].value, scope, at) if len(whole.arguments) == 1 else None
+            return amount * UNITS[fold(whole.method).removeprefix("of")] if amount is not None else None
         case Call() if fold(whole.method) in ("timedelta", "duration", "int", "days", "hours", "minutes", "seconds"):
             return of_call(code, whole, scope, at)
         case _:

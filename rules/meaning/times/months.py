@@ -17,13 +17,17 @@ def thirty_calls(code: Code) -> Iterator[tuple[Span, Scope, str]]:
         days = next((argument.value for argument in call.arguments if argument.name == "days"), None)
         if last == "timedelta":
             days = days or (given[0] if given else None)
+        elif len(given) == 1 and (last in ("adddays", "fromdays") or call.folded.endswith(("duration.days", "timedelta.days"))):
+            days = given[0]
         elif last in ("adddays", "subdays") and len(given) == 2:
             days = given[1]
+        elif last in ("plusdays", "minusdays", "ofdays", "subdays") and len(given) == 1:
+            days = given[0]
         elif last == "adddate" and code.facts.language == "go" and len(given) == 3:
             days = given[2]
         elif last in ("setdate", "setutcdate") and given and isinstance(given[0], Binary):
             days = given[0].right if isinstance(given[0].right, Literal) and given[0].operator == "+" else None
-        elif last in ("add", "plus") and len(given) == 2 and text_of_unit(given[1]) in ("day", "days", "d"):
+        elif last in ("add", "plus", "minus") and len(given) == 2 and text_of_unit(given[1]) in ("day", "days", "d"):
             days = given[0]
         elif last not in ("plus", "relativedelta"):
             continue
@@ -32,6 +36,9 @@ def thirty_calls(code: Code) -> Iterator[tuple[Span, Scope, str]]:
 
 
 def text_of_unit(value: Expression) -> str:
+    """`"days"`, `ChronoUnit.DAYS`."""
+    if isinstance(value, Member):
+        return value.name.lower()
     return str(value.value) if isinstance(value, Literal) else ""
 
 
@@ -54,7 +61,7 @@ def is_month_long(product: Binary) -> bool:
             factors.append(part.value)
         elif isinstance(part, Member) and part.name == "Hour":
             hours = True
-        elif isinstance(part, Name) and "day" in words(part.text):
+        elif is_day(part):
             factors.append(86_400)
         else:
             return False
@@ -73,3 +80,8 @@ def leaves_of(part: Expression) -> Iterator[Expression]:
         yield from leaves_of(part.right)
     else:
         yield part
+
+
+def is_day(part: Expression) -> bool:
+    """`SECONDS_PER_DAY`, and the unit of `30.days`."""
+    return (isinstance(part, Name) and "day" in words(part.text)) or (isinstance(part, Member) and part.name in ("day", "days"))

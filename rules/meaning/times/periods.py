@@ -15,9 +15,11 @@ from rules.facts import (
     Name,
     Scope,
     Span,
+    Use,
     fold,
     walk,
 )
+from rules.meaning.times import jvm_periods
 from rules.meaning.values import Values, definitions_at
 
 
@@ -77,8 +79,16 @@ def boundary(facts: Facts, values: Values, call: Call) -> Boundary | None:
     last = fold(call.method)
     if facts.language == "go":
         return go_boundary(values, call, last)
+    if facts.language in ("java", "kotlin"):
+        return jvm_boundary(values, call)
+    if facts.language == "rust":
+        return rust_boundary(values, call, last)
+    if facts.language == "csharp":
+        return csharp_boundary(values, call)
     if facts.language == "python":
         return python_boundary(values, call, last)
+    if facts.language in ("ruby", "php"):
+        return rails_boundary(values, call, last)
     if call.constructs and call.folded == "date" and len(call.arguments) > 1:
         return date_of_parts(call)
     if last in ("sethours", "setutchours"):
@@ -203,6 +213,24 @@ def python_end(given: dict[str, Expression]) -> Precision | None:
     return Precision.MICROSECOND if "microsecond" in given else Precision.SECOND
 
 
+def rails_boundary(values: Values, call: Call, last: str) -> Boundary | None:
+    """`Time.current.beginning_of_month`, `$date->endOfDay()`: the end is the last microsecond or less."""
+    if not STARTS_OF.match(last.removeprefix("at")):
+        return None
+    end = Precision.MICROSECOND if "end" in last[:5] else None
+    return Boundary(call.span, call.scope, call, rails_zone(values, call), end)
+
+
+def rails_zone(values: Values, expression: Expression) -> Zone:
+    """`Time.current`, `Time.zone` and Carbon are in the application's zone, which is UTC unless it says otherwise."""
+    marks = set(mark_names(values, expression, 4))
+    if marks & {"intimezone", "usezone", "localtime", "settimezone", "timezone", "shifttimezone", "tz"}:
+        return Zone.NAMED
+    if marks & (UTC_MARKS | {"current", "zone", "carbon", "carbonimmutable"}):
+        return Zone.UTC
+    return Zone.LOCAL if {"now", "today"} & marks and {"time", "date", "datetime"} & marks else Zone.UNKNOWN
+
+
 AWARE = frozenset("timezone.now django.utils.timezone.now utcnow now_utc utc_now".split())
 
 
@@ -227,15 +255,45 @@ def clock_reads(values: Values, expression: Expression, hops: int) -> Iterator[Z
 
 def clock_call(call: Call) -> Zone | None:
     folded = call.folded
+    if folded.endswith(("datetimeoffset.now", "getlocalnow", "local.now")):
+        return Zone.LOCAL
     if folded.endswith(("datetime.now", "datetime.today", "date.today")):
         return Zone.LOCAL if not call.arguments else Zone.NAMED
-    if folded.endswith(("datetime.utcnow", "timezone.now", "utcnow", "utc_now", "arrow.now", "pendulum.now")):
+    if folded.endswith(
+        ("datetime.utcnow", "timezone.now", "utcnow", "getutcnow", "utc.now", "nowutc", "utc_now", "arrow.now", "pendulum.now")
+    ):
         return Zone.UTC
     if folded == "time.now":
         return Zone.LOCAL
     if folded in ("now.beginningofmonth", "now.endofmonth", "now.beginningofday", "now.endofday"):
         return Zone.LOCAL
     return None
+
+
+def rust_boundary(values: Values, call: Call, last: str) -> Boundary | None:
+    """`Local.with_ymd_and_hms(y, m, 1, 0, 0, 0)`, `Local::now().date_naive().with_day(1)`."""
+    given = numbers(call)
+    if last == "withymdandhms" and len(given) == 6 and None in given[:2]:
+        place = call.folded.split(".")[-2]
+        zone = {"local": Zone.LOCAL, "utc": Zone.UTC}.get(place, Zone.NAMED)
+        end = Precision.SECOND if given[3] == 23 else None
+        return Boundary(call.span, call.scope, call, zone, end) if end or given[3:] == [0, 0, 0] else None
+    if last == "withday" and given == [1]:
+        return Boundary(call.span, call.scope, call, clock_zone(values, call))
+    return None
+
+
+def csharp_boundary(values: Values, call: Call) -> Boundary | None:
+    """`new DateTime(now.Year, now.Month, 1)`; `DateTime.Today` is the machine's midnight."""
+    if call.folded == "datetime.today":
+        return Boundary(call.span, call.scope, call, Zone.LOCAL)
+    if not call.constructs or call.folded not in ("datetime", "datetimeoffset") or len(call.arguments) < 3:
+        return None
+    given = numbers(call)
+    if None not in given[:2] or any(one not in (0, 1, 23, 59, 999) for one in given[2:6] if one is not None):
+        return None
+    end = None if 23 not in given[2:6] else Precision.MILLISECOND if 999 in given else Precision.SECOND
+    return Boundary(call.span, call.scope, call, clock_zone(values, call), end)
 
 
 def go_boundary(values: Values, call: Call, last: str) -> Boundary | None:
@@ -250,6 +308,16 @@ def go_boundary(values: Values, call: Call, last: str) -> Boundary | None:
     if given[3:7] == [0, 0, 0, 0] and None in given[:2]:
         return Boundary(call.span, call.scope, call, zone)
     return None
+
+
+def jvm_boundary(values: Values, call: Call) -> Boundary | None:
+    """`LocalDate.now().withDayOfMonth(1).atStartOfDay()`; of a chain the outermost link is the boundary."""
+    if call.use is Use.CHAINED or not any(isinstance(one, Call) and jvm_periods.makes_boundary(one) for one in walk(call)):
+        return None
+    zone = jvm_periods.zone_of(values, call)
+    ends = [one for one in walk(call) if isinstance(one, Call) and jvm_periods.ends_day(one)]
+    end = Precision.MICROSECOND if ends and jvm_periods.ends_with_fraction(ends[0]) else Precision.SECOND if ends else None
+    return Boundary(call.span, call.scope, call, Zone(zone) if zone else Zone.UNKNOWN, end)
 
 
 def go_zone(values: Values, location: Expression) -> Zone:

@@ -157,6 +157,8 @@ def in_call(facts: Facts, call: Call, scope: Scope, query: int) -> Iterator[Boun
     for argument in call.arguments:
         if argument.name is not None and (found := LOOKUP.match(argument.name)):
             yield from in_lookup(facts, found.group(1), found.group(2), argument.value, scope, query)
+        elif argument.name is not None and isinstance(argument.value, Object) and argument.value.type == "Range":
+            yield from in_fields(facts, argument.name, argument.value, scope, query)
     if last in OPERATORS and len(given) == 2 and not isinstance(call.receiver, Call) and is_column(given[0]):
         yield made(facts, column_name(given[0]), OPERATORS[last], given[1], call, scope, "code", query)
     elif last == "between" and len(given) == 3 and is_column(given[0]):
@@ -193,14 +195,17 @@ def in_step(facts: Facts, call: Call, scope: Scope, query: int) -> Iterator[Boun
     if len(given) < 2 or not isinstance(given[0], Literal) or not isinstance(given[0].value, str):
         return
     column = given[0].value.rsplit(".", 1)[-1]
+    first, last_given = given[0].span, given[-1].span
+    # A chain over several lines begins far from this condition.
+    here = Sequence(Span(first.line, last_given.end_line, first.start, last_given.end), tuple(given))
     if last in OPERATORS and len(given) == 2:
-        yield made(facts, column, OPERATORS[last], given[1], call, scope, "code", query)
+        yield made(facts, column, OPERATORS[last], given[1], here, scope, "code", query)
     elif last in ("where", "andwhere", "filter") and len(given) == 3 and isinstance(given[1], Literal):
         if given[1].value in ("<", "<=", ">", ">="):
-            yield made(facts, column, str(given[1].value), given[2], call, scope, "code", query)
+            yield made(facts, column, str(given[1].value), given[2], here, scope, "code", query)
     elif last in ("wherebetween", "andwherebetween") and isinstance(given[1], Sequence) and len(given[1].items) == 2:
-        yield made(facts, column, ">=", given[1].items[0], call, scope, "code", query)
-        yield made(facts, column, "<=", given[1].items[1], call, scope, "code", query)
+        yield made(facts, column, ">=", given[1].items[0], here, scope, "code", query)
+        yield made(facts, column, "<=", given[1].items[1], here, scope, "code", query)
 
 
 def is_column(value: Expression) -> bool:

@@ -85,7 +85,8 @@ def fed_containers(code: Code) -> frozenset[str]:
             found.add(root(call.receiver))
     for assign in code.facts.assigns:
         for target in assign.targets:
-            if isinstance(target, Index) or (isinstance(assign.value, Call) and assign.value.folded == "append"):
+            added = assign.operator == "+=" or (isinstance(assign.value, Call) and assign.value.folded == "append")
+            if isinstance(target, Index) or added:
                 found.add(root(target))
     return frozenset(found - {""})
 

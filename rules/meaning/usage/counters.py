@@ -8,9 +8,11 @@ from itertools import pairwise
 
 from rules.facts import (
     Assign,
+    Binary,
     Call,
     Expression,
     Facts,
+    Index,
     Kind,
     Lambda,
     Literal,
@@ -18,27 +20,37 @@ from rules.facts import (
     Name,
     Object,
     Scope,
+    Sequence,
     Span,
     Template,
+    Unary,
+    dotted,
     enclosing,
     fold,
     walk,
 )
 from rules.meaning.usage.readings import arithmetic, field_name, names_count, old_reading, stepped
 from rules.meaning.values import Values, resolved
-from rules.meaning.vocabulary import names_counter
+from rules.meaning.vocabulary import names_counter, words
 
 WRITES = frozenset(
     "update updatemany updateone updates updatecolumn updatecolumns set save upsert findoneandupdate findbyidandupdate values "
-    "updateuser updateby patch put hset hmset mset setex create insert bulkwrite modify execute exec".split()
+    "updateuser updateby updateall upsertall insertall patch put hset hmset mset setex create insert bulkwrite modify execute "
+    "exec stringset".split()
 )
 REDIS_ADDS = {
     "incr": 1,
     "incrby": 1,
+    "increment": 1,
+    "decrement": -1,
     "hincrby": 1,
     "incrbyfloat": 1,
     "hincrbyfloat": 1,
     "zincrby": 1,
+    "stringincrement": 1,
+    "hashincrement": 1,
+    "stringdecrement": -1,
+    "hashdecrement": -1,
     "decr": -1,
     "decrby": -1,
 }
@@ -95,13 +107,22 @@ def assigned(values: Values, assign: Assign) -> Iterator[Counter]:
     """`user.used += n`, `user.credits = user.credits - n`, `data["usage"] = 0`."""
     for target in assign.targets:
         name = field_name(target)
-        if not name or not names_count(name) or assign.value is None:
+        if not name or not names_count(name) or assign.value is None or of_machine(target):
             continue
         if assign.operator in ("+=", "-="):
             change = Change.ADD if assign.operator == "+=" else Change.SUBTRACT
             yield Counter(assign.span, name, change, False, assign.scope, None, assign.value, target, assign.value)
         elif assign.operator == "=":
             yield from named(classified(values, assign.span, name, assign.value, assign.scope, None))
+
+
+OF_MACHINES = frozenset("bucket timeout timeouts error errors failure failures retry retries attempt attempts".split())
+
+
+def of_machine(target: Expression) -> bool:
+    """`tokenBucket.Tokens`, `timeoutCounter.Count`: what a limiter or a fault handler counts is nobody's usage."""
+    holder = dotted(target.object) if isinstance(target, Member) else ""
+    return bool(OF_MACHINES & set(words(holder.rpartition(".")[2])))
 
 
 def named(counter: Counter) -> Iterator[Counter]:
@@ -112,11 +133,23 @@ def named(counter: Counter) -> Iterator[Counter]:
 
 def written(values: Values, call: Call) -> Iterator[Counter]:
     last = fold(call.method)
-    if last in REDIS_ADDS and "." in call.name:
+    if last in COLUMN_ADDS and (found := tuple(stepped_column(call, last))):
+        yield from found
+        return
+    if last in REDIS_ADDS and "." in call.name and adds_in_store(call, last):
         yield from redis(call, last)
         return
     if statement := sql_of(call):
         yield from sql(call, statement)
+        return
+    if last == "inc" and len(call.arguments) == 2 and isinstance(field := call.arguments[0].value, Member):
+        if names_count(field.name):
+            yield Counter(call.span, field.name, Change.ADD, True, call.scope, call, call.arguments[1].value)
+        return
+    if last == "set" and len(call.arguments) == 1 and isinstance(setting := call.arguments[0].value, Call):
+        yield from set_columns(call, setting)
+    if last == "executeupdate":
+        yield from set_properties(values, call)
         return
     if last not in WRITES and not last.startswith("update") and not SETTER.match(call.method):
         return
@@ -125,13 +158,82 @@ def written(values: Values, call: Call) -> Iterator[Counter]:
             yield from named(classified(values, call.span, name, value, call.scope, call))
 
 
+COLUMN_ADDS = {
+    "increment": 1,
+    "incrementcounter": 1,
+    "incrementeach": 1,
+    "updatecounters": 1,
+    "incrementquietly": 1,
+    "decrement": -1,
+    "decrementcounter": -1,
+    "decrementeach": -1,
+    "decrementquietly": -1,
+}
+"""Of ActiveRecord and Eloquent: the column is named, and the database adds."""
+
+
+def stepped_column(call: Call, last: str) -> Iterator[Counter]:
+    """`user.increment!(:used, n)`, `$row->increment('used', $n)`, `Account.update_counters(id, credits: -n)`."""
+    change = Change.ADD if COLUMN_ADDS[last] > 0 else Change.SUBTRACT
+    plain = [argument.value for argument in call.arguments if argument.name is None]
+    first = plain[0] if plain else None
+    if isinstance(first, Literal) and isinstance(first.value, str) and first.value.isidentifier() and "." in call.name:
+        amount = plain[1] if len(plain) > 1 and last in ("increment", "decrement") else None
+        if names_count(first.value):
+            yield Counter(call.span, first.value, change, True, call.scope, call, amount)
+        return
+    named = [(argument.name, argument.value) for argument in call.arguments if argument.name is not None]
+    for argument in call.arguments:
+        named += [(entry.name, entry.value) for entry in getattr(argument.value, "entries", ())]
+    for name, value in named:
+        if name is not None and names_count(name):
+            lowered = isinstance(value, Unary) and value.operator == "-"
+            yield Counter(call.span, name, Change.SUBTRACT if lowered else change, True, call.scope, call, value)
+
+
+def set_columns(call: Call, setting: Call) -> Iterator[Counter]:
+    """Diesel: `update(rows).set(used.eq(used + n))`."""
+    value = setting.arguments[0].value if fold(setting.method) == "eq" and len(setting.arguments) == 1 else None
+    if setting.receiver is None or not isinstance(value, Binary) or value.operator not in ("+", "-"):
+        return
+    name = dotted(setting.receiver).rpartition(".")[2]
+    if names_count(name) and dotted(value.left).rpartition(".")[2] == name:
+        change = Change.SUBTRACT if value.operator == "-" else Change.ADD
+        yield Counter(call.span, name, change, True, call.scope, call, value.right, value=value)
+
+
+def set_properties(values: Values, call: Call) -> Iterator[Counter]:
+    """Entity Framework: `ExecuteUpdate(s => s.SetProperty(row => row.Used, row => row.Used + n))`."""
+    for setter in values.facts.calls:
+        if fold(setter.method) != "setproperty" or not call.span.holds(setter.span) or len(setter.arguments) != 2:
+            continue
+        name, value = (argument.value for argument in setter.arguments)
+        if not isinstance(name, Member) or not names_count(name.name):
+            continue
+        own = isinstance(value, Binary) and value.operator in ("+", "-") and field_name(value.left) == name.name
+        if isinstance(value, Binary) and own:
+            change = Change.SUBTRACT if value.operator == "-" else Change.ADD
+            yield Counter(call.span, name.name, change, True, call.scope, call, value.right, value=value)
+        else:
+            yield from named(classified(values, call.span, name.name, value, call.scope, call))
+
+
+def adds_in_store(call: Call, last: str) -> bool:
+    """`increment` is many libraries' word: with a key it is the one of a template for Redis."""
+    if last not in ("increment", "decrement"):
+        return True
+    return bool(call.arguments) and bool(
+        {"redis", "cache"} & {word for part in call.name.split(".")[:-1] for word in words(part)}
+    )
+
+
 def redis(call: Call, last: str) -> Iterator[Counter]:
     """`redis.incrby(key, n)`: the key must speak of usage."""
     said = " ".join(text for argument in call.arguments for text in texts(argument.value))
     if not names_counter(said):
         return
     change = Change.ADD if REDIS_ADDS[last] > 0 else Change.SUBTRACT
-    amount = call.arguments[-1].value if "by" in last and len(call.arguments) > 1 else None
+    amount = call.arguments[-1].value if ("by" in last or "crement" in last) and len(call.arguments) > 1 else None
     yield Counter(call.span, said[:60], change, True, call.scope, call, amount)
 
 
@@ -147,8 +249,14 @@ def texts(expression: Expression) -> Iterator[str]:
 
 
 def sql_of(call: Call) -> str:
-    """The statement text of `db.execute("UPDATE …")` and tagged templates, with `?` for what is filled in."""
+    """The statement text of `db.execute("UPDATE …")` and tagged templates, with `?` for what is filled in.
+
+    Of `rows.update_all("used = used + 1")`, what stands after SET is written alone.
+    """
     for argument in call.arguments[:2]:
+        first = argument.value.items[0] if isinstance(argument.value, Sequence) and argument.value.items else argument.value
+        if fold(call.method) == "updateall" and "=" in (text := statement_text(first)):
+            return f"update t set {text}"  # noqa: S608  parsed, never run
         text = statement_text(argument.value)
         if SQL_UPDATE.match(text):
             return text
@@ -192,7 +300,11 @@ def written_fields(values: Values, call: Call) -> Iterator[tuple[str, Expression
     for key, value in pairwise(plain):
         if isinstance(key, Literal) and isinstance(key.value, str) and key.value.isidentifier():
             yield key.value, value
-    if fold(call.method) in ("set", "setex", "put") and len(plain) > 1 and not isinstance(plain[-1], Object | Lambda):
+    if (
+        fold(call.method) in ("set", "setex", "put", "stringset")
+        and len(plain) > 1
+        and not isinstance(plain[-1], Object | Lambda)
+    ):
         yield key_name(plain[0]), plain[1] if fold(call.method) != "setex" else plain[-1]
     if (setter := SETTER.match(call.method)) and len(plain) == 1:
         yield setter.group(1), plain[0]
@@ -253,7 +365,9 @@ def classified(values: Values, span: Span, name: str, value: Expression, scope: 
 
 
 def is_column(left: Expression, call: Call | None) -> bool:
-    """`F("used") + 1`, `User.used + n` inside a query: the database adds."""
+    """`F("used") + 1`, `Sequel[:used] + 1`, `User.used + n` inside a query: the database adds."""
+    if isinstance(left, Index):
+        return isinstance(left.object, Name) and left.object.text == "Sequel"
     if isinstance(left, Call):
         return fold(left.method) in ("f", "raw", "literal", "col", "column", "expr", "coalesce")
     return (

@@ -28,7 +28,10 @@ from rules.meaning.vocabulary import CONSUME_VERBS, OTHER_METERS, STRONG_EMIT_VE
 from rules.providers import Provider
 
 EMITTING = frozenset({"emit", "emit_batch"})
-HTTP_CALLS = frozenset("fetch post put request axios send do urlopen ofetch got rawrequest".split())
+HTTP_CALLS = frozenset(
+    "fetch post put postasjson putasjson request axios send do urlopen ofetch got rawrequest postforentity postforobject "
+    "newcall".split()
+)
 PROMISE_STEPS = frozenset("promise then catch finally do execute send unwrap result".split())
 """Calls chained to an emission that carry its outcome on."""
 CHEAP_TAILS = frozenset("then catch finally".split())
@@ -137,9 +140,22 @@ def by_address(values: Values, call: Call) -> tuple[Provider, providers.Call] | 
     if not is_http(call):
         return None
     for argument in call.arguments[:3]:
-        if (address := leading_text(argument.value)) and (matched := providers.match_url(address)):
+        if (address := leading_text(argument.value) or address_in(values, argument.value, call)) and (
+            matched := providers.match_url(address)
+        ):
             return matched
     return None
+
+
+def address_in(values: Values, value: Expression, call: Call) -> str:
+    """The address of a request that was built before: `HttpRequest.newBuilder().uri(URI.create("…"))`."""
+    whole = object_of(values, value, call.scope, call.span.start)
+    for entry in whole.entries if whole is not None else ():
+        if entry.name in ("uri", "url"):
+            made = entry.value
+            first = made.arguments[0].value if isinstance(made, Call) and made.arguments else made
+            return leading_text(first)
+    return ""
 
 
 def is_http(call: Call) -> bool:
@@ -162,8 +178,9 @@ def body(values: Values, call: Call) -> Given:
     arguments = given(values, call)
     named = dict(arguments.named)
     complete = arguments.complete
-    for name in ("body", "data", "json"):
+    for name in ("body", "data", "json", "post", "put"):
         sent_value = arguments.named.get(name)
+        complete = complete and not (name in ("post", "put") and isinstance(sent_value, Name))
         if isinstance(sent_value, Call) and sent_value.arguments:
             whole = object_of(values, sent_value.arguments[0].value, call.scope, call.span.start)
             if whole is None:
@@ -260,13 +277,36 @@ def receiver_records(call: Call) -> bool:
     return bool(said & AGENTS) or (verb in ("record", "track", "ingest") and said != {"meter"})
 
 
+COMMANDS = frozenset(
+    "call callasync perform performnow performlater performasync performin performat performbulk dispatch dispatchsync "
+    "dispatchnow dispatchafterresponse run execute invoke".split()
+)
+"""How a command object is run: what it does is said by its class."""
+KINDS = frozenset("service job worker command action handler task interactor operation".split())
+
+
+def command(call: Call) -> str:
+    """What the class of a command says that it does: `ReportUsageJob.perform_later`, `Usage::Record.call`.
+
+    Empty for calls of any other kind.
+    """
+    *before, last = call.name.split(".")
+    if fold(last) not in COMMANDS or not before or not before[-1][:1].isupper():
+        return ""
+    said = list(words(before[-1].removesuffix("()")))
+    while said and said[-1] in KINDS:
+        said.pop()
+    around = list(words(before[-2])) if len(before) > 1 else []
+    return "_".join([*said, *around])
+
+
 def is_named_recorder(facts: Facts, call: Call, values: Values) -> bool:
     """A call whose name says that it records usage, in a file that does not measure something else of that name."""
-    if not emits(call.method) and not consumes(call.method) and not receiver_records(call):
+    if not names_usage(call.method) and not receiver_records(call) and not names_usage(command(call)):
         return False
     if is_log(call) or on_cache(call) or on_span(call) or adds_up(call) or call.constructs or fills_bucket(facts, call):
         return False
-    if any(package.split(".")[0].lower() in OTHER_METERS for package in facts.packages):
+    if any({package.lower(), package.split(".")[0].lower()} & OTHER_METERS for package in facts.packages):
         return False
     return not any(call.folded.startswith(name) for name in ("console.", "logger.", "logging.", "log."))
 
@@ -292,6 +332,8 @@ def fills_bucket(facts: Facts, call: Call) -> bool:
     """The tokens of a rate limiter's bucket are nobody's credits."""
     limiter = {"limiter", "ratelimit", "ratelimiter", "throttle", "bucket"}
     said = set(words(call.method))
+    if {"rate", "limit"} <= said:
+        return True
     return said <= CONSUME_VERBS | {"token", "tokens"} and bool(limiter & {*words(facts.path), *words(call.name)})
 
 

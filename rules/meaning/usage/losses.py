@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from rules.code import Code
 from rules.facts import (
     Call,
+    Class,
     Expression,
     Function,
     Handler,
@@ -47,6 +48,8 @@ READING_ERRORS = frozenset(
     "validationerror unicodedecodeerror".split()
 )
 CARRYING = STRICT | frozenset("event events meter charge charges plan subscription buffer sink batch flush ledger".split())
+HOLDERS = frozenset("usage metering meter".split())
+"""Words of a class whose bare `track` and `record` write usage: `UsageTracker.track`."""
 CARRIED_LINES = 90
 """A longer function does more than carry the usage it writes."""
 
@@ -229,7 +232,12 @@ def records(handler: Scope) -> bool:
     """Whether the function that answers with nothing is a recorder, whose result callers rarely look at."""
     function = enclosing(handler, Kind.FUNCTION)
     name = function.head.name if function is not None and isinstance(function.head, Function) else ""
-    return emits(name) or consumes(name)
+    return emits(name) or consumes(name) or (name in RECORDING and bool(HOLDERS & set(words(holder_of(handler)))))
+
+
+def holder_of(scope: Scope) -> str:
+    holder = enclosing(scope, Kind.CLASS)
+    return holder.head.name if holder is not None and isinstance(holder.head, Class) else ""
 
 
 def carried(code: Code) -> Iterator[UsageWrite]:

@@ -7,7 +7,7 @@ from rules.meaning.vocabulary import names_counter, words
 CONVERSIONS = frozenset(
     "max min int round floor number string str parseint parsefloat float int64 tostring itoa formatint".split()
 )
-READS = ("get", "fetch", "find", "hget", "load", "read", "select", "query", "first", "scan")
+READS = ("get", "fetch", "find", "hget", "load", "read", "select", "query", "first", "scan", "stringget", "hashget")
 WHEN = frozenset("new old prev previous current existing updated next now before after total my".split())
 """Words that only say which reading of a field it is."""
 COUNTED = frozenset("count counter tokens remaining requests generations calls units seats minutes limit total points".split())
@@ -89,7 +89,11 @@ def plain(name: str) -> tuple[str, ...]:
 
 
 def reads_field(values: Values, name: Name, field: str, scope: Scope, at: int) -> bool:
-    for found in definitions_at(values, name.text, scope, at):
+    reaching = definitions_at(values, name.text, scope, at)
+    if not reaching and values.facts.language == "ruby":
+        # A name that nothing was assigned to is a field of the object itself.
+        return same_field(name.text, field)
+    for found in reaching:
         if found.how == "part" and found.part and same_field(found.part, field):
             return True
         if found.how != "assign" or found.value is None:

@@ -43,6 +43,12 @@ NO_SCHEMA = frozenset("json date number qs url math querystring urllib".split())
 PLAIN_TYPES = re.compile(
     r"^(str|int|float|bool|bytes|UUID|uuid\.UUID|datetime|Optional\[.*)?$|\b(?:Http)?Request\b|Response|Session|Tasks|Depends"
 )
+ANNOTATED = frozenset({"java", "kotlin"})
+"""Languages whose frameworks mark what they inject; a body without a mark is called for what it is."""
+FILLED = re.compile(r"(?:Request|Body|Payload|Dto|DTO|Input|Command|Form)$")
+BOUND_TYPES = re.compile(r"\[From(Body|Form|Query)\b|(Request|Dto|DTO|Model|Command|Input|Payload|Body)\??$")
+"""How ASP.NET is told that a parameter comes from the caller, or what types of such parameters are called."""
+INJECTED = re.compile(r"\[FromServices|\bHttpRequest\b|\bHttpRequestData\b")
 TRUSTED = re.compile(
     r"x-api-key|(verify|validate|check|require|authenticate|lookup|find|get|hash|by)_?\w{0,12}api_?key|api_?key\w*\s*[!=]==?|"
     r"internal[_-]?(secret|token|key)|service[_-]?(token|account)|hmac|cron_secret|timingsafe|verify_?signature|constructevent|"
@@ -113,9 +119,15 @@ def is_body(code: Code, one: Expression, scope: Scope) -> bool:
 
 def is_body_parameter(code: Code, scope: Scope, head: Function, name: str) -> bool:
     """A parameter of a decorated endpoint whose type is a model: frameworks fill it from the body."""
-    if code.facts.language != "python" or not own_request(code.facts, scope):
+    if code.facts.language not in ("python", "csharp", "rust", *ANNOTATED) or not own_request(code.facts, scope):
         return False
     found = next((parameter for parameter in head.parameters if parameter.name == name), None)
+    if found is not None and code.facts.language in ANNOTATED:
+        return not found.type.startswith("@") and FILLED.search(found.type) is not None
+    if code.facts.language == "rust":
+        return found is not None and re.match(r"(\w+::)*(Json|Query|Form)<", found.type) is not None
+    if code.facts.language == "csharp":
+        return found is not None and BOUND_TYPES.search(found.type) is not None and not INJECTED.search(found.type)
     return found is not None and found.default is None and not PLAIN_TYPES.search(found.type)
 
 
@@ -199,6 +211,14 @@ def bounded_type(code: Code, origin: Origin, field: str) -> bool:
         if found.how == "parameter" and isinstance(found.scope.head, Function):
             typed = next((one.type for one in found.scope.head.parameters if one.name == root.text), "")
             model = next((s for s in code.facts.scopes if isinstance(s.head, Class) and s.head.name == typed), None)
+            if code.facts.language == "rust":
+                typed = re.sub(r"^.*?<|>.*$", "", typed)
+                model = next((s for s in code.facts.scopes if isinstance(s.head, Class) and s.head.name == typed), None)
+                return model is None or "validate(range" in code.facts.text(model.span)
+            if code.facts.language == "csharp":
+                typed = re.sub(r"\[[^\]]*\]\s*", "", typed).rstrip("?")
+                model = next((s for s in code.facts.scopes if isinstance(s.head, Class) and s.head.name == typed), None)
+                return model is None or annotated(code.facts.text(model.span), field)
             if code.facts.language == "python" and not is_plain_request(typed):
                 return model is None or declared_bound(code.facts.text(model.span), field)
     return code.facts.language == "go" and declared_bound(code.facts.source.decode(errors="replace"), field)
@@ -214,6 +234,11 @@ def declared_bound(text: str, field: str) -> bool:
         re.search(rf"^\s*{re.escape(field)}\b.*(g[te]=|min=|Positive|NonNegative|conint|condecimal|confloat)", text, re.M)
         is not None
     )
+
+
+def annotated(text: str, field: str) -> bool:
+    """`[Range(1, 1000)] public int Quantity`, also on the line above or on a record's parameter; a validator may add more."""
+    return re.search(rf"\[[^\]]*\b(Range|Positive)\b[^\]]*\][^;{{}}]{{0,120}}\b{re.escape(field)}\b", text) is not None
 
 
 def bounds(code: Code, call: Call, field: str, scope: Scope) -> bool:

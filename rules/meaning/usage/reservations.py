@@ -41,7 +41,9 @@ UNDOES = frozenset(
 RESERVED = BILLING_NOUNS | {"reservation", "consumed", "reserved", "hold"}
 HOPS = 3
 FAILED = re.compile(
-    r"status(code|_code)?\b\s*\)?\s*(!=|!==|>=?|not in)|!\s*\(?[\w.?]+\.ok\b|\bnot\s+[\w.]+\.ok\b|\bis_error\b", re.I
+    r"status(code|_code)?\b(\(\))?\s*\)?\s*(!=|!==|>=?|not in)|!\s*\(?[\w.?]+\.(ok|is_?success(ful)?)\b|"
+    r"\bnot\s+[\w.]+\.ok\b|\bis_?error\b",
+    re.I,
 )
 """Tests by which code finds out that an answer is a refusal: `resp.StatusCode != 200`, `!response.ok`."""
 

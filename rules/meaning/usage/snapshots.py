@@ -70,8 +70,8 @@ def targeted(code: Code, start: int, end: int) -> Iterator[str]:
     for name in (
         code.facts.source[start:end].decode(errors="replace").replace(",", " ").replace("{", " ").replace("}", " ").split()
     ):
-        if name.isidentifier():
-            yield name
+        if name.lstrip("$").isidentifier():
+            yield name.lstrip("$")
 
 
 def contains(text: str, name: str) -> bool:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from rules.code import Code
-from rules.facts import Call, Expression, Kind, Literal, Object, Scope, Span, dotted, enclosing, fold, walk
+from rules.facts import Call, Expression, Kind, Literal, Name, Object, Scope, Sequence, Span, dotted, enclosing, fold, walk
 from rules.meaning.usage.counters import Change
 from rules.meaning.usage.emissions import sent, shown
+from rules.meaning.values import definitions_at
 from rules.meaning.vocabulary import consumes, emits, words
 
 INSERTS = frozenset(
@@ -71,7 +72,7 @@ def all_writes(code: Code) -> Iterator[UsageWrite]:
     outer = code.outer
     about = frozenset(words(code.facts.path))
     for call in code.facts.calls:
-        if inserts_usage(call, about) or calls_procedure(call):
+        if (inserts_usage(call, about) and not fills_list(code, call)) or calls_procedure(call):
             yield UsageWrite(call.span, call.scope, f"`{shown(call)}`", call, False, chained(call, outer))
     for counter in code.counters:
         end = chained(counter.call, outer) if counter.call is not None else None
@@ -99,13 +100,33 @@ def inserts_usage(call: Call, about: frozenset[str] = frozenset()) -> bool:
     """
     said = words(call.method)
     if fold(call.method) in INSERTS or (said and said[0] in ("insert", "bulk", "save", "store", "persist") and len(said) > 1):
-        if schedules(call):
+        if schedules(call) or counts_for_people(call):
             return False
         before = {*words(dotted(call.callee)), *tables(call)}
         inside = {word for argument in call.arguments[:1] for part in walk(argument.value) for word in spoken(part)}
         named = (before | inside) & ROW_NOUNS or (about & {"usage", "metering"} and before & {"event", "events"})
         return bool(named) and not (before | inside) & COPIES
     return False
+
+
+LISTS = frozenset("list arraylist linkedlist hashset linkedhashset treeset concurrentbag mutablelist vec".split())
+
+
+def fills_list(code: Code, call: Call) -> bool:
+    """`records.Add(new UsageRecord { … })` on a list that the function makes itself: nothing is written by that."""
+    if fold(call.method) not in ("add", "addall", "addrange") or not isinstance(call.receiver, Name):
+        return False
+    made = [one.value for one in definitions_at(code.values, call.receiver.text, call.scope, call.span.start)]
+    return bool(made) and all(
+        isinstance(one, Sequence) or (isinstance(one, Call) and one.constructs and fold(one.method) in LISTS) for one in made
+    )
+
+
+def counts_for_people(call: Call) -> bool:
+    """`Diagnostics.UsageCalls.Add(1)`: a number is added to a metric of the process; a row is no number."""
+    first = call.arguments[0].value if call.arguments else None
+    numbered = isinstance(first, Literal) and isinstance(first.value, int | float)
+    return fold(call.method) == "add" and (numbered or bool({"diagnostics", "telemetry"} & set(words(dotted(call.callee)))))
 
 
 def schedules(call: Call) -> bool:

@@ -1,0 +1,219 @@
+"""A function records usage and also calls a function that records the same usage: one action is counted twice.
+
+The record was moved into the function that does the work, or that function was always a recorder, and the handler kept its own
+call: every action on this path is billed twice, while other paths are right, so that no total looks wrong. Record in one of the
+two, and give the record a key made of the action, so that a second one is recognised.
+"""
+
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.facts import Call, Kind, Scope, Span, enclosing
+from rules.meaning.contexts import Context
+from rules.meaning.flow import precedes
+from rules.meaning.vocabulary import consumes, emits, releases, words
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.tracing.graph import Graph, Node, downwards
+
+ABOUT = About(
+    id="MTR-216",
+    title="The same usage is recorded by a function and by one that it calls",
+    severity=Severity.HIGH,
+    classification=Classification.DEFICIENCY,
+    classes=("D8", "D4"),
+    cwe=("CWE-837",),
+    iso_25010="Reliability / faultlessness",
+)
+HOPS = 3
+PARTIAL = frozenset("pre post reserve settle adjust delta partial chunk input output prompt completion cached final".split())
+"""Words of records that are made in parts: an estimate first, the difference afterwards."""
+
+
+def check(code: Code) -> Iterator[Finding]:
+    trace = code.elsewhere.trace
+    if trace is None or not code.billing or code.context(code.facts.root) is Context.TEST:
+        return
+    for call in code.facts.calls:
+        if is_record(call) and (found := second(code, trace.graph, call)) is not None:
+            yield found
+
+
+def is_record(call: Call) -> bool:
+    name = call.method
+    return (emits(name) or consumes(name)) and not releases(name) and not PARTIAL & {*words(name)}
+
+
+def second(code: Code, graph: Graph, record: Call) -> Finding | None:
+    """Another call before or after this one, on the same way, that leads to the very recorder."""
+    here = graph.at(code.facts.path, record.span.line)
+    recorder = certain_target(graph, here, record)
+    if here is None or recorder is None or here == recorder:
+        return None
+    for link in graph.callees.get(here, ()):
+        routine = graph.routine(link.callee)
+        if (
+            link.sure != "certain"
+            or link.over is not None
+            or routine is None
+            or link.callee == recorder
+            or is_part(routine.name)
+        ):
+            continue
+        deep = next(
+            (one for one in downwards(graph, link.callee, HOPS) if one.node == recorder and one.sure == "certain"), None
+        )
+        other = next((call for call in code.facts.calls if call.span.line == link.line and call.method == routine.name), None)
+        if deep is None or other is None or not deep.links or not on_one_way(code, record, other):
+            continue
+        inner = deep.links[-1]
+        if always(graph, inner.caller, inner.line):
+            return finding(record, other, graph, inner.caller, inner.line)
+    return None
+
+
+def certain_target(graph: Graph, here: Node | None, record: Call) -> Node | None:
+    routine = graph.routine(here) if here is not None else None
+    if here is None or routine is None:
+        return None
+    for call in routine.calls:
+        if call.method == record.method and call.line == record.span.line:
+            found = list(graph.targets(here[0], routine, call))
+            return found[0][0] if len(found) == 1 and found[0][1] == "certain" else None
+    return None
+
+
+def is_part(name: str) -> bool:
+    return emits(name) or consumes(name) or bool(PARTIAL & {*words(name)})
+
+
+def always(graph: Graph, node: Node, line: int) -> bool:
+    """Whether the inner record is not one of several: two of them mean that a condition chooses."""
+    routine = graph.routine(node)
+    return routine is not None and sum(emits(call.method) or consumes(call.method) for call in routine.calls) == 1
+
+
+def on_one_way(code: Code, one: Call, other: Call) -> bool:
+    """Both run, one after the other: neither stands in a branch that the other is not in."""
+    first, then = sorted((one, other), key=lambda call: call.span.start)
+    return precedes(code, first.span, first.scope, then.span, then.scope) and branch(one.scope) is branch(other.scope)
+
+
+def branch(scope: Scope) -> Scope | None:
+    return enclosing(scope, Kind.BRANCH, Kind.HANDLER, Kind.LOOP, Kind.FUNCTION)
+
+
+def finding(record: Call, other: Call, graph: Graph, inner: Node, line: int) -> Finding:
+    return Finding(
+        span=record.span,
+        description=(
+            f"`{other.method}`, called here as well, records this usage by `{record.method}` itself: each action on this path "
+            "is counted twice."
+        ),
+        remediation=f"Record it in one place: drop this call, or the one inside `{other.method}`.",
+        confidence=Confidence.LIKELY,
+        trace=(
+            Step(other.span, "this call leads to the same record"),
+            Step(Span(line, line, 0, 0), "and records it here", graph.path(inner)),
+        ),
+    )
+
+
+USAGE = """
+export async function recordUsage(team: string, tokens: number, id: string) {
+  await stripe.billing.meterEvents.create({
+    event_name: "ai_tokens",
+    identifier: id,
+    payload: { stripe_customer_id: team, value: String(tokens) },
+  });
+}
+"""
+ANSWERS = """
+import { recordUsage } from "./usage";
+
+export async function answerQuestion(team: string, question: string) {
+  const answer = await openai.chat.completions.create({ model: "m", messages: [{ role: "user", content: question }] });
+  await recordUsage(team, answer.usage.total_tokens, answer.id);
+  return answer;
+}
+"""
+PYTHON_USAGE = """
+import stripe
+
+def record_usage(customer, tokens, request_id):
+    stripe.billing.MeterEvent.create(
+        event_name="tokens",
+        identifier=request_id,
+        payload={"stripe_customer_id": customer, "value": str(tokens)},
+    )
+"""
+PYTHON_MODEL = """
+from app.usage import record_usage
+
+def ask_model(customer, question):
+    answer = client.chat.completions.create(model="m", messages=[question])
+    record_usage(customer, answer.usage.total_tokens, answer.id)
+    return answer
+"""
+
+EXAMPLES = (
+    Example(
+        "typescript",
+        """
+import { answerQuestion } from "../lib/answers";
+import { recordUsage } from "../lib/usage";
+
+app.post("/v1/ask", async (req, res) => {
+  const answer = await answerQuestion(req.user.team, questionOf(req));
+  await recordUsage(req.user.team, answer.usage.total_tokens, answer.id);  // <- finding
+  res.json(answer);
+});
+""",
+        path="src/routes/ask.ts",
+        context={"src/lib/usage.ts": USAGE, "src/lib/answers.ts": ANSWERS},
+    ),
+    Example(
+        "typescript",
+        """
+import { answerQuestion } from "../lib/answers";
+import { recordUsage } from "../lib/usage";
+
+app.post("/v1/ask", async (req, res) => {
+  const cached = await answers.get(questionOf(req));
+  if (cached) {
+    await recordUsage(req.user.team, 1, cached.id);
+    return res.json(cached);
+  }
+  res.json(await answerQuestion(req.user.team, questionOf(req)));
+});
+""",
+        path="src/routes/ask.ts",
+        context={"src/lib/usage.ts": USAGE, "src/lib/answers.ts": ANSWERS},
+    ),
+    Example(
+        "python",
+        """
+from app.model import ask_model
+from app.usage import record_usage
+
+@router.post("/ask")
+def ask(request: Request, user: User):
+    answer = ask_model(user.customer, question_of(request))
+    record_usage(user.customer, answer.usage.total_tokens, answer.id)  # <- finding
+    return answer
+""",
+        path="app/routes.py",
+        context={"app/usage.py": PYTHON_USAGE, "app/model.py": PYTHON_MODEL},
+    ),
+    Example(
+        "python",
+        """
+from app.model import ask_model
+
+@router.post("/ask")
+def ask(request: Request, user: User):
+    return ask_model(user.customer, question_of(request))
+""",
+        path="app/routes.py",
+        context={"app/usage.py": PYTHON_USAGE, "app/model.py": PYTHON_MODEL},
+    ),
+)

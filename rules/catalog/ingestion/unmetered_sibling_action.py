@@ -1,0 +1,159 @@
+"""One handler or job does the billed work and records nothing, while the others that do this work record it.
+
+The same model, renderer or service is used by several endpoints; all but one leave a record of the usage, somewhere on their
+way. Whoever uses the one that does not works for free, and no total shows it. Record the usage there as well, best inside the
+function that all of them call for the work, where no new endpoint can miss it.
+"""
+
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.facts import Call, Span
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.tracing.sights import MeteredAction
+
+ABOUT = About(
+    id="MTR-130",
+    title="A sibling of metered actions does the same work and records nothing",
+    severity=Severity.HIGH,
+    classification=Classification.DEFICIENCY,
+    classes=("E12",),
+    cwe=("CWE-424",),
+    iso_25010="Functional suitability / functional completeness",
+    gives_way_to=("unmetered-early-return", "stream-usage-not-captured"),
+)
+SIBLINGS = 2
+"""So many others must record before the one that does not stands out."""
+
+
+def check(code: Code) -> Iterator[Finding]:
+    trace = code.elsewhere.trace
+    for action in trace.actions if trace is not None else ():
+        stands_out = action.path == code.facts.path and not action.recorded and len(action.siblings) >= SIBLINGS
+        if stands_out and action.sure != "possible" and (call := work_of(code, action)) is not None:
+            yield finding(action, call)
+
+
+def work_of(code: Code, action: MeteredAction) -> Call | None:
+    """The call in the handler that does the work, or leads to it."""
+    if action.where is None:
+        return None
+    here = [call for call in code.facts.calls if call.span.line == action.where[1]]
+    return next((call for call in here if call.name == action.work), here[-1] if here else None)
+
+
+def finding(action: MeteredAction, call: Call) -> Finding:
+    path, line = action.siblings[0]
+    work = action.work.rsplit("/", 1)[-1]
+    return Finding(
+        span=call.span,
+        description=(
+            f"`{action.title}` uses `{work}` and nothing on its way records usage, while {len(action.siblings)} others that "
+            "use it do: what is done here is free."
+        ),
+        remediation="Record the usage here as well, or inside the function that all of them call.",
+        confidence=Confidence.LIKELY,
+        trace=(Step(Span(line, line, 0, 0), "a sibling does the same work and records it", path),),
+    )
+
+
+RECORDER = """
+import { stripe } from "./stripe";
+
+export async function recordUsage(customer: string, tokens: number, id: string) {
+  await stripe.billing.meterEvents.create({
+    event_name: "ai_tokens",
+    identifier: id,
+    payload: { stripe_customer_id: customer, value: String(tokens) },
+  });
+}
+"""
+SIBLING = """
+import { recordUsage } from "../lib/usage";
+
+app.post("/v1/chat", async (req, res) => {
+  const answer = await openai.chat.completions.create(chat(req.body));
+  await recordUsage(req.user.customer, answer.usage.total_tokens, answer.id);
+  res.json(answer);
+});
+
+app.post("/v1/summary", async (req, res) => {
+  const answer = await openai.chat.completions.create(summary(req.body));
+  await recordUsage(req.user.customer, answer.usage.total_tokens, answer.id);
+  res.json(answer);
+});
+"""
+LEDGER = """
+def record_usage(db, user, tokens):
+    db.execute("INSERT INTO usage_events (user_id, tokens) VALUES (%s, %s)", (user.id, tokens))
+"""
+ROUTES = """
+from app.ledger import record_usage
+
+
+@router.post("/answers")
+async def create_answer(request: Request, user: User, db: Session):
+    answer = await client.chat.completions.create(model="m", messages=await request.json())
+    record_usage(db, user, answer.usage.total_tokens)
+    return answer
+
+
+@router.post("/titles")
+async def create_title(request: Request, user: User, db: Session):
+    answer = await client.chat.completions.create(model="m", messages=await request.json())
+    record_usage(db, user, answer.usage.total_tokens)
+    return answer
+"""
+
+EXAMPLES = (
+    Example(
+        "typescript",
+        """
+app.post("/v1/translate", async (req, res) => {
+  const answer = await openai.chat.completions.create(translation(req.body));  // <- finding
+  await audit.write(req.user.customer, "translated", answer.id);
+  res.json(answer);
+});
+""",
+        path="src/routes/translate.ts",
+        context={"src/lib/usage.ts": RECORDER, "src/routes/chat.ts": SIBLING},
+    ),
+    Example(
+        "typescript",
+        """
+import { recordUsage } from "../lib/usage";
+
+app.post("/v1/translate", async (req, res) => {
+  const answer = await openai.chat.completions.create(translation(req.body));
+  await recordUsage(req.user.customer, answer.usage.total_tokens, answer.id);
+  res.json(answer);
+});
+""",
+        path="src/routes/translate.ts",
+        context={"src/lib/usage.ts": RECORDER, "src/routes/chat.ts": SIBLING},
+    ),
+    Example(
+        "python",
+        """
+@router.post("/images/captions")
+async def create_caption(request: Request, user: User):
+    answer = await client.chat.completions.create(model="m", messages=await request.json())  # <- finding
+    log.info("caption for customer %s", user.id)
+    return answer
+""",
+        path="app/captions.py",
+        context={"app/ledger.py": LEDGER, "app/answers.py": ROUTES},
+    ),
+    Example(
+        "python",
+        """
+@router.post("/admin/captions")
+async def admin_caption(request: Request, user: User):
+    answer = await client.chat.completions.create(model="m", messages=await request.json())
+    log.info("caption for customer %s", user.id)
+    return answer
+""",
+        path="app/captions.py",
+        context={"app/ledger.py": LEDGER, "app/answers.py": ROUTES},
+    ),
+)

@@ -1,0 +1,73 @@
+"""Siblings as evidence: the same call elsewhere without the defect says that this one is no habit of the project but a slip."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from rules.report import Reported, TracePoint
+from rules.rule import Confidence
+from rules.tracing.graph import Graph
+from rules.tracing.rows import books
+from rules.tracing.sights import Kind
+
+SECTIONS = frozenset({"ingestion", "deduplication", "limits"})
+"""Where a finding is about a call that others make as well."""
+ENOUGH = 2
+MANY = 3
+"""So many siblings, and none with the defect, make a possible finding a likely one."""
+
+Place = tuple[str, int]
+
+
+def with_siblings(found: Iterable[Reported], graph: Graph, judged: frozenset[str]) -> list[Reported]:
+    """Findings whose siblings do it right name one of them and are surer; the others stay as they are.
+
+    `judged` are the files on which the rules ran: only there does silence mean that it is right.
+    """
+    findings = list(found)
+    calls = recording_calls(graph, judged)
+    names = {place: name for name, places in calls.items() for place in places}
+    wrong = {(one.rule, one.path, line) for one in findings for line in range(one.line, one.end_line + 1)}
+    return [judged_beside(one, calls, names, wrong, graph) for one in findings]
+
+
+def recording_calls(graph: Graph, judged: frozenset[str]) -> dict[str, list[Place]]:
+    """Where each recorder of the project, and each emission of a provider, is called."""
+    calls: dict[str, list[Place]] = {}
+    for digest in graph.digests:
+        if digest.test or digest.path not in judged:
+            continue
+        for routine in digest.routines:
+            for call in routine.calls:
+                if books(call.method) and not call.before.startswith("@"):
+                    calls.setdefault(call.method, []).append((digest.path, call.line))
+        for sight in digest.sights:
+            if sight.kind is Kind.EMIT:
+                calls.setdefault(f"{sight.owner} {sight.text}", []).append((digest.path, sight.line))
+    return {name: list(dict.fromkeys(places)) for name, places in calls.items()}
+
+
+def judged_beside(
+    one: Reported, calls: dict[str, list[Place]], names: dict[Place, str], wrong: set[tuple[str, str, int]], graph: Graph
+) -> Reported:
+    name = names.get((one.path, one.line))
+    if name is None or one.section not in SECTIONS or one.side == "left":
+        return one
+    others = [place for place in calls[name] if place != (one.path, one.line)]
+    right = [place for place in others if (one.rule, *place) not in wrong]
+    if len(right) < ENOUGH or len(right) <= len(others) - len(right):
+        return one
+    path, line = next((place for place in right if place[0] != one.path), right[0])
+    node = graph.at(path, line)
+    routine = graph.routine(node) if node is not None else None
+    where = f" in `{routine.title}`" if routine is not None else ""
+    more = len(right) - 1
+    point = TracePoint(path, line, f"the same call{where} does it right, as {'does' if more == 1 else 'do'} {more} more")
+    return replace(one, confidence=surer(one.confidence, len(right), len(others)), trace=(*one.trace, point))
+
+
+def surer(confidence: str, right: int, others: int) -> str:
+    if confidence == Confidence.LIKELY:
+        return Confidence.CERTAIN.value
+    if confidence == Confidence.POSSIBLE and right >= MANY and right == others:
+        return Confidence.LIKELY.value
+    return confidence

@@ -1,0 +1,217 @@
+"""The functions of a file, as steps of a path: what each calls, what it reads, and where a framework enters it."""
+
+from collections.abc import Iterator, Mapping
+
+from rules.code import Code
+from rules.facts import (
+    Call,
+    Class,
+    Expression,
+    Function,
+    Index,
+    Kind,
+    Literal,
+    Member,
+    Name,
+    Object,
+    Scope,
+    Unary,
+    chain,
+    dotted,
+    enclosing,
+    fold,
+    walk,
+)
+from rules.meaning.contexts import HTTP, NEXT_METHODS, Context, own_context_by_call
+from rules.meaning.vocabulary import names_counter, names_left
+from rules.tracing.sights import Called, Routine
+
+CALLS = 300
+"""Of one function; a longer one is a table of calls, and the first ones tell as much."""
+EVERYDAY = frozenset(
+    "push pop map filter reduce foreach join split slice log info warn error debug warning tostring tofixed parse "
+    "stringify now keys values entries includes startswith endswith replace trim len append print println printf "
+    "sprintf errorf round floor ceil max min abs int str float bool isinstance getattr setattr json status then "
+    "catch finally require string number isarray assign resolve reject sleep tolowercase touppercase isoformat "
+    "format strip lower upper items extend any all sorted range zip enumerate set list dict tuple super type errorf "
+    "wrap fatal header some find concat flat".split()
+)
+"""What every program calls: never a function of the project that matters here, or not to be told from one."""
+VERBS = frozenset({"get", "post", "put", "patch", "delete", "all", "route", "handle", "handlefunc"})
+
+
+def places_of(code: Code) -> tuple[tuple[Scope, ...], Mapping[Scope, int]]:
+    """The scopes that are routines: functions with a name, and those that a framework is handed."""
+    found = tuple(scope for scope in code.facts.scopes if isinstance(scope.head, Function) and stands_alone(scope.head))
+    return found, {scope: position for position, scope in enumerate(found)}
+
+
+def stands_alone(head: Function) -> bool:
+    if head.passed_to:
+        return answers(head) or own_context_by_call(head) is not None
+    return bool(head.name)
+
+
+def answers(head: Function) -> bool:
+    """Whether it is registered for a route, on whatever object: `datasets.post("/", f)`."""
+    return fold(head.passed_to).rsplit(".", 1)[-1] in VERBS and head.registered_as[:1] == "/"
+
+
+def index_of(scope: Scope | None, known: Mapping[Scope, int]) -> int:
+    """The routine around a scope, -1 at the top of a file."""
+    for outer in chain(scope):
+        if outer in known:
+            return known[outer]
+    return -1
+
+
+def routines_of(code: Code) -> tuple[tuple[Routine, ...], Mapping[Scope, int]]:
+    scopes, known = places_of(code)
+    calls: dict[int, list[Called]] = {}
+    for call in code.facts.calls:
+        for one in called(call):
+            here = calls.setdefault(index_of(call.scope, known), [])
+            if len(here) < CALLS:
+                here.append(one)
+    reads = reads_of(code, known)
+    made = tuple(
+        Routine(
+            name=name_of(scope),
+            title=title_of(scope, code),
+            holder=holder_of(scope),
+            path=code.facts.path,
+            line=scope.span.line,
+            end_line=scope.span.end_line,
+            context=context_of(scope, code),
+            outer=index_of(scope.parent, known),
+            calls=tuple(calls.get(position, ())),
+            reads=frozenset(reads.get(position, ())),
+        )
+        for position, scope in enumerate(scopes)
+    )
+    return made, known
+
+
+def context_of(scope: Scope, code: Code) -> str:
+    found = code.context(scope)
+    registered = found is Context.LIBRARY and isinstance(scope.head, Function) and answers(scope.head)
+    return Context.REQUEST.value if registered else found.value
+
+
+def name_of(scope: Scope) -> str:
+    return scope.head.name if isinstance(scope.head, Function) else ""
+
+
+def called(call: Call) -> Iterator[Called]:
+    """The call itself, and functions that it is handed by name: `waitUntil(record)`, `go run(job)`."""
+    back = any(isinstance(one.value, Unary) and one.value.operator == "-" for one in call.arguments)
+    if fold(call.method) not in EVERYDAY:
+        yield Called(call.method, call.name.rpartition(".")[0], call.span.line, back)
+    for argument in call.arguments[:6]:
+        if isinstance(argument.value, Name | Member):
+            name = dotted(argument.value)
+            yield Called(name.rpartition(".")[2], "@" + name.rpartition(".")[0], call.span.line)
+
+
+def holder_of(scope: Scope) -> str:
+    """The class around a method, or the type of a Go receiver."""
+    holder = enclosing(scope.parent, Kind.CLASS)
+    if holder is not None and isinstance(holder.head, Class):
+        return holder.head.name
+    head = scope.head
+    if isinstance(head, Function) and head.method and head.parameters and head.parameters[0].type:
+        return head.parameters[0].type.lstrip("*").split("[")[0]
+    return ""
+
+
+def title_of(scope: Scope, code: Code) -> str:
+    """`POST /v1/chat` for a handler that is registered where it stands, else its name."""
+    head = scope.head
+    assert isinstance(head, Function)
+    if head.passed_to and head.registered_as:
+        verb = fold(head.passed_to).rsplit(".", 1)[-1]
+        return routed(verb, head.registered_as) if head.registered_as.startswith("/") else head.registered_as
+    for mark, route in zip(head.decorators, decorator_routes(head), strict=False):
+        if route:
+            verb = dotted(mark.callee).rsplit(".", 1)[-1] if isinstance(mark, Call) else ""
+            return routed(fold(verb), route)
+    if head.name in NEXT_METHODS and (route := file_route(code.facts.path)):
+        return f"{head.name} {route}"
+    return head.name or head.registered_as or "function"
+
+
+def routed(verb: str, route: str) -> str:
+    """`POST /v1/chat`; the route alone where the verb is none of HTTP."""
+    return f"{verb.upper()} {route}" if verb in ("get", "post", "put", "patch", "delete") else route
+
+
+def decorator_routes(head: Function) -> Iterator[str]:
+    for mark in head.decorators:
+        first = mark.arguments[0].value if isinstance(mark, Call) and mark.arguments else None
+        text = first.value if isinstance(first, Literal) and isinstance(first.value, str) else ""
+        yield text if text.startswith("/") else ""
+
+
+def file_route(path: str) -> str:
+    """`app/api/chat/route.ts` -> `/api/chat`."""
+    pieces = path.split("/")
+    if "app" not in pieces[:-1]:
+        return ""
+    inner = pieces[len(pieces) - pieces[::-1].index("app") : -1]
+    return "/" + "/".join(piece for piece in inner if not (piece.startswith("(") and piece.endswith(")")))
+
+
+def reads_of(code: Code, known: Mapping[Scope, int]) -> dict[int, set[str]]:
+    """Folded names of fields and columns that hold a count, by routine."""
+    found: dict[int, set[str]] = {}
+    if not code.billing:
+        return found
+    seen: set[int] = set()
+    for expression, scope in code.expressions:
+        here = None
+        for part in walk(expression):
+            name = counted(part)
+            if name and id(part) not in seen:
+                seen.add(id(part))
+                here = index_of(scope, known) if here is None else here
+                found.setdefault(here, set()).add(fold(name))
+    return found
+
+
+def counted(part: Expression) -> str:
+    """The name of a count that is read: `user.credits`, `row["used"]`, `Select("quota")`."""
+    if isinstance(part, Member):
+        name = part.name
+    elif isinstance(part, Index) and isinstance(part.key, Literal):
+        name = str(part.key.value)
+    elif isinstance(part, Literal) and isinstance(part.value, str) and part.value.isidentifier() and len(part.value) < 60:
+        name = part.value
+    else:
+        return ""
+    return name if names_counter(name) or names_left(name) else ""
+
+
+def mentions_of(code: Code) -> Iterator[str]:
+    """Folded names of counters in objects that select or copy: `select: { used: true }`, `{ used: row.used }`, `used` alone."""
+    for expression, _ in code.expressions:
+        for part in walk(expression):
+            for entry in part.entries if isinstance(part, Object) else ():
+                if entry.name is not None and selects(entry.value) and names_counter(entry.name):
+                    yield fold(entry.name)
+
+
+def selects(value: Expression) -> bool:
+    return not isinstance(value, Object) and (not isinstance(value, Literal) or value.value is True)
+
+
+def routes_of(code: Code) -> Iterator[tuple[str, str, int]]:
+    """Handlers that are registered by name: `router.POST("/chat", controller.Relay)`."""
+    for call in code.facts.calls:
+        if fold(call.method) not in HTTP or len(call.arguments) < 2:
+            continue
+        first = call.arguments[0].value
+        if not (isinstance(first, Literal) and isinstance(first.value, str) and first.value[:1] in "/:*"):
+            continue
+        for argument in call.arguments[1:]:
+            if isinstance(argument.value, Name | Member):
+                yield dotted(argument.value), routed(fold(call.method), first.value), call.span.line

@@ -1,0 +1,29 @@
+"""What several files tell together."""
+
+from rules.change import Change, ChangedFile
+from rules.engine import examine
+from rules.options import Options
+
+RECORDER = """import { withRetry } from "./retry";
+import { insertUsageLog } from "./repository";
+
+export async function reportUsage(customer: string, tokens: number) {
+  const subscription = await subscriptionOf(customer);
+  if (subscription) {
+    await announce(subscription);
+  }
+  try {
+    await withRetry(async () => {
+      await insertUsageLog({ customer, tokens });
+    });
+  } catch (error) {
+    console.error("usage not billed", error);
+  }
+}
+"""
+
+
+def test_a_recorder_that_calls_a_recorder_of_another_file_is_judged_like_any_other() -> None:
+    report = examine(Change("audit", (ChangedFile("lib/usage.ts", None, RECORDER),)), Options(), "0")
+
+    assert () == report.not_analyzed
