@@ -17,6 +17,7 @@ STEM = re.compile(
     r"^(seed|demo|example|sample|benchmark|bench|mock)[._-]",
     re.I,
 )
+CAMEL = re.compile(r"(seed|mock|demo)[A-Z]")
 TEST_KEY = re.compile(r"^(sk|rk|pk|whsec)_test_\w{8,}|^(your|my)[-_ ]?(stripe|api|secret)[-_ ]?\w*key$|^<.*key.*>$", re.I)
 
 
@@ -29,7 +30,7 @@ def bills_nobody(facts: Facts) -> bool:
     *folders, file = MAIN_CODE.sub("/", facts.path).lower().split("/")
     if OBSERVES & {*folders, file.rpartition(".")[0]}:
         return True
-    if FOLDERS & set(folders) or STEM.search(file.rpartition(".")[0] or file):
+    if CAMEL.match(facts.path.rpartition("/")[2]) or FOLDERS & set(folders) or STEM.search(file.rpartition(".")[0] or file):
         return True
     written = [argument.value for call in facts.calls for argument in call.arguments]
     written += [assign.value for assign in facts.assigns if assign.value is not None]

@@ -34,7 +34,7 @@ NOT_OF_A_PLAN = frozenset(
     "rate retry retries attempt attempts page pages size depth batch buffer timeout concurrent concurrency connections width "
     "height index offset cursor line lines char chars character characters context window length upload file files image "
     "failures error errors heap memory cpu disk tool tools iteration iterations turns rounds hops redemption redemptions promo "
-    "coupon referral launch launches".split()
+    "coupon referral launch launches speaker speakers".split()
 )
 """Words that make a limit one of machinery or of a request's form, which nobody is billed for."""
 LEFT_WORDS = frozenset("credits credit balance remaining quota".split())

@@ -60,9 +60,12 @@ LOCKING = re.compile(
 )
 INSERTS = frozenset("insert create add createmany insertone insertmany bulkcreate append push xadd".split())
 SHOWN_COUNTS = frozenset(
-    "downloads sales likes votes views plays visits followers comments reviews shares success uses matches".split()
+    "downloads sales likes votes views plays visits followers comments reviews shares success uses matches download "
+    "deliveries experience xp reputation karma".split()
 )
 """Counts that adorn a page."""
+GAMES = frozenset("forum learning game games gamification challenge challenges bounty leaderboard".split())
+"""Where points are earned and nobody pays for them."""
 KNOWN = re.compile(r"read-modify-write|(only|single) writer|race (is )?(accepted|fine|ok)", re.I)
 STORE_WORDS = frozenset("db database session repo repository redis cache client collection table prisma orm em store".split())
 VERSIONS = frozenset("version lockversion etag updatedat rev revision".split())
@@ -311,7 +314,8 @@ def finding(code: Code, counter: Counter, saved: Call) -> Finding:
     assert counter.read is not None
     sign = "add" if counter.change is Change.ADD else "subtract"
     sure = counter.call is not None and not runs_alone(code, counter.scope)
-    shown = bool(SHOWN_COUNTS & set(words(counter.name)) or in_batch(code, counter.scope))
+    game = "points" in words(counter.name) and GAMES & set(words(code.facts.path))
+    shown = bool(SHOWN_COUNTS & set(words(counter.name)) or in_batch(code, counter.scope) or game)
     return Finding(
         span=counter.span if counter.call is None else within_call(counter),
         cause=counter.span,

@@ -18,7 +18,7 @@ from rules.meaning.usage.emissions import Emission
 from rules.meaning.usage.flushes import unheard
 from rules.meaning.usage.losses import losses
 from rules.meaning.usage.writes import UsageWrite, failing_writes
-from rules.meaning.vocabulary import consumes, names_left, names_used, words
+from rules.meaning.vocabulary import BILLING_NOUNS, consumes, evidence, names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
 
 ABOUT = About(
@@ -71,7 +71,7 @@ def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome) -> 
         cause=write.span,
         description=f"When {title} fails, {HOW[ended]}: {missing}, and nothing tries again.",
         remediation=f"{pass_on(code, handler)}, or keep it in a table or queue from which it is written later.",
-        confidence=Confidence.POSSIBLE if only_statistics(code, write, handler) else SURE[sure],
+        confidence=Confidence.POSSIBLE if only_statistics(code, write, handler) or unsure(code, write, ended) else SURE[sure],
         trace=(Step(write.span, "this call writes the usage"),),
         fix=rethrow(code, handler) if ended is Outcome.EMPTY and alone else None,
     )
@@ -119,6 +119,25 @@ def only_statistics(code: Code, write: UsageWrite, handler: Scope) -> bool:
     return bool(
         named & (STATISTICS | SUPPLY) or set(words(code.facts.text(handler.span))) & (STATISTICS - {"stats", "metrics"})
     )
+
+
+def unsure(code: Code, write: UsageWrite, ended: Outcome) -> bool:
+    """Where it cannot be seen that anybody is billed from the write, or that the caller does not look at the answer.
+
+    A row of usage in a file that speaks of no billing; a row beside the charge itself; counts of things such as
+    `voiceCount`; a client of another service that answers `None` for a failure, as such clients do.
+    """
+    counted = [one.name for one in code.counters if one.call is write.call]
+    if counted:
+        return not any(BILLING_NOUNS & set(words(name)) or names_used(name) or names_left(name) for name in counted)
+    if ended is Outcome.NOTHING and "client" in words(code.facts.path.rsplit("/", 1)[-1]):
+        return True
+    if any(one.call is write.call for one in code.emissions):
+        return False
+    strong, _ = evidence(code.facts.path + "\n" + code.facts.source.decode(errors="replace"))
+    log = write.call is not None and bool({"log", "logs"} & set(words(code.facts.text(write.call.span))))
+    charged = log and any(consumes(call.method) for call in code.calls_in(write.function) if call.span.start > write.span.end)
+    return strong == 0 or charged
 
 
 def is_access_log(write: UsageWrite) -> bool:
@@ -398,6 +417,26 @@ export async function save(supabase: SupabaseClient, row: UsageRow) {
     metrics.observe("usage_rows", 1);
   } catch (error) {}
 }
+""",
+    ),
+    Example(
+        "python",
+        """
+class Ledger:
+    async def flush(self, organization, action):
+        pending = self.pending[action]
+        try:
+            await self.repository.increment_usage(organization, {action: pending})
+            self.pending[action] = 0
+        except Exception:
+            logger.error("not stored, kept for the next flush")
+
+def bill_answer(store, customer, answer):
+    try:
+        tokens = json.loads(answer)["usage"]["total_tokens"]
+        store.deduct_credits(customer, tokens)
+    except (json.JSONDecodeError, KeyError):
+        logger.warning("no usage in the answer")
 """,
     ),
     Example(

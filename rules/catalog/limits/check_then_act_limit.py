@@ -220,7 +220,11 @@ def says_atomic(taking: Taking) -> bool:
 def only_noted(taken: Taking) -> bool:
     """`checkUsageLimits()` before and `recordUsage()` after the work, billed afterwards: what it came to is only known then."""
     said = words(taken.call.method) if taken.call is not None and taken.emission is not None else ()
-    return said[:1] in (("record",), ("log",), ("track",), ("report",)) and not {"credits", "credit", "balance"} & set(said)
+    return said[:1] in (("record",), ("log",), ("track",), ("report",), ("publish",), ("emit",)) and not {
+        "credits",
+        "credit",
+        "balance",
+    } & set(said)
 
 
 def takes_itself(code: Code, call: Call) -> bool:

@@ -149,7 +149,7 @@ def sets_status(code: Code, scope: Scope) -> bool:
 
 def has_envelope(code: Code, then: Scope) -> bool:
     """`{ success: false, … }` with 200 throughout is a project's own convention, which its clients know."""
-    return bool(re.search(r"success|\bok\b|\bcode\b|allowed", code.facts.text(then.span), re.I))
+    return bool(re.search(r"success|\bok\b|\bcode\b|allowed|\b(can|has)[A-Z_]\w*[\"']?\s*:", code.facts.text(then.span)))
 
 
 def says_nothing(code: Code, then: Scope) -> bool:

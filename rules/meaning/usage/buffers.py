@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from rules.code import Code
 from rules.facts import (
     Assign,
+    Branch,
     Call,
     Class,
+    Compare,
     Expression,
     Function,
     Handler,
@@ -21,6 +23,7 @@ from rules.facts import (
     Sequence,
     Span,
     Start,
+    Unary,
     chain,
     dotted,
     enclosing,
@@ -57,7 +60,21 @@ def emptyings(code: Code) -> tuple[Emptying, ...]:
     """In source order. A buffer is something shared that one function adds to and another empties."""
     fed = fed_containers(code)
     found = [one for one in all_emptyings(code) if one.buffer in fed and is_shared(code, one) and about_usage(code, one)]
+    found = [one for one in found if not is_first(one)]
     return tuple(sorted(found, key=lambda one: one.span.start))
+
+
+def is_first(one: Emptying) -> bool:
+    """`if s.last == nil { s.last = map[string]Sample{} }`: made where there was none yet, so nothing is emptied."""
+    branch = enclosing(one.scope, Kind.BRANCH, Kind.FUNCTION)
+    test = branch.head.test if branch is not None and isinstance(branch.head, Branch) and branch.head.arm == "then" else None
+    match test:
+        case Compare(operator="==" | "is", right=Literal(value=None)):
+            return True
+        case Unary(operator="not", value=value):
+            return dotted(value) == one.buffer
+        case _:
+            return False
 
 
 def fed_containers(code: Code) -> frozenset[str]:
