@@ -9,13 +9,13 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from conftest import PROGRAM, Meteraudit
-from local_repositories import UNKEYED, put
 
 from bot.cli import app, sentence
 from bot.git import LocalError
 from bot.report import FORMATS
 from rules import catalog
+from tests.cli.conftest import PROGRAM, Meteraudit
+from tests.cli.local_repositories import UNKEYED, put
 
 
 def test_the_version_is_told(meteraudit: Meteraudit) -> None:
