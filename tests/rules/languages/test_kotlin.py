@@ -399,3 +399,8 @@ def test_any_piece_of_a_file_is_read_or_refused(start: int, end: int) -> None:
 def test_any_bytes_are_read_or_refused(source: bytes) -> None:
     with contextlib.suppress(TooComplexError):
         assert lower("A.kt", source).source == source
+
+
+def test_a_file_that_ends_in_a_name_without_a_line_end_is_read() -> None:
+    """The grammar's scanner never comes back from it as it stands."""
+    assert file("class Usage {\n    val sent = send()\n\n    @Kaf").broken
