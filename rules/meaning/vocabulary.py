@@ -48,7 +48,7 @@ NOT_LEFT = frozenset(
 BILLING_EVIDENCE = frozenset(
     "billing billable invoice invoices subscription subscriptions credits metering metered overage stripe entitlement "
     "entitlements proration idempotency charge charges balance quota quotas lago orb metronome openmeter paddle "
-    "chargebee polar autumn amberflo prepaid".split()
+    "chargebee polar autumn amberflo prepaid servicecontrol".split()
 )
 """Words of which one marks a file as billing code; `usage`, `limit`, `token` and `rate` do not, they are everywhere."""
 WEAK_EVIDENCE = frozenset(
