@@ -83,6 +83,8 @@ ACCESS = frozenset("latency latencyms responsetime responsetimems durationms ip 
 ANALYTICS = re.compile(r"\banalytics\b|\btelemetry\b|\bdashboards?\b", re.I)
 SUPPLY = frozenset("channel channels upstream provider vendor proxy platform".split())
 """Whose usage is the seller's own cost, not a customer's."""
+BILLED = frozenset("billing bill billed ledger charge charges credit credits quota meter metering invoice balance".split())
+EVENTS = frozenset("event events record records".split())
 PLAIN_COUNTS = frozenset("request requests count counts counter total calls call hits last used at time api key".split())
 HOW = {
     Outcome.EMPTY: "nothing at all happens",
@@ -121,6 +123,12 @@ def only_statistics(code: Code, write: UsageWrite, handler: Scope) -> bool:
     )
 
 
+def is_billed(write: UsageWrite) -> bool:
+    """Whether an own write says that money hangs on it; rows of usage that do not are mostly kept to be looked at."""
+    said = set(words(write.title))
+    return bool(said & BILLED) or ("usage" in said and bool(said & EVENTS))
+
+
 def unsure(code: Code, write: UsageWrite, ended: Outcome) -> bool:
     """Where it cannot be seen that anybody is billed from the write, or that the caller does not look at the answer.
 
@@ -134,6 +142,8 @@ def unsure(code: Code, write: UsageWrite, ended: Outcome) -> bool:
         return True
     if any(one.call is write.call for one in code.emissions):
         return False
+    if write.call is not None and not is_billed(write):
+        return True
     strong, _ = evidence(code.facts.path + "\n" + code.facts.source.decode(errors="replace"))
     log = write.call is not None and bool({"log", "logs"} & set(words(code.facts.text(write.call.span))))
     charged = log and any(consumes(call.method) for call in code.calls_in(write.function) if call.span.start > write.span.end)
