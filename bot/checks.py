@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 
 import msgspec
+import structlog
 from msgspec import UNSET, UnsetType, structs
 
 from bot.desk import Desk
@@ -19,6 +20,8 @@ from bot.github.payloads import CheckRun
 from bot.memory import Verdict
 from bot.report.quoting import clipped, code_span, one_line, prose
 from bot.verdict import Conclusion
+
+log = structlog.get_logger(__name__)
 
 NAME = "MeterAudit"
 """The check's name never changes: people pin it in branch rules."""
@@ -236,10 +239,13 @@ async def pass_over(desk: Desk, reason: str) -> None:
 async def could_not_finish(desk: Desk, blocks: bool, *, for_good: bool = False) -> None:
     """Our own failure, or GitHub's: said on the pull request, and tried again for an hour."""
     again = "Use Re-run to try again." if for_good else "It is tried again by itself."
+    incident = f"{desk.repository_id}-{desk.pull.number}-{desk.pull.head.sha[:7]}"
+    log.warning("could not finish", incident=incident, for_good=for_good)
     output = CheckOutput(
         title="Could not finish" if for_good else "Could not finish: it is tried again",
         summary="MeterAudit or GitHub failed while this was reviewed; nothing is known to be wrong with the change. "
-        f"{again} `fail_closed` in `.meteraudit.yml` decides whether this blocks.",
+        f"{again} `fail_closed` in `.meteraudit.yml` decides whether this blocks.\n\n"
+        f"Incident `{incident}`: whoever runs MeterAudit finds it in the log.",
     )
     await conclude(desk, Word("failure" if blocks else "neutral", output), settles=for_good)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bot.jobs.figures import Score, figures
+from bot.memory import Memory
 from bot.web.checklist import steps
 from bot.web.forms import given, origin_of, private
 from bot.web.pages import prefix
@@ -31,12 +33,12 @@ def routes() -> list[BaseRoute]:
         Route("/status", show, methods=["GET"]),
         Route("/status", enter, methods=["POST"], max_body_size=SMALL_BODY),
         Route("/status/leave", leave, methods=["POST"], max_body_size=SMALL_BODY),
+        Route("/status/forget", forget, methods=["POST"], max_body_size=SMALL_BODY),
     ]
 
 
 async def show(request: Request) -> Response:
-    token = token_of(request)
-    if not (is_bearer(request.headers.get("authorization", ""), token) or is_session(token, request.cookies.get(COOKIE, ""))):
+    if not is_operator(request):
         return ask(request)
     try:
         found, checklist = await figures(request.state.database), await steps(request.state.database)
@@ -78,6 +80,25 @@ async def leave(request: Request) -> Response:
     answer = RedirectResponse(f"{prefix(request.app.state.settings.public_url)}/status", 303)
     answer.delete_cookie(COOKIE)
     return answer
+
+
+async def forget(request: Request) -> Response:
+    """Deletes what is stored of a repository. The cookie is SameSite=Strict: no other site can send this form."""
+    if not is_operator(request):
+        return ask(request)
+    wanted = await given(request, "repository")
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", wanted, re.ASCII):
+        raise HTTPException(400)
+    try:
+        await Memory(request.state.database.pool).forget_repository(int(wanted))
+    except psycopg.Error:
+        raise HTTPException(503) from None
+    return RedirectResponse(f"{prefix(request.app.state.settings.public_url)}/status", 303)
+
+
+def is_operator(request: Request) -> bool:
+    token = token_of(request)
+    return is_bearer(request.headers.get("authorization", ""), token) or is_session(token, request.cookies.get(COOKIE, ""))
 
 
 def token_of(request: Request) -> bytes:

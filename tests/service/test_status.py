@@ -161,6 +161,18 @@ async def test_the_median_and_the_95th_percentile_of_review_times_are_shown(oper
     assert "week 101 1" in text
 
 
+async def test_what_is_stored_of_a_repository_can_be_forgotten(operator: Operator, query: Query) -> None:
+    for repository in (40, 41):
+        await query("INSERT INTO meteraudit_review VALUES (%s, 7, clock_timestamp(), 1, 1, false)", repository)
+
+    refused, _ = await operator.open("/status/forget", {"repository": "40"})
+    wrong, _ = await operator.open("/status/forget", {"repository": "4 OR 1"}, Authorization=f"Bearer {TOKEN.decode()}")
+    done, _ = await operator.open("/status/forget", {"repository": "40"}, Authorization=f"Bearer {TOKEN.decode()}")
+
+    assert (401, 400, 303) == (refused.status, wrong.status, done.status)
+    assert [(41,)] == await query("SELECT repository_id FROM meteraudit_review")
+
+
 async def test_rate_limits_and_pauses_are_shown_for_each_installation(operator: Operator, memory: Memory) -> None:
     await memory.keep_limit(900, 5000, 4321, AT)
     await memory.pause(900, datetime.now(UTC) + timedelta(hours=1))
