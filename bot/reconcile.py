@@ -129,6 +129,8 @@ async def report_drift(reviewer: Reviewer) -> tuple[str, ...]:
     for problem in problems:
         log.error("the App's registration on GitHub lacks something", problem=problem)
     await reviewer.memory.keep_drift(REGISTRATION, problems)
-    for one in await housekeeping.installations(reviewer.github):
+    installations = await housekeeping.installations(reviewer.github)
+    for one in installations:
         await reviewer.memory.keep_drift(str(one.id), unaccepted(one, reviewer.github.base_url))
+    await reviewer.memory.forget_drift_but([REGISTRATION, *(str(one.id) for one in installations)])
     return problems

@@ -108,7 +108,7 @@ class Sandbox:
         self._limits = limits or Limits()
         if start == "forkserver":
             with only_harmless_environment():
-                forkserver.set_forkserver_preload(["bot.sandbox"])
+                forkserver.set_forkserver_preload(["bot.sandbox", "bot.warm"])
                 forkserver.ensure_running()
         self._pool = ProcessPool(
             max_workers=workers,

@@ -116,6 +116,10 @@ class Upkeep:
     async def forget_drift(self, name: str) -> None:
         await self._rows("DELETE FROM meteraudit_drift WHERE name = %s", name)
 
+    async def forget_drift_but(self, names: list[str]) -> None:
+        """Installations that are gone lack nothing, also where nobody told us that they went."""
+        await self._rows("DELETE FROM meteraudit_drift WHERE name <> ALL(%s)", names)
+
     async def alive(self) -> None:
         """Somebody is there now."""
         await self.set_mark("alive", 0)

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from rules.report import Reported, TracePoint
 from rules.rule import Confidence
-from rules.tracing.graph import Graph, books
+from rules.tracing.graph import Graph
+from rules.tracing.rows import books
 from rules.tracing.sights import Kind
 
 SECTIONS = frozenset({"ingestion", "deduplication", "limits"})
@@ -59,7 +60,8 @@ def judged_beside(
     node = graph.at(path, line)
     routine = graph.routine(node) if node is not None else None
     where = f" in `{routine.title}`" if routine is not None else ""
-    point = TracePoint(path, line, f"the same call{where} does it right, as do {len(right) - 1} more")
+    more = len(right) - 1
+    point = TracePoint(path, line, f"the same call{where} does it right, as {'does' if more == 1 else 'do'} {more} more")
     return replace(one, confidence=surer(one.confidence, len(right), len(others)), trace=(*one.trace, point))
 
 

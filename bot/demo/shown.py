@@ -1,5 +1,6 @@
 """Prints what a pull request shows after the review: comments with file and line, and the check run."""
 
+import re
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -7,6 +8,8 @@ from rich.markdown import Markdown
 from rich.rule import Rule
 
 from bot.demo.standin import CheckRun, Comment, Review
+
+DIAGRAM = re.compile(r"^The way of [^\n]*:\n\n```mermaid\n.*?\n```\n\n?", re.MULTILINE | re.DOTALL)
 
 
 def show(console: Console, run: CheckRun, reviews: Sequence[Review], comments: Sequence[Comment]) -> None:
@@ -19,11 +22,16 @@ def show(console: Console, run: CheckRun, reviews: Sequence[Review], comments: S
     console.print(Rule("Check run"))
     console.print(f"{run.name}: {run.conclusion}", style="bold", highlight=False)
     console.print(f"{run.title}\n", style="bold", highlight=False)
-    console.print(Markdown(run.summary or ""))
+    console.print(Markdown(without_diagrams(run.summary or "")))
 
 
 def lines(comment: Comment) -> str:
     return f"{comment.start_line}-{comment.line}" if comment.start_line else str(comment.line)
+
+
+def without_diagrams(summary: str) -> str:
+    """GitHub draws them; at a terminal they would be their source."""
+    return DIAGRAM.sub("", summary)
 
 
 def without_details(body: str) -> str:

@@ -1,5 +1,7 @@
 """Kotlin source lowered to facts; here the statements."""
 
+from dataclasses import replace
+
 import tree_sitter_kotlin
 from tree_sitter import Language, Node
 
@@ -45,12 +47,13 @@ GRAMMAR = Language(tree_sitter_kotlin.language())
 
 def lower(path: str, source: bytes) -> Facts:
     """Raises TooComplexError for a file that no one wrote by hand."""
-    low, root = begin(path, "kotlin", source, GRAMMAR)
+    # At a file that ends in a name, without a line end, the grammar's scanner waits for ever for what ends the statement.
+    low, root = begin(path, "kotlin", source if source.endswith(b"\n") else source + b"\n", GRAMMAR)
     for child in inside(low, root):
         statement(low, child, low.root)
     low.imports.pop(PACKAGE, None)
     low.comments.sort(key=lambda one: one.span.start)
-    return low.facts()
+    return replace(low.facts(), source=source)
 
 
 def if_statement(low: Lowering, node: Node, scope: Scope) -> None:

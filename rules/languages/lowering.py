@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Language, Node, Parser, Point, Tree
 
 from rules.facts import (
     Argument,
@@ -35,6 +35,11 @@ DEPTH = 250
 """Syntax nested deeper than this is not judged: lowering is recursive, and no hand-written code comes near it."""
 CHILDREN = 20_000
 """A node with more children than this is data, not code."""
+
+
+STEPS, STEPS_PER_KB = 200, 60
+"""Reports of progress after which a parser is stopped. Code that people write takes up to 16 for each kB."""
+PIECE = 64 * 1024
 
 
 class TooComplexError(Exception):
@@ -172,9 +177,28 @@ class Lowering:
         )
 
 
+def parsed(source: bytes, grammar: Language) -> Tree:
+    """The tree. Where a parser tries ever more readings of broken source, it is stopped by its number of steps."""
+    steps = 0
+    most = STEPS + STEPS_PER_KB * len(source) // 1024
+
+    def enough(_offset: int, _error: bool) -> bool:
+        nonlocal steps
+        steps += 1
+        return steps > most
+
+    def piece(offset: int, _point: Point) -> bytes:
+        return source[offset : offset + PIECE]
+
+    try:
+        return Parser(grammar).parse(piece, progress_callback=enough)
+    except ValueError as error:
+        raise TooComplexError("takes too long to parse") from error
+
+
 def begin(path: str, language: str, source: bytes, grammar: Language) -> tuple[Lowering, Node]:
     """Parses, and opens the lists. The tree's root node comes with it."""
-    tree = Parser(grammar).parse(source)
+    tree = parsed(source, grammar)
     root = Scope(Kind.MODULE, Span(1, tree.root_node.end_point.row + 1, 0, len(source)))
     lowering = Lowering(path, language, source, root, [root], [], [], [], [], [], [], [], {}, set(), set(), [])
     if tree.root_node.has_error:

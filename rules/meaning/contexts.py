@@ -100,6 +100,8 @@ MAIN_CODE = re.compile(r"(?:^|/)src/(?:\w*[mM]ain)/(?:java|kotlin|scala|groovy)/
 """Below this the folders of Maven and Gradle are the names of packages: `com/acme/sample` is no sample."""
 BROWSER_NAMES = frozenset("window document localStorage sessionStorage navigator".split())
 STATE_LIBRARIES = frozenset("zustand pinia jotai recoil react-redux @reduxjs/toolkit mobx-react valtio".split())
+OWN_HOOK = re.compile(r"use[A-Z]\w*$")
+"""React runs no hook on the server."""
 HOOKS = frozenset("usestate useeffect usememo usecallback useref usecontext usereducer".split())
 
 
@@ -303,6 +305,10 @@ def is_browser(facts: Facts) -> bool:
         return False
     if facts.packages & STATE_LIBRARIES or any(
         call.folded in HOOKS or call.folded.removeprefix("react.") in HOOKS for call in facts.calls
+    ):
+        return True
+    if facts.path.endswith((".tsx", ".jsx")) and any(
+        isinstance(call.callee, Name) and OWN_HOOK.match(call.callee.text) for call in facts.calls
     ):
         return True
     return any(uses_browser(call) for call in facts.calls)

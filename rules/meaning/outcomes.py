@@ -4,6 +4,7 @@ import re
 from enum import StrEnum
 
 from rules.facts import (
+    Assign,
     Branch,
     Call,
     Expression,
@@ -265,6 +266,8 @@ def counts_failure(facts: Facts, handler: Scope) -> bool:
     }
     if not marked:
         return False
+    if any(within(one.scope, handler) and one.operator == "+=" and is_tally(one) for one in facts.assigns):
+        return True
     roots = {target.partition(".")[0] for target in marked}
     if roots & {"this", "self"} and any({"fail", "failed", "failure", "error"} & set(words(target)) for target in marked):
         return True
@@ -276,6 +279,13 @@ def counts_failure(facts: Facts, handler: Scope) -> bool:
     ends: tuple[Return | Raise, ...] = (*facts.returns, *facts.raises)
     returned = (one for one in ends if enclosing(one.scope, Kind.FUNCTION) in around)
     return any(isinstance(part, Name) and part.text in roots for one in returned for part in walk(one.value))
+
+
+def is_tally(assign: Assign) -> bool:
+    """`errors += batch.length` in a loop that goes on: how many failed is told at the end."""
+    return all(FAILURES & set(words(dotted(target).rpartition(".")[2])) for target in assign.targets) and (
+        enclosing(assign.scope, Kind.LOOP, Kind.FUNCTION) is not enclosing(assign.scope, Kind.FUNCTION)
+    )
 
 
 def answers(call: Call) -> bool:

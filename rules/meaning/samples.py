@@ -3,6 +3,7 @@
 import re
 
 from rules.facts import Facts, Literal, walk
+from rules.meaning.contexts import MAIN_CODE
 
 FOLDERS = frozenset(
     "sample samples example examples demo demos doc docs documentation tutorial tutorials quickstart quickstarts cookbook "
@@ -16,6 +17,7 @@ STEM = re.compile(
     r"^(seed|demo|example|sample|benchmark|bench|mock)[._-]",
     re.I,
 )
+CAMEL = re.compile(r"(seed|mock|demo)[A-Z]")
 TEST_KEY = re.compile(r"^(sk|rk|pk|whsec)_test_\w{8,}|^(your|my)[-_ ]?(stripe|api|secret)[-_ ]?\w*key$|^<.*key.*>$", re.I)
 
 
@@ -25,10 +27,10 @@ OBSERVES = frozenset("instrumentation instrumentations instrumentor telemetry tr
 
 def bills_nobody(facts: Facts) -> bool:
     """By its folder or file name, or because a provider's test key is written into it."""
-    *folders, file = facts.path.lower().split("/")
+    *folders, file = MAIN_CODE.sub("/", facts.path).lower().split("/")
     if OBSERVES & {*folders, file.rpartition(".")[0]}:
         return True
-    if FOLDERS & set(folders) or STEM.search(file.rpartition(".")[0] or file):
+    if CAMEL.match(facts.path.rpartition("/")[2]) or FOLDERS & set(folders) or STEM.search(file.rpartition(".")[0] or file):
         return True
     written = [argument.value for call in facts.calls for argument in call.arguments]
     written += [assign.value for assign in facts.assigns if assign.value is not None]

@@ -34,7 +34,7 @@ NOT_OF_A_PLAN = frozenset(
     "rate retry retries attempt attempts page pages size depth batch buffer timeout concurrent concurrency connections width "
     "height index offset cursor line lines char chars character characters context window length upload file files image "
     "failures error errors heap memory cpu disk tool tools iteration iterations turns rounds hops redemption redemptions promo "
-    "coupon referral launch launches".split()
+    "coupon referral launch launches speaker speakers".split()
 )
 """Words that make a limit one of machinery or of a request's form, which nobody is billed for."""
 LEFT_WORDS = frozenset("credits credit balance remaining quota".split())
@@ -48,7 +48,7 @@ NOT_LEFT = frozenset(
 BILLING_EVIDENCE = frozenset(
     "billing billable invoice invoices subscription subscriptions credits metering metered overage stripe entitlement "
     "entitlements proration idempotency charge charges balance quota quotas lago orb metronome openmeter paddle "
-    "chargebee polar autumn amberflo prepaid".split()
+    "chargebee polar autumn amberflo prepaid servicecontrol".split()
 )
 """Words of which one marks a file as billing code; `usage`, `limit`, `token` and `rate` do not, they are everywhere."""
 WEAK_EVIDENCE = frozenset(

@@ -13,13 +13,6 @@ STREAM_OPTIONS = {
     "ruby": "`stream_options: { include_usage: true }`",
     "javascript": "`stream_options: { include_usage: true }`",
 }
-STREAM_VALUES = {
-    "php": "['include_usage' => true]",
-    "ruby": "{ include_usage: true }",
-    "javascript": "{ include_usage: true }",
-    "typescript": "{ include_usage: true }",
-}
-"""What an edit may write for that option."""
 NULL_TESTS = {
     "python": "`is not None`",
     "php": "`!== null`, `??`",

@@ -1,41 +1,21 @@
 """Who calls whom, over the files at hand: calls joined to functions by name, as surely as the name allows."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
-from pathlib import PurePosixPath
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from rules.facts import fold
-from rules.meaning.vocabulary import consumes, emits, words
+from rules.meaning.vocabulary import words
 from rules.schema.tables import Schema
-from rules.tracing.sights import MEMORY, Called, Digest, Kind, Routine, Sight, Sure, least
+from rules.tracing.places import Place, alike, place_of
+from rules.tracing.rows import stored_only
+from rules.tracing.sights import Called, Digest, Kind, Routine, Sight, Sure, least
 
 Node = tuple[int, int]
 """A file and a routine by position; routine -1 is the top of the file."""
 SAME_NAME = 3
 """A name that more functions have is nobody's: the calls of it are not followed."""
 HANDED = 2
-ROWS = frozenset("usage usages metered metering event events log logs ledger consumption record records generation generations "
-                 "spend billable transaction transactions".split())  # fmt: skip
-"""Words of a table's name that let its rows be usage."""
-MOVED = frozenset("transaction transactions record records log logs".split())
-USED = frozenset("usage credit credits token tokens quota meter metering billing consumption request generation".split())
-"""A table of the first is one of usage only with a word of the second."""
-NO_TABLE = frozenset("service repository manager client meter meters props name names type types session config".split())
-
-
-def is_usage_table(name: str) -> bool:
-    """`usage_events`, `CreditTransaction`, `TokenLog`; never a table of meters, nor an object that is no table."""
-    said = words(name)
-    if not said or said[-1] in NO_TABLE or not ROWS & {*said}:
-        return False
-    return bool({*said} & (ROWS - MOVED)) or bool({*said} & USED)
-
-
-AMOUNTS = (
-    "tokens", "quota", "credits", "usage", "cost", "quantity", "units", "amount", "consumed", "used", "tokencount", "spend",
-)  # fmt: skip
-"""Endings of folded columns that hold how much was used."""
 GENERIC = frozenset(
     "create update get set add save run process execute handle call send find delete remove insert build make new init start "
     "check validate load fetch read write apply close open query main render submit post put patch next invoke perform do use "
@@ -214,7 +194,7 @@ class Graph:
         return routine.holder if routine is not None else ""
 
     @cached_property
-    def places(self) -> tuple["Place", ...]:
+    def places(self) -> tuple[Place, ...]:
         return tuple(place_of(digest.path) for digest in self.digests)
 
     def meets(self, before: str, node: Node) -> bool:
@@ -231,42 +211,6 @@ class Graph:
         if place.go:
             return last == place.folder and not holder
         return last == place.stem or ("." in before and place.whole.endswith("/" + fold(before).replace(".", "/")))
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A file's path as calls name it, folded."""
-
-    folder: str
-    stem: str
-    """The file's name, or its folder's for an `index.ts` and an `__init__.py`."""
-    whole: str
-    go: bool
-    parent: str
-
-
-def place_of(path: str) -> Place:
-    where = PurePosixPath(path)
-    index = where.stem in ("index", "__init__", "mod")
-    whole = where.parent if index else where.with_suffix("")
-    stem = where.parent.name if index else where.stem
-    return Place(fold(where.parent.name), fold(stem), "/" + fold(str(whole)), where.suffix == ".go", str(where.parent))
-
-
-@lru_cache(maxsize=100_000)
-def alike(one: str, other: str) -> bool:
-    """`usageservice` and `usageserviceimpl`, `ledger` and `ledgerservice`, `usagerepo` and `usagerepository`."""
-    if one == other:
-        return True
-    ends = ("service", "impl", "repository", "repo", "manager", "client", "adapter", "store", "svc", "s")
-    return plain(one, ends) == plain(other, ends) and len(plain(one, ends)) > 3
-
-
-def plain(name: str, ends: tuple[str, ...]) -> str:
-    for end in ends:
-        if name.endswith(end) and len(name) > len(end) + 2:
-            return plain(name.removesuffix(end), ends)
-    return name
 
 
 def gathered(links: Iterable[Link], by: "object") -> Mapping[Node, tuple[Link, ...]]:
@@ -287,50 +231,6 @@ def joined(digests: Iterable[Digest], schema: Schema | None = None) -> Graph:
             for ending in {".".join(pieces[start:]) for start in range(len(pieces))}:
                 constants[ending] = text if constants.get(ending, text) == text else None
     return Graph(ordered, {name: text for name, text in constants.items() if text}, schema or Schema())
-
-
-def stored_only(digest: Digest, schema: Schema) -> Digest:
-    """Without the fields that are no column of a table: adding to them keeps nothing. Rows of no usage become plain rows."""
-    counting = {sight.routine for sight in digest.sights if sight.kind is Kind.COUNT}
-    kept: list[Sight] = []
-    for sight in digest.sights:
-        if MEMORY not in sight.via or (
-            is_column(sight, schema) and (sight.kind is not Kind.INSERT or records(digest, sight, counting))
-        ):
-            kept.append(sight)
-        elif sight.kind is Kind.INSERT:
-            kept.append(replace(sight, kind=Kind.ROW))
-    return replace(digest, sights=tuple(kept))
-
-
-def records(digest: Digest, sight: Sight, counting: set[int]) -> bool:
-    """Whether a row that may be usage is stored by a function that records usage: by its name, or as it counts as well."""
-    if sight.routine < 0:
-        return False
-    return sight.routine in counting or books(digest.routines[sight.routine].name) or "event" in sight.owner.lower()
-
-
-WRITING = frozenset(
-    "update add increase decrease increment decrement set record save insert create store apply write sync".split()
-)
-COUNTED = frozenset("usage used quota credits credit tokens spend consumption balance cost consumed".split())
-
-
-def books(name: str) -> bool:
-    """`recordUsage`, `PostConsumeTokenQuota`, `updateUserUsedQuota`: a function that only writes usage down."""
-    said = words(name)
-    return emits(name) or consumes(name) or (len(said) > 1 and said[0] in WRITING and bool(frozenset(said[1:]) & COUNTED))
-
-
-def is_column(sight: Sight, schema: Schema) -> bool:
-    """Of a field that it is a column; of a row that its table holds amounts of use."""
-    table = schema.table(sight.owner) if sight.owner else None
-    if table is None:
-        return False
-    if sight.kind is Kind.INSERT:
-        amounts = any(one.endswith(AMOUNTS) for one in table.columns)
-        return is_usage_table(sight.owner) and (amounts or "ingest" in sight.path.lower())
-    return fold(sight.name) in table.columns
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Expression, Function, Literal, Member, Name, Object, Scope, dotted, fold, walk
+from rules.facts import Call, Expression, Function, Member, Name, Object, dotted, fold, walk
 from rules.meaning.arguments import given
-from rules.meaning.contexts import TASKS, decorator_names
+from rules.meaning.contexts import TASKS, decorator_names, decorator_strings
 from rules.meaning.naming import template
 from rules.meaning.usage.emissions import shown
 from rules.meaning.values import definitions_at
@@ -130,14 +130,10 @@ def marked(code: Code, sight: Make) -> Iterator[Sight]:
             continue
         marks = {fold(mark).rsplit(".", 1)[-1] for mark in decorator_names(head)}
         if head.name and marks & {fold(one) for one in TASKS}:
-            yield sight(Kind.CONSUME, head.name, "job", scope.span, inner(scope), f"job `{head.name}`")
+            yield sight(Kind.CONSUME, head.name, "job", scope.span, scope, f"job `{head.name}`")
         for name in (*strings(head), head.registered_as):
             if name and not name.startswith("/") and (marks & {fold(one) for one in TASKS} or takes(head)):
-                yield sight(Kind.CONSUME, name, "queue", scope.span, inner(scope), f"consumer of `{name}`")
-
-
-def inner(scope: Scope) -> Scope:
-    return scope
+                yield sight(Kind.CONSUME, name, "queue", scope.span, scope, f"consumer of `{name}`")
 
 
 def takes(head: Function) -> bool:
@@ -157,12 +153,6 @@ def takes(head: Function) -> bool:
 
 
 def strings(head: Function) -> Iterator[str]:
-    from rules.meaning.contexts import decorator_strings
-
     for one in decorator_strings(head):
         if one and not one.startswith("/") and " " not in one:
             yield one
-
-
-def literal(value: Expression) -> str:
-    return value.value if isinstance(value, Literal) and isinstance(value.value, str) else ""

@@ -1,5 +1,6 @@
 """The functions of a file, as steps of a path: what each calls, what it reads, and where a framework enters it."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 from rules.code import Code
@@ -22,7 +23,7 @@ from rules.facts import (
     fold,
     walk,
 )
-from rules.meaning.contexts import HTTP, NEXT_METHODS, Context, decorator_strings, own_context_by_call
+from rules.meaning.contexts import HTTP, NEXT_METHODS, Context, own_context_by_call
 from rules.meaning.vocabulary import names_counter, names_left
 from rules.tracing.sights import Called, Routine
 
@@ -137,7 +138,14 @@ def title_of(scope: Scope, code: Code) -> str:
             return routed(fold(verb), route)
     if head.name in NEXT_METHODS and (route := file_route(code.facts.path)):
         return f"{head.name} {route}"
+    holder = enclosing(scope.parent, Kind.CLASS)
+    if code.facts.language in ACTIONS and context_of(scope, code) != Context.LIBRARY.value and holder is not None:
+        return f"{getattr(holder.head, 'name', '')}{ACTIONS[code.facts.language]}{head.name}"
     return head.name or head.registered_as or "function"
+
+
+ACTIONS = {"ruby": "#", "php": "::"}
+"""Where an action is a method whose name, `create` or `perform`, says little without its class."""
 
 
 def routed(verb: str, route: str) -> str:
@@ -161,10 +169,14 @@ def file_route(path: str) -> str:
     return "/" + "/".join(piece for piece in inner if not (piece.startswith("(") and piece.endswith(")")))
 
 
+MIGRATION = re.compile(r"(^|/)(migrations?|migrate|seeders?|factories)/")
+"""What names a column to make it or to fill it reads no count."""
+
+
 def reads_of(code: Code, known: Mapping[Scope, int]) -> dict[int, set[str]]:
     """Folded names of fields and columns that hold a count, by routine."""
     found: dict[int, set[str]] = {}
-    if not code.billing:
+    if not code.billing or MIGRATION.search(code.facts.path):
         return found
     seen: set[int] = set()
     for expression, scope in code.expressions:
@@ -215,8 +227,3 @@ def routes_of(code: Code) -> Iterator[tuple[str, str, int]]:
         for argument in call.arguments[1:]:
             if isinstance(argument.value, Name | Member):
                 yield dotted(argument.value), routed(fold(call.method), first.value), call.span.line
-
-
-def decorated(head: Function) -> str:
-    """The strings of a function's decorators, for queues and jobs."""
-    return " ".join(decorator_strings(head))

@@ -16,7 +16,6 @@ from rules.facts import (
     Object,
     Scope,
     Template,
-    chain,
     dotted,
     enclosing,
     fold,
@@ -54,7 +53,14 @@ def last_text(expression: Expression) -> str:
 
 
 def is_redis(call: Call) -> bool:
-    return fold(call.method) in REDIS_ADDS and "." in call.name
+    return fold(call.method) in REDIS_ADDS and "." in call.name and not adds_to_column(call)
+
+
+def adds_to_column(call: Call) -> bool:
+    """`$account->increment('credits', 5)`, and not `Cache::increment("credits:$id", 5)`."""
+    first = call.arguments[0].value if call.arguments else None
+    column = isinstance(first, Literal) and isinstance(first.value, str) and first.value.isidentifier()
+    return column and fold(call.method) in ("increment", "decrement") and not KEYED & set(words(call.name))
 
 
 def table_of_counter(code: Code, counter: Counter) -> str:
@@ -116,7 +122,9 @@ def table_of_call(code: Code, call: Call) -> str:
         if isinstance(part, Call) and fold(part.method) in NAMING and part.arguments:
             first = part.arguments[0].value
             plain = isinstance(first, Literal) and (fold(part.method) in ("update", "insert", "query") or part is call)
-            if not plain and (named := named_in(code, first, part)):
+            # `User.update({ where, data })`: what is written, and no table.
+            fields = isinstance(first, Object) and not first.type and part is call
+            if not plain and not fields and (named := named_in(code, first, part)):
                 return named
     return before(call) or given_row(code, call)
 
@@ -180,6 +188,13 @@ def row_type(code: Code, name: Name, call: Call) -> str:
     return ""
 
 
+STEPS = frozenset(
+    "where wherein wherekey wherenot wherehas findby find findorfail findoneby first firstorfail last lock lockforupdate "
+    "unscoped joins includes query newquery getquery withtrashed select order orderby latest limit tap with preload".split()
+)
+"""What ActiveRecord and Eloquent chain between a model and the write: `UsagePeriod.where(…).update_all(…)`."""
+KEYED = frozenset("cache redis store memcached kv limiter counter counters".split())
+"""Words of the stores whose counters have keys."""
 SESSIONS = frozenset("db session tx conn connection pool prisma database".split())
 
 
@@ -187,6 +202,8 @@ def before(call: Call) -> str:
     """`usageEvent` of `prisma.usageEvent.create`, `UsageLog` of `UsageLog.objects.create`; handles say nothing."""
     for segment in reversed([one for one in re.split(r"[.]", dotted(call.callee))[:-1] if one]):
         name = segment.replace("()", "").replace("[]", "")
+        if "()" in segment and fold(name) in STEPS:
+            continue
         if name and fold(name) not in HANDLES and not frozenset(words(name)) & SESSIONS:
             return re.sub(r"(Repository|Repo|Dao|DAO|Model|Store|_repository|_repo|_model)$", "", name) or name
         if "()" in segment:
@@ -206,7 +223,3 @@ def given_row(code: Code, call: Call) -> str:
         if named and fold(named) not in ("ctx", "context", "c", "err", "data") and words(named)[-1:] != ("id",):
             return named
     return ""
-
-
-def function_around(scope: Scope) -> Scope | None:
-    return next((one for one in chain(scope) if one.kind is Kind.FUNCTION), None)

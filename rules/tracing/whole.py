@@ -7,7 +7,8 @@ from functools import cached_property
 from rules.schema.tables import Schema
 from rules.tracing.actions import metered, surest
 from rules.tracing.graph import Graph, Node, joined
-from rules.tracing.meters import Seen, trails_of
+from rules.tracing.meters import trails_of
+from rules.tracing.seen import Seen
 from rules.tracing.sights import Digest, MeteredAction
 from rules.tracing.trails import Trail
 

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from chromium import ARGUMENTS, MISSING, chromium
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.browser.chromium import ARGUMENTS, MISSING, chromium
 
 Open = Callable[..., Page]
 

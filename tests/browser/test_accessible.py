@@ -4,9 +4,10 @@ from pathlib import Path
 
 import axe_playwright_python
 import pytest
-from audited import audit, reported
-from conftest import Open
 from playwright.sync_api import Page, expect
+
+from tests.browser.audited import audit, reported
+from tests.browser.conftest import Open
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 WIDTHS = {"desk": 1280, "phone": 390}

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from conftest import free_port
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from test_accessible import WIDTHS, violations
 
 from bot.demo.standin import StandIn
+from tests.browser.conftest import free_port
+from tests.browser.test_accessible import WIDTHS, violations
 
 PUBLIC = "https://meter.acme.test"
 TOKEN = "a token of at least sixteen bytes"

@@ -5,9 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
-from audited import BUNDLE, GO, PYTHON, audit, paste, press_audit, reported, rules_shown
-from conftest import Open
 from playwright.sync_api import CDPSession, FilePayload, Page, expect
+
+from tests.browser.audited import BUNDLE, GO, PYTHON, audit, paste, press_audit, reported, rules_shown
+from tests.browser.conftest import Open
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_repositories import PLAIN, commit, create
+
+from tests.cli.local_repositories import PLAIN, commit, create
 
 PROGRAM = Path(sys.executable).with_name("meteraudit")
 

@@ -5,9 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import Meteraudit
-from local_repositories import UNKEYED, commit, git
 from ruamel.yaml import YAML
+
+from tests.cli.conftest import Meteraudit
+from tests.cli.local_repositories import UNKEYED, commit, git
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import Meteraudit
-from local_repositories import PLAIN, UNKEYED, put
 
 from bot.bundle import write_bundle
+from tests.cli.conftest import Meteraudit
+from tests.cli.local_repositories import PLAIN, UNKEYED, put
 
 
 def audit(meteraudit: Meteraudit, *words: object, folder: Path | None = None, given: bytes = b""):

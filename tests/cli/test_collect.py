@@ -6,10 +6,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from conftest import Meteraudit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from local_repositories import PLAIN, UNKEYED, put
 
 from bot.audit import audit_change, bundle_change
 from bot.bundle import read_bundle
@@ -19,6 +17,8 @@ from bot.report.document import as_json
 from rules.code import OwnNames
 from rules.engine import examine
 from rules.options import Options
+from tests.cli.conftest import Meteraudit
+from tests.cli.local_repositories import PLAIN, UNKEYED, put
 
 EMIT = UNKEYED
 SUMS = """

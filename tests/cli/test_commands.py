@@ -9,13 +9,13 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from conftest import PROGRAM, Meteraudit
-from local_repositories import UNKEYED, put
 
 from bot.cli import app, sentence
 from bot.git import LocalError
 from bot.report import FORMATS
 from rules import catalog
+from tests.cli.conftest import PROGRAM, Meteraudit
+from tests.cli.local_repositories import UNKEYED, put
 
 
 def test_the_version_is_told(meteraudit: Meteraudit) -> None:
@@ -146,9 +146,9 @@ def test_a_wrong_command_line_is_one_sentence(meteraudit: Meteraudit, words: tup
     assert ran.err.endswith("Try `meteraudit --help`.\n")
 
 
-def test_serving_without_settings_names_all_that_is_missing(meteraudit: Meteraudit) -> None:
-    names = ("METERAUDIT_GITHUB_APP_ID", "METERAUDIT_GITHUB_PRIVATE_KEY", "METERAUDIT_WEBHOOK_SECRET")
-    ran = meteraudit("serve", environ=dict.fromkeys(names, ""))
+def test_serving_half_configured_names_all_that_is_missing(meteraudit: Meteraudit) -> None:
+    names = ("METERAUDIT_GITHUB_PRIVATE_KEY", "METERAUDIT_WEBHOOK_SECRET")
+    ran = meteraudit("serve", environ={**dict.fromkeys(names, ""), "METERAUDIT_GITHUB_APP_ID": "7"})
 
     assert ran.code == 2
     assert ran.err.startswith("meteraudit: MeterAudit cannot start, its environment is incomplete:\n")

@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import Meteraudit
-from local_repositories import PLAIN, UNKEYED, bare_clone, commit, create, git, put
+
+from tests.cli.conftest import Meteraudit
+from tests.cli.local_repositories import PLAIN, UNKEYED, bare_clone, commit, create, git, put
 
 NEW = ("MTR-201", "usage.py", 4, "new")
 

@@ -7,10 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-import hostile_examine
 import pytest
-from hostile_examine import CRASH, EAT, RAISE, SLEEP, SLOW, SPIN, TOLD, file
-from local_repositories import UNKEYED
 
 from bot.line import open_line
 from bot.sandbox import NOT_REACHED, TOO_MUCH, Limits, Sandbox, SandboxError, StoppedError, Watch, incomplete, slowest
@@ -18,6 +15,9 @@ from rules.change import Change, NotAnalyzed
 from rules.engine import examine
 from rules.options import Options
 from rules.report import FileDone, Report
+from tests.cli import hostile_examine
+from tests.cli.hostile_examine import CRASH, EAT, RAISE, SLEEP, SLOW, SPIN, TOLD, file
+from tests.cli.local_repositories import UNKEYED
 
 BILLING = file("usage.py", UNKEYED)
 LIMITS = Limits(change_seconds=3, file_seconds=0.5, search_seconds=10, memory_bytes=512 * 1024**2)

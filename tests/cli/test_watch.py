@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import PROGRAM, Meteraudit
-from local_repositories import PLAIN, UNKEYED, put
 from watchfiles import Change
 
 from bot.watching import matters
+from tests.cli.conftest import PROGRAM, Meteraudit
+from tests.cli.local_repositories import PLAIN, UNKEYED, put
 
 PATIENCE = 60
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from hostile_github import APP, INSTALLATION, MINT, REPOSITORY, MovedClock, Said, Server, new_key, token_answer
 
 from bot.github import AppCredentials, GitHub, RepositoryClient
+from tests.github.hostile_github import APP, INSTALLATION, MINT, REPOSITORY, MovedClock, Said, Server, new_key, token_answer
 
 
 @pytest.fixture(scope="session")

@@ -7,18 +7,6 @@ from typing import Any
 
 import jwt
 import pytest
-from hostile_github import (
-    INSTALLATION,
-    MINT,
-    REPOSITORY,
-    SECRET_TOKEN,
-    MovedClock,
-    Said,
-    Server,
-    new_key,
-    pull_request,
-    token_answer,
-)
 
 from bot.github import AppCredentials, GitHub, RepositoryClient
 from bot.github.errors import (
@@ -35,6 +23,18 @@ from bot.github.errors import (
     TooLarge,
     Unanswered,
     Unexpected,
+)
+from tests.github.hostile_github import (
+    INSTALLATION,
+    MINT,
+    REPOSITORY,
+    SECRET_TOKEN,
+    MovedClock,
+    Said,
+    Server,
+    new_key,
+    pull_request,
+    token_answer,
 )
 
 PULL = "/repos/acme/app/pulls/1"

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from hostile_github import INSTALLATION, MINT, REPOSITORY, MovedClock, Said, Server, token_answer
 
 from bot.github import AppCredentials, GitHub, RepositoryClient
 from bot.github.errors import CapabilityMissing, Forbidden, NotFound, RateLimited
 from bot.github.housekeeping import deliveries, installation_repositories, installations, redeliver
+from tests.github.hostile_github import INSTALLATION, MINT, REPOSITORY, MovedClock, Said, Server, token_answer
 
 LOG = "/app/hook/deliveries?per_page=100"
 HEAD = "a" * 40

@@ -5,12 +5,12 @@ import hashlib
 from typing import Any
 
 import pytest
-from hostile_github import APP, INSTALLATION, REPOSITORY, Heard, MovedClock, Said, Server, pull_request
 
 from bot.github import GitHub, RepositoryClient
 from bot.github.drafts import Annotation, CheckAction, CheckOutput, CheckRunDraft, CommentDraft
 from bot.github.errors import NotFound, Rejected, RepositoryGone, RevisionGone, TooLarge, Unexpected
 from bot.github.repository_calls import quoted_path
+from tests.github.hostile_github import APP, INSTALLATION, REPOSITORY, Heard, MovedClock, Said, Server, pull_request
 
 BASE, HEAD = "b" * 40, "a" * 40
 HERE = "/repos/acme/app"

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-from hostile_github import MovedClock, new_key
 
 from bot.demo.standin import PERMISSIONS, App, Fault, Installation, PullRequest, Repository, StandIn, secondary_limit
 from bot.github import AppCredentials, GitHub, RepositoryClient
@@ -22,6 +21,7 @@ from bot.github.errors import (
 )
 from bot.patch import added_lines, parse_patch
 from config.settings import read_settings
+from tests.github.hostile_github import MovedClock, new_key
 
 NAME = "MeterAudit"
 

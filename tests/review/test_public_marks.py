@@ -158,3 +158,11 @@ async def test_without_a_public_address_a_check_leads_nowhere(scene: Scene) -> N
     await scene.review(scene.pull({"usage.py": UNKEYED}))
 
     assert scene.check().details_url is None
+
+
+async def test_an_installation_that_went_unheard_is_no_alert_any_more(scene: Scene, database: Database) -> None:
+    await scene.reviewer.memory.keep_drift("12345", ("permission checks is none, must be write",))
+
+    await reconcile.report_drift(scene.reviewer)
+
+    assert () == (await figures(database)).lacks

@@ -5,11 +5,15 @@ from importlib.resources import files
 
 import pytest
 
+from bot.patch import hunks_between
 from rules.catalog import rules
+from rules.change import Change, ChangedFile
 from rules.code import OwnNames
+from rules.engine import examine
 from rules.examples import examples_of, languages, parsed
 from rules.judge import Around, judge
 from rules.languages import path_for
+from rules.options import Options
 from rules.rule import Example, Rule
 from tests.rules.examples import applied, code_of, found_by, marked
 
@@ -68,6 +72,18 @@ def test_good_code_is_good_for_every_rule(rule: Rule, example: Example) -> None:
     said = judge(written.path, written.text, rules(), OwnNames(), written.path, around).said
 
     assert [] == [(one.rule.name, one.finding.span.line) for one in said if one.finding.confidence != "possible"]
+
+
+@pytest.mark.parametrize(("rule", "example"), cases(bad=True))
+def test_bad_code_is_heard_through_the_whole_engine(rule: Rule, example: Example) -> None:
+    """By its own rule, or by one that says the same cause better."""
+    written = marked(example)
+    hunks = hunks_between(written.before, written.text) if written.before else ()
+    file = ChangedFile(written.path, written.before or None, written.text, hunks, written.path if written.before else None)
+
+    report = examine(Change("review" if written.before else "audit", (file,), context=dict(written.context)), Options(), "0")
+
+    assert report.findings
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.name)

@@ -91,3 +91,16 @@ def test_a_middleware_that_only_tests_is_found() -> None:
     )
 
     assert found_by(check_then_act, code_of("auth.js", source))
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"), [("store.exports(user).await?", ["rows.len() >= plan.export_limit"]), ("name.trim()", [])]
+)
+def test_the_length_of_what_was_asked_for_is_usage_in_rust_and_that_of_a_text_is_not(rows: str, expected: list[str]) -> None:
+    code = code_of(
+        "export.rs",
+        f"// subscription, invoice\nasync fn f() -> Answer {{ let rows = {rows}; "
+        "if rows.len() >= plan.export_limit { return Err(TooMany); } Ok(()) }\n",
+    )
+
+    assert expected == [code.facts.text(limit.span) for limit in code.limits]

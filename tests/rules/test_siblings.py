@@ -39,7 +39,7 @@ def test_a_finding_names_the_sibling_that_does_it_right_and_is_surer() -> None:
     (beside,) = audited(chat="", summary="await ", title="await ")
 
     assert beside.trace[-1].path == "src/routes/summary.ts"
-    assert beside.trace[-1].note == "the same call in `POST /v1/summary` does it right, as do 1 more"
+    assert beside.trace[-1].note == "the same call in `POST /v1/summary` does it right, as does 1 more"
     assert (alone.confidence, beside.confidence) == ("likely", "certain")
 
 

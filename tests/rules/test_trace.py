@@ -1,7 +1,8 @@
 """The way of a metered event over several files."""
 
 from rules.project import Project
-from rules.trace import metered_actions
+from rules.report import Meter
+from rules.trace import metered_actions, meters_of
 
 RECORDER = """
 export async function recordUsage(customer: string, tokens: number, id: string) {
@@ -49,3 +50,107 @@ def test_a_handler_that_does_the_same_work_and_records_nothing_is_an_unrecorded_
 
 def test_work_that_nobody_records_is_no_metered_action() -> None:
     assert () == metered_actions((), project(src__routes__stream=STREAM))
+
+
+CONSTANTS = """
+export const METERS = { tokens: process.env.TOKENS_METER ?? "ai_tokens" };
+"""
+NAMED = """
+import { METERS } from "./constants";
+
+export async function recordUsage(customer: string, tokens: number, id: string) {
+  await stripe.billing.meterEvents.create({
+    event_name: METERS.tokens,
+    identifier: id,
+    payload: { stripe_customer_id: customer, value: String(tokens) },
+  });
+}
+"""
+SCHEMA = """
+model Team {
+  id          String @id
+  usedCredits Int    @default(0)
+  creditLimit Int
+}
+"""
+QUEUED = """
+const jobs = new Queue("renders");
+
+app.post("/v1/render", async (req, res) => {
+  await jobs.add("render", { team: req.user.team });
+  res.json({ queued: true });
+});
+"""
+WORKER = """
+import { chargeCredits } from "../lib/credits";
+
+new Worker("renders", async (job) => {
+  await chargeCredits(job.data.team, 1);
+});
+"""
+CREDITS = """
+export async function chargeCredits(team: string, credits: number) {
+  await prisma.team.update({ where: { id: team }, data: { usedCredits: { increment: credits } } });
+}
+
+export async function assertCredits(team: Team) {
+  if (team.usedCredits >= team.creditLimit) throw new QuotaError();
+}
+
+export async function closePeriod(team: Team) {
+  await stripe.invoiceItems.create({ customer: team.customer, amount: team.usedCredits * 2 });
+}
+"""
+
+
+def meters(whole: Project) -> tuple[Meter, ...]:
+    return meters_of(whole.trace, frozenset(whole.texts))
+
+
+def places(meter: Meter, stage: str) -> list[str]:
+    return [f"{step.path}:{step.line}" for step in getattr(meter, stage)]
+
+
+def test_an_event_is_named_through_the_constant_of_another_file_and_its_default() -> None:
+    (meter,) = meters(project(src__constants=CONSTANTS, src__lib__usage=RECORDER, src__usage=NAMED))
+
+    assert meter.name == "ai_tokens"
+    assert places(meter, "emitted") == ["src/lib/usage.ts:3", "src/usage.ts:5"]
+
+
+def test_a_counter_is_followed_from_the_request_over_the_queue_to_the_column_the_limit_and_the_invoice() -> None:
+    texts = {
+        "prisma/schema.prisma": SCHEMA,
+        "src/routes/render.ts": QUEUED,
+        "src/workers/render.ts": WORKER,
+        "src/lib/credits.ts": CREDITS,
+    }
+
+    (meter,) = meters(Project(texts))
+
+    assert (meter.name, meter.kind, meter.missing) == ("team.usedCredits", "counter", ())
+    assert places(meter, "actions") == ["src/routes/render.ts:4"]
+    assert places(meter, "transported") == ["src/routes/render.ts:5", "src/workers/render.ts:4"]
+    assert places(meter, "emitted") == ["src/workers/render.ts:5"]
+    assert places(meter, "stored") == ["src/lib/credits.ts:3"]
+    assert places(meter, "limited") == ["src/lib/credits.ts:7"]
+    assert places(meter, "charged") == ["src/lib/credits.ts:11"]
+
+
+def test_a_counter_without_limit_and_charge_says_what_is_missing() -> None:
+    texts = {
+        "prisma/schema.prisma": SCHEMA,
+        "src/routes/render.ts": QUEUED,
+        "src/workers/render.ts": WORKER,
+        "src/lib/credits.ts": CREDITS.split("export async function assertCredits", maxsplit=1)[0],
+    }
+
+    (meter,) = meters(Project(texts))
+
+    assert meter.missing == ("limited", "charged")
+
+
+def test_a_field_that_no_table_has_is_no_meter() -> None:
+    assert () == meters(
+        project(src__parse="export function add(usage: Usage, n: number) { usage.totalTokens += n; return quota; }")
+    )

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
-from stand import Query, Receiver, Rows, receiving
+
+from tests.service.stand import Query, Receiver, Rows, receiving
 
 
 @pytest.fixture

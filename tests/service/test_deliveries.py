@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from stand import pull_request
 
 from bot.deliveries import PayloadError, PullRequestJob, interpret
 from bot.errands import (
@@ -17,6 +16,7 @@ from bot.errands import (
     lock_of,
     to_plain,
 )
+from tests.service.stand import pull_request
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-from stand import Query, make_settings, running, until
 
 from bot.demo.standin import CheckRun, PullRequest, Repository, StandIn
 from bot.github.app_token import AppCredentials
@@ -28,6 +27,7 @@ from rules.engine import examine
 from rules.options import Options
 from rules.report import Report
 from tests.github.hostile_github import new_key
+from tests.service.stand import Query, make_settings, running, until
 
 SECRET = "a secret of at least sixteen bytes"
 QUICK = Timings(heartbeat=0.2, stalled_after=1.0, sweep="* * * * * */1", poll=0.1, backoff=0, drain=1.0, restart=0.1)

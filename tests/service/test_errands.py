@@ -5,8 +5,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from stand import Query, until
-
 from bot.deliveries import PullRequestJob
 from bot.errands import CommandErrand, Errand
 from bot.github.app_token import AppCredentials
@@ -22,6 +20,7 @@ from rules.change import Change
 from rules.options import Options
 from rules.report import Report
 from tests.github.hostile_github import new_key
+from tests.service.stand import Query, until
 
 QUICK = Timings(heartbeat=0.2, stalled_after=1.0, sweep="* * * * * */1", poll=0.1, backoff=0, drain=1.0, restart=0.1)
 ASKED = CommandErrand(900, 40, 7, 5, on_line=False)

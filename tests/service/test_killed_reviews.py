@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-from stand import Query, until
-from test_end_to_end import DEFECT, SECRET
 
 from bot.deliveries import PullRequestJob
 from bot.demo.standin import Fault, PullRequest, Repository, StandIn
@@ -17,6 +15,8 @@ from bot.jobs.database import Database
 from bot.jobs.queue import ask_for_review
 from bot.report.comments import is_retired
 from tests.github.hostile_github import new_key
+from tests.service.stand import Query, until
+from tests.service.test_end_to_end import DEFECT, SECRET
 
 PROGRAM = Path(__file__).with_name("killed_review.py")
 FIRST = [("POST", r"/check-runs$"), ("POST", r"/reviews$"), ("PATCH", r"/check-runs/\d+$")]

@@ -6,12 +6,12 @@ from datetime import timedelta
 import psycopg
 import pytest
 from procrastinate.exceptions import ConnectorException
-from stand import Query
 
 from bot.deliveries import PullRequestJob
 from bot.jobs.database import Database, create_tables
 from bot.jobs.queue import Delivery, store
 from bot.jobs.worker import Timings, Work, run_worker
+from tests.service.stand import Query
 
 PAUSE = timedelta(seconds=5)
 

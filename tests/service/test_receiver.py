@@ -6,9 +6,9 @@ import time
 
 import psycopg
 import pytest
-from stand import SECRET, Query, Receiver, pull_request, receiving, sign
 
 from bot.web.receiver import LARGEST_BODY, is_signed
+from tests.service.stand import SECRET, Query, Receiver, pull_request, receiving, sign
 
 VECTOR = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
 

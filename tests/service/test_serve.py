@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from stand import make_settings, pull_request, sign
 
 from bot.serve import ServeError, serve
+from tests.service.stand import make_settings, pull_request, sign
 
 SERVED = Path(__file__).with_name("served.py")
 

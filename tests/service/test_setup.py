@@ -13,7 +13,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pytest
-from stand import make_settings, receiving, running
 
 from bot.demo.standin import Fault, StandIn
 from bot.web.admission import TRIP_SECONDS, Setup
@@ -21,6 +20,7 @@ from bot.web.app import create_setup_app
 from bot.web.setup import COOKIE
 from config.settings import read_settings
 from config.stored_app import FILE, read_stored
+from tests.service.stand import make_settings, receiving, running
 
 PUBLIC = "https://meter.acme.test"
 

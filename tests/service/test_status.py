@@ -10,11 +10,11 @@ from typing import Any
 
 import aiohttp
 import pytest
-from stand import Query, Receiver, pull_request, receiving
 
 from bot.jobs.database import Database
 from bot.memory import Memory, Verdict
 from bot.web.status import COOKIE, SESSION_SECONDS, duration, is_session, session
+from tests.service.stand import Query, Receiver, pull_request, receiving
 
 TOKEN = b"a token of at least sixteen bytes"
 AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import psycopg
 from procrastinate.jobs import Status
-from stand import Query, until
 
 from bot.deliveries import PullRequestJob
 from bot.jobs.database import Database, connect
 from bot.jobs.queue import Delivery, store
 from bot.jobs.worker import Review, Timings, Work, run_worker
+from tests.service.stand import Query, until
 
 QUICK = Timings(heartbeat=0.2, stalled_after=1.0, sweep="* * * * * */1", poll=0.1, backoff=0, drain=1.0, restart=0.1)
 BLOCKED_WORKER = Path(__file__).with_name("blocked_worker.py")

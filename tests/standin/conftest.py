@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conformance import problems_of, problems_of_delivery
 from cryptography.hazmat.primitives.asymmetric import rsa
-from standin_play import AFTER, BEFORE, Clock, Play, pem_of
 
 from bot.demo.standin import StandIn
 from bot.demo.standin.stage import Stage
+from tests.standin.conformance import problems_of, problems_of_delivery
+from tests.standin.standin_play import AFTER, BEFORE, Clock, Play, pem_of
 
 
 @pytest.fixture(scope="session")

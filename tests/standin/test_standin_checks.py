@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from standin_play import Play
+
+from tests.standin.standin_play import Play
 
 OUTPUT = {"title": "Passed", "summary": "Fine"}
 NOTE = {"path": "src/a.py", "start_line": 1, "end_line": 1, "annotation_level": "notice", "message": "m"}

@@ -12,10 +12,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
-from standin_play import Play
 
 from bot.demo.standin import git
 from bot.demo.standin.deliveries import sign
+from tests.standin.standin_play import Play
 
 
 @dataclass

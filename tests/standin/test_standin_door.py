@@ -10,9 +10,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
-from standin_play import Play
 
 from bot.demo.standin import Fault, Incoming, secondary_limit
+from tests.standin.standin_play import Play
 
 
 def test_a_proper_request_is_no_violation(play: Play) -> None:

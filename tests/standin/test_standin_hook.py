@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from standin_play import Play, Reply
-from test_standin_deliveries import Receiver, receiver
+from tests.standin.standin_play import Play, Reply
+from tests.standin.test_standin_deliveries import Receiver, receiver
 
 __all__ = ["receiver"]
 

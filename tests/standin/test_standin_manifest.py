@@ -13,10 +13,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from conformance import problems_of
-from standin_play import Clock, Reply
 
 from bot.demo.standin import StandIn
+from tests.standin.conformance import problems_of
+from tests.standin.standin_play import Clock, Reply
 
 MANIFEST: dict[str, Any] = {
     "name": "MeterAudit",

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from standin_play import AFTER, Play
 
 from bot.demo.standin import git
+from tests.standin.standin_play import AFTER, Play
 
 
 def files_of(play: Play) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from standin_play import AFTER, Play
+
+from tests.standin.standin_play import AFTER, Play
 
 LINE = {"path": "src/a.py", "line": 3, "body": "Here"}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from standin_play import Play, Reply
 
 from bot.demo.standin import Comment
+from tests.standin.standin_play import Play, Reply
 
 THREADS = """
 query($owner: String!, $name: String!, $number: Int!) {

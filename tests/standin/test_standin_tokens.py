@@ -9,7 +9,8 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from standin_play import Play, pem_of
+
+from tests.standin.standin_play import Play, pem_of
 
 
 def test_a_token_is_narrowed_to_the_repository_and_permissions_asked_for(play: Play) -> None:

@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-import slow_examine
-from web_stand import Site, site
 
 from bot.sandbox import Limits, Sandbox
 from bot.web.auditor import Auditor
 from config.page import PageSettings
+from tests.web import slow_examine
+from tests.web.web_stand import Site, site
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from web_stand import UNKEYED, Site, events_in, site
 
 from bot.bundle import write_bundle
 from bot.logs import configure_logs
@@ -26,6 +25,7 @@ from config.page import PageSettings
 from rules.change import Change, ChangedFile
 from rules.engine import examine
 from rules.options import Options
+from tests.web.web_stand import UNKEYED, Site, events_in, site
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u202ex"
 

@@ -4,7 +4,6 @@ import re
 
 import aiohttp
 import pytest
-from web_stand import UNKEYED, Site, site
 
 from bot.configuration import options_of
 from bot.rulebook import rule_page
@@ -13,6 +12,7 @@ from rules import catalog
 from rules.change import Change, ChangedFile
 from rules.engine import examine
 from rules.rule import Rule
+from tests.web.web_stand import UNKEYED, Site, site
 
 
 def without_markup(page: str) -> str:

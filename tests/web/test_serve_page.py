@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from web_stand import UNKEYED, events_in
+from tests.web.web_stand import UNKEYED, events_in
 
 
 def test_the_page_alone_needs_no_setting_and_leaves_nothing_behind(tmp_path: Path) -> None:

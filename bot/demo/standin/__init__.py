@@ -17,7 +17,7 @@ It refuses what GitHub refuses, and writes down in `violations` what a client sh
 Setting the scene, all without sending a delivery: `suspend`, `uninstall`, `rename(repo, name)`, `close(pull, merged=)`,
 `reopen`, `reply(comment, login, body)`, `comment_by(pull, login, path, line, body)`, `say(pull, login, body)`,
 `resolve(comment, login)`, `delete_comment(comment)`, `head(pull)`, and plain fields: `repo.roles["ada"] = "write"`,
-`repo.archived`, `pull.locked`, `pull.draft`, `pull.labels`, `pull.base_ref`. A fork is
+`app.more_keys`, `repo.archived`, `pull.locked`, `pull.draft`, `pull.labels`, `pull.base_ref`. A fork is
 `open_pull_request(…, fork=other_repo)`, a deleted one `deleted_fork="login"` (`head.repo` is null). Heads are read from
 the branches, so a push moves a pull request at once, also one made with git itself; `deliver(url, "pull_request",
 "synchronize", pull=pull)` then carries the head announced last as `before`.

@@ -13,7 +13,7 @@ from rules.meaning.vocabulary import names_used
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 from rules.schema.tables import key
 from rules.tracing.graph import Graph
-from rules.tracing.meters import Seen
+from rules.tracing.seen import Seen
 from rules.tracing.sights import Kind, Sight
 
 ABOUT = About(

@@ -15,7 +15,7 @@ from rules.meaning.naming import HOLE, Meter, distance, text_of
 from rules.meaning.usage.emissions import Emission
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
-from rules.tracing.digest import named
+from rules.tracing.names import named
 
 ABOUT = About(
     id="MTR-314",

@@ -30,6 +30,8 @@ MONEY = frozenset("price prices amount cost fee charge total rate credit value s
 ESTIMATES = frozenset(
     "estimate estimated average avg projected projection forecast display approx mrr arr dashboard chart".split()
 )
+REST = frozenset("left remaining used unused elapsed rest until since".split())
+"""Beside `days`: a part of the period."""
 CONVENTION = frozenset("30360 convention commercial".split())
 
 
@@ -95,7 +97,7 @@ def finding(code: Code, part: Binary, scope: Scope) -> Finding | None:
     if named & ESTIMATES or not spoken(part.left) & MONEY:
         return None
     prorates = bool(named & PRORATING) or (bool(named & DAILY) and bool(named & MONEY))
-    if not prorates:
+    if not prorates and not times_days(code, part, scope):
         return None
     text = code.facts.text(part.span)
     if isinstance(part.right, Literal) and part.right.value in (30, 30.0, 31):
@@ -117,6 +119,17 @@ def finding(code: Code, part: Binary, scope: Scope) -> Finding | None:
             confidence=Confidence.LIKELY,
         )
     return None
+
+
+def times_days(code: Code, part: Binary, scope: Scope) -> bool:
+    """`price / 30 * days_left`: whatever the function is called, this charges a part of a month."""
+    for whole, place in code.expressions:
+        if place is scope and whole.span.holds(part.span):
+            for one in walk(whole):
+                if isinstance(one, Binary) and one.operator == "*" and part in (one.left, one.right):
+                    said = spoken(one.right if one.left is part else one.left)
+                    return bool(said & {"days", "day"} and said & REST)
+    return False
 
 
 def is_multiplied(code: Code, part: Binary, scope: Scope) -> bool:

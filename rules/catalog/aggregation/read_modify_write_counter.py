@@ -47,6 +47,7 @@ ABOUT = About(
     classes=("A6",),
     cwe=("CWE-362",),
     iso_25010="Reliability / faultlessness",
+    gives_way_to=("check-then-act-limit",),
 )
 SAVES = frozenset(
     "save commit flush saveasync savechanges savechangesasync put set update updateone replaceone persist updates store "
@@ -59,9 +60,12 @@ LOCKING = re.compile(
 )
 INSERTS = frozenset("insert create add createmany insertone insertmany bulkcreate append push xadd".split())
 SHOWN_COUNTS = frozenset(
-    "downloads sales likes votes views plays visits followers comments reviews shares success uses matches".split()
+    "downloads sales likes votes views plays visits followers comments reviews shares success uses matches download "
+    "deliveries experience xp reputation karma".split()
 )
 """Counts that adorn a page."""
+GAMES = frozenset("forum learning game games gamification challenge challenges bounty leaderboard".split())
+"""Where points are earned and nobody pays for them."""
 KNOWN = re.compile(r"read-modify-write|(only|single) writer|race (is )?(accepted|fine|ok)", re.I)
 STORE_WORDS = frozenset("db database session repo repository redis cache client collection table prisma orm em store".split())
 VERSIONS = frozenset("version lockversion etag updatedat rev revision".split())
@@ -120,7 +124,8 @@ def shared_by_goroutines(code: Code) -> Iterator[Finding]:
 
 def unprotected(code: Code, scope: Scope) -> bool:
     """A transaction alone is no protection: by default two of them read the same value and both commit."""
-    if code.context(scope) in (Context.TEST, Context.SCRIPT) or runs_alone(code, scope, transactions=False):
+    # That a browser writes the counter at all is what another rule says.
+    if code.context(scope) in (Context.TEST, Context.SCRIPT, Context.BROWSER) or runs_alone(code, scope, transactions=False):
         return False
     function = enclosing(scope, Kind.FUNCTION)
     if function is not None and accepted(code, function):
@@ -309,7 +314,8 @@ def finding(code: Code, counter: Counter, saved: Call) -> Finding:
     assert counter.read is not None
     sign = "add" if counter.change is Change.ADD else "subtract"
     sure = counter.call is not None and not runs_alone(code, counter.scope)
-    shown = bool(SHOWN_COUNTS & set(words(counter.name)) or in_batch(code, counter.scope))
+    game = "points" in words(counter.name) and GAMES & set(words(code.facts.path))
+    shown = bool(SHOWN_COUNTS & set(words(counter.name)) or in_batch(code, counter.scope) or game)
     return Finding(
         span=counter.span if counter.call is None else within_call(counter),
         cause=counter.span,

@@ -175,6 +175,11 @@ class UsageReporter:
     def flush_after(self):
         self.client.post("/usage", json=self.pending)
         self.pending = []
+
+    def begin(self):
+        if self.pending is None:
+            self.pending = []
+        self.client.post("/usage/begin", json={})
 """,
     ),
     Example(

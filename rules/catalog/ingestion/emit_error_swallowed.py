@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Function, Handler, Kind, Scope, Start, Use, enclosing, within
+from rules.facts import Function, Handler, Kind, Object, Scope, Start, Use, enclosing, fold, walk, within
 from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.outcomes import LOST, Outcome
@@ -19,7 +19,7 @@ from rules.meaning.usage.emissions import Emission
 from rules.meaning.usage.flushes import unheard
 from rules.meaning.usage.losses import losses
 from rules.meaning.usage.writes import UsageWrite, failing_writes
-from rules.meaning.vocabulary import names_left, names_used, words
+from rules.meaning.vocabulary import BILLING_NOUNS, consumes, evidence, names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
 
 ABOUT = About(
@@ -72,7 +72,7 @@ def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome) -> 
         cause=write.span,
         description=f"When {title} fails, {HOW[ended]}: {missing}, and nothing tries again.",
         remediation=f"{pass_on(code, handler)}, or keep it in a table or queue from which it is written later.",
-        confidence=Confidence.POSSIBLE if only_statistics(code, write, handler) else SURE[sure],
+        confidence=Confidence.POSSIBLE if only_statistics(code, write, handler) or unsure(code, write, ended) else SURE[sure],
         trace=(Step(write.span, "this call writes the usage"),),
         fix=rethrow(code, handler) if ended is Outcome.EMPTY and alone else None,
     )
@@ -80,6 +80,7 @@ def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome) -> 
 
 SURE = {True: Confidence.CERTAIN, False: Confidence.LIKELY}
 STATISTICS = frozenset("stats statistics statistical analytics dashboard metrics telemetry insights".split())
+ACCESS = frozenset("latency latencyms responsetime responsetimems durationms ip ipaddress useragent status statuscode".split())
 ANALYTICS = re.compile(r"\banalytics\b|\btelemetry\b|\bdashboards?\b", re.I)
 SUPPLY = frozenset("channel channels upstream provider vendor proxy platform".split())
 """Whose usage is the seller's own cost, not a customer's."""
@@ -110,7 +111,7 @@ def only_statistics(code: Code, write: UsageWrite, handler: Scope) -> bool:
     counted = [one.name for one in code.counters if one.call is write.call]
     if counted and (all(map(is_plain, counted)) or only_tally(code, write)):
         return True
-    if ANALYTICS.search(remarks(code, write, handler)):
+    if ANALYTICS.search(remarks(code, write, handler)) or is_access_log(write):
         return True
     if any(one.call is write.call for one in code.emissions):
         return False
@@ -118,6 +119,40 @@ def only_statistics(code: Code, write: UsageWrite, handler: Scope) -> bool:
     return bool(
         named & (STATISTICS | SUPPLY) or set(words(code.facts.text(handler.span))) & (STATISTICS - {"stats", "metrics"})
     )
+
+
+def unsure(code: Code, write: UsageWrite, ended: Outcome) -> bool:
+    """Where it cannot be seen that anybody is billed from the write, or that the caller does not look at the answer.
+
+    A row of usage in a file that speaks of no billing; a row beside the charge itself; counts of things such as
+    `voiceCount`; a client of another service that answers `None` for a failure, as such clients do.
+    """
+    counted = [one.name for one in code.counters if one.call is write.call]
+    if counted:
+        return not any(BILLING_NOUNS & set(words(name)) or names_used(name) or names_left(name) for name in counted)
+    if ended is Outcome.NOTHING and "client" in words(code.facts.path.rsplit("/", 1)[-1]):
+        return True
+    if any(one.call is write.call for one in code.emissions):
+        return False
+    strong, _ = evidence(code.facts.path + "\n" + code.facts.source.decode(errors="replace"))
+    log = write.call is not None and bool({"log", "logs"} & set(words(code.facts.text(write.call.span))))
+    charged = log and any(consumes(call.method) for call in code.calls_in(write.function) if call.span.start > write.span.end)
+    return strong == 0 or charged
+
+
+def is_access_log(write: UsageWrite) -> bool:
+    """A row with a latency, a status or an address tells of a request; that it is billed from cannot be seen."""
+    call = write.call
+    if call is None or consumes(call.method):
+        return False
+    named = {
+        fold(entry.name or "")
+        for argument in call.arguments
+        for part in walk(argument.value)
+        if isinstance(part, Object)
+        for entry in part.entries
+    }
+    return bool(named & ACCESS)
 
 
 def remarks(code: Code, write: UsageWrite, handler: Scope) -> str:
@@ -384,6 +419,26 @@ export async function save(supabase: SupabaseClient, row: UsageRow) {
     metrics.observe("usage_rows", 1);
   } catch (error) {}
 }
+""",
+    ),
+    Example(
+        "python",
+        """
+class Ledger:
+    async def flush(self, organization, action):
+        pending = self.pending[action]
+        try:
+            await self.repository.increment_usage(organization, {action: pending})
+            self.pending[action] = 0
+        except Exception:
+            logger.error("not stored, kept for the next flush")
+
+def bill_answer(store, customer, answer):
+    try:
+        tokens = json.loads(answer)["usage"]["total_tokens"]
+        store.deduct_credits(customer, tokens)
+    except (json.JSONDecodeError, KeyError):
+        logger.warning("no usage in the answer")
 """,
     ),
     Example(

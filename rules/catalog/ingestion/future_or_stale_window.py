@@ -79,13 +79,15 @@ def shifted(code: Code, value: Expression, emission: Emission) -> int | None:
 
 
 def moved_by_method(code: Code, whole: Call, emission: Emission) -> int | None:
-    """`ZonedDateTime.now().minusDays(2)`."""
-    match = re.fullmatch(r"(minus|plus)(hours|days|weeks|minutes)", fold(whole.method))
+    """`ZonedDateTime.now().minusDays(2)`, Carbon's `now()->subDays(2)`."""
+    match = re.fullmatch(r"(minus|plus|sub|add)(hours|days|weeks|minutes)", fold(whole.method))
     amount = whole.arguments[0].value if match and len(whole.arguments) == 1 else None
     if match is None or not isinstance(amount, Literal) or not isinstance(amount.value, int) or whole.receiver is None:
         return None
     return (
-        amount.value * UNITS[match[2]] * (1 if match[1] == "plus" else -1) if is_now(code, whole.receiver, emission) else None
+        amount.value * UNITS[match[2]] * (1 if match[1] in ("plus", "add") else -1)
+        if is_now(code, whole.receiver, emission)
+        else None
     )
 
 

@@ -5,6 +5,7 @@ nothing, and bills nothing or a guess, while the same question without streaming
 from the last chunk, and book that.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from rules.code import Code
@@ -28,6 +29,11 @@ ABOUT = About(
     iso_25010="Functional suitability / functional completeness",
     variants={"usage-read-too-early": Variant("Usage of a stream is read before it is there", Severity.HIGH, ("E2", "E12"))},
 )
+STREAMING = defaultdict(
+    lambda: ("chat.completions.create",),
+    {"php": ("chat().createstreamed",), "ruby": ("chat.completions.create", "client.chat")},
+)
+"""How the call of the chat API that may stream ends, by language."""
 OPTIONS = ("streamoptions", "stream_options")
 
 
@@ -64,12 +70,19 @@ def unasked(code: Code) -> Iterator[Finding]:
     if b"include_usage" in code.facts.source or b"IncludeUsage" in code.facts.source or b"includeUsage" in code.facts.source:
         return
     for call in code.facts.calls:
-        if not call.folded.endswith("chat.completions.create") or code.context(call.scope) is Context.TEST:
+        if code.context(call.scope) is Context.TEST or not call.folded.endswith(STREAMING[code.facts.language]):
             continue
         arguments = given(code.values, call)
-        stream = arguments.named.get("stream")
-        streams = isinstance(stream, Literal) and stream.value is True
-        if streams and arguments.complete and arguments.first(OPTIONS) is None and bills(code, call):
+        asks = arguments.named.get("parameters")
+        if code.facts.language == "ruby" and call.folded.endswith("client.chat"):
+            # ruby-openai hands each piece to the block or method that `stream` names.
+            names = {entry.name for entry in asks.entries} if isinstance(asks, Object) else set()
+            found = "stream" in names and not names & set(OPTIONS) and None not in names
+        else:
+            stream = arguments.named.get("stream")
+            streams = (isinstance(stream, Literal) and stream.value is True) or code.facts.language == "php"
+            found = streams and arguments.complete and arguments.first(OPTIONS) is None
+        if found and bills(code, call):
             yield finding(code, call, arguments.literal)
 
 
@@ -106,10 +119,10 @@ def finding(code: Code, call: Call, literal: Object | None) -> Finding:
 
 
 def asked(code: Code, call: Call, literal: Object | None) -> Edit | None:
-    value = wording.STREAM_VALUES.get(code.facts.language)
-    if literal is None or value is None or not call.span.holds(literal.span):
+    scripted = code.facts.language in ("typescript", "javascript")
+    if literal is None or not scripted or not call.span.holds(literal.span):
         return None
-    return added_entry(code.facts, literal, "stream_options", value)
+    return added_entry(code.facts, literal, "stream_options", "{ include_usage: true }")
 
 
 EXAMPLES = (

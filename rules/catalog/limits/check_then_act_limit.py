@@ -38,6 +38,8 @@ ABOUT = About(
         ),
     },
 )
+BESIDE = 5
+"""Lines between the test and the taking within which one comment speaks of both."""
 SAVES_ALONE = frozenset("save commit flush persist".split())
 SAVES = SAVES_ALONE | frozenset("update put set write upsert updateone sync".split())
 SAVING = tuple((word,) for word in ("save", "update", "put", "write", "store", "persist", "set"))
@@ -218,7 +220,11 @@ def says_atomic(taking: Taking) -> bool:
 def only_noted(taken: Taking) -> bool:
     """`checkUsageLimits()` before and `recordUsage()` after the work, billed afterwards: what it came to is only known then."""
     said = words(taken.call.method) if taken.call is not None and taken.emission is not None else ()
-    return said[:1] in (("record",), ("log",), ("track",), ("report",)) and not {"credits", "credit", "balance"} & set(said)
+    return said[:1] in (("record",), ("log",), ("track",), ("report",), ("publish",), ("emit",)) and not {
+        "credits",
+        "credit",
+        "balance",
+    } & set(said)
 
 
 def takes_itself(code: Code, call: Call) -> bool:
@@ -241,6 +247,7 @@ def finding(code: Code, span: Span, reading: str, taken: Taking, confidence: Con
             "are checked, or a row lock around both."
         ),
         confidence=confidence or (Confidence.CERTAIN if sure else Confidence.LIKELY),
+        cause=taken.span if taken.span.line - span.line <= BESIDE else span,
         trace=(Step(taken.span, "taken here, without looking again"),),
     )
 

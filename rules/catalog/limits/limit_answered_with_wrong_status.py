@@ -64,7 +64,7 @@ def check(code: Code) -> Iterator[Finding]:
         then = limit.test.then
         if not limit.refuses or then is None or code.context(limit.scope) is not Context.REQUEST:
             continue
-        if not leaves(code.facts, then) or asks_form(limit):
+        if not leaves(code.facts, then) or asks_form(limit) or "text/event-stream" in code.facts.text(then.span):
             continue
         given = list(statuses(code, then))
         if given:
@@ -151,7 +151,7 @@ def sets_status(code: Code, scope: Scope) -> bool:
 
 def has_envelope(code: Code, then: Scope) -> bool:
     """`{ success: false, … }` with 200 throughout is a project's own convention, which its clients know."""
-    return bool(re.search(r"success|\bok\b|\bcode\b|allowed", code.facts.text(then.span), re.I))
+    return bool(re.search(r"success|\bok\b|\bcode\b|allowed|\b(can|has)[A-Z_]\w*[\"']?\s*:", code.facts.text(then.span)))
 
 
 def says_nothing(code: Code, then: Scope) -> bool:

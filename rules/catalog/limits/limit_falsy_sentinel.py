@@ -69,7 +69,7 @@ def check(code: Code) -> Iterator[Finding]:
             yield from skipped_by_truth(code, limit)
             yield from passed_when_falsy(code, limit)
     for one in defaults(code):
-        if not unjudged(code, one[1]):
+        if not unjudged(code, one[1]) and not throttles(code, one[1]):
             yield from replaced(code, *one)
 
 
@@ -81,6 +81,11 @@ def flag_asked_for(code: Code, span: Span, name: str) -> Finding:
         remediation=f"Test `{name}` itself.",
         confidence=Confidence.LIKELY,
     )
+
+
+def throttles(code: Code, scope: Scope) -> bool:
+    """A function about rate limits: how many requests an hour it tells of is no plan's limit."""
+    return {"rate", "limit"} <= set(words(code.function_name(scope))) or {"ratelimit"} <= set(words(code.function_name(scope)))
 
 
 def unjudged(code: Code, scope: Scope) -> bool:

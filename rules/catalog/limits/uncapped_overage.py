@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Binary, Call, Expression, Function, Kind, Scope, chain, enclosing, fold, walk
+from rules.facts import Binary, Call, Expression, Function, Kind, Member, Name, Scope, chain, enclosing, fold, walk
 from rules.meaning.contexts import Context
 from rules.meaning.flow import follows
 from rules.meaning.limits import gates
@@ -17,7 +17,7 @@ from rules.meaning.limits.limits import Limit, is_zero, lets_through, said_by
 from rules.meaning.usage.counters import Change, Counter
 from rules.meaning.usage.takings import conditional
 from rules.meaning.values import resolved
-from rules.meaning.vocabulary import names_left, words
+from rules.meaning.vocabulary import names_left, names_limit, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
 
 ABOUT = About(
@@ -71,8 +71,13 @@ def cut_at_zero(code: Code, counter: Counter) -> Call | None:
         values.append(whole.receiver)
     if len(values) != 2:
         return None
-    taken = any(isinstance(value, Binary) and value.operator == "-" for value in values)
+    # `max(0, limit - used)` is what is shown of a limit, and no balance that was taken from.
+    taken = any(isinstance(value, Binary) and value.operator == "-" and not of_limit(value.left) for value in values)
     return whole if taken and any(is_zero(value) for value in values) else None
+
+
+def of_limit(value: Expression) -> bool:
+    return isinstance(value, Name | Member) and names_limit(value.text if isinstance(value, Name) else value.name)
 
 
 def tested_before(code: Code, counter: Counter) -> bool:

@@ -21,6 +21,7 @@ from rules.facts import (
     Return,
     Scope,
     Span,
+    Start,
     Test,
     Unary,
     enclosing,
@@ -235,12 +236,17 @@ def is_usage(values: Values, expression: Expression, limit: Expression | None, t
         return False
     if any(names_used(name) for name in names):
         return True
-    return limit is not None and (counted(whole) or any(counts_towards(name, said_by(limit)) for name in names))
+    return limit is not None and (counted(values, whole) or any(counts_towards(name, said_by(limit)) for name in names))
 
 
-def counted(whole: Expression) -> bool:
-    """`await db.generation.count(…)`, `len(rows)`: the usage is how many rows there are."""
-    return isinstance(whole, Call) and fold(whole.method) in COUNTS
+def counted(values: Values, whole: Expression) -> bool:
+    """`await db.generation.count(…)`, `len(rows)`, `rows.len()` in Rust where rows were asked for: how many rows there are."""
+    if not isinstance(whole, Call) or fold(whole.method) not in COUNTS:
+        return False
+    if whole.method != "len" or whole.receiver is None:
+        return True
+    asked = resolved(values, whole.receiver, whole.scope, whole.span.start)
+    return isinstance(asked, Call) and asked.start is Start.AWAITED
 
 
 def counts_towards(name: str, limit: str) -> bool:

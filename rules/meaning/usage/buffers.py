@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from rules.code import Code
 from rules.facts import (
     Assign,
+    Branch,
     Call,
     Class,
+    Compare,
     Expression,
     Function,
     Handler,
@@ -21,6 +23,7 @@ from rules.facts import (
     Sequence,
     Span,
     Start,
+    Unary,
     chain,
     dotted,
     enclosing,
@@ -30,7 +33,7 @@ from rules.facts import (
 from rules.meaning.vocabulary import words
 
 ADDS = frozenset("push append add set unshift put extend enqueue store appendleft".split())
-EMPTIES = frozenset("clear splice".split())
+EMPTIES = frozenset("clear splice shift".split())
 MAKERS = frozenset("map set list dict deque make array defaultdict counter".split())
 SPEAKS = frozenset(
     "usage usages quota quotas credits metering metered meter meters billing billable balances balance consumption".split()
@@ -57,7 +60,21 @@ def emptyings(code: Code) -> tuple[Emptying, ...]:
     """In source order. A buffer is something shared that one function adds to and another empties."""
     fed = fed_containers(code)
     found = [one for one in all_emptyings(code) if one.buffer in fed and is_shared(code, one) and about_usage(code, one)]
+    found = [one for one in found if not is_first(one)]
     return tuple(sorted(found, key=lambda one: one.span.start))
+
+
+def is_first(one: Emptying) -> bool:
+    """`if s.last == nil { s.last = map[string]Sample{} }`: made where there was none yet, so nothing is emptied."""
+    branch = enclosing(one.scope, Kind.BRANCH, Kind.FUNCTION)
+    test = branch.head.test if branch is not None and isinstance(branch.head, Branch) and branch.head.arm == "then" else None
+    match test:
+        case Compare(operator="==" | "is", right=Literal(value=None)):
+            return True
+        case Unary(operator="not", value=value):
+            return dotted(value) == one.buffer
+        case _:
+            return False
 
 
 def fed_containers(code: Code) -> frozenset[str]:
@@ -106,6 +123,9 @@ def pairs(assign: Assign) -> Iterator[tuple[Expression, Expression | None]]:
 def empties_whole(call: Call) -> bool:
     if fold(call.method) == "clear":
         return not call.arguments
+    if fold(call.method) == "shift":
+        # Ruby's `shift(n)` takes the first n; elsewhere it takes one and has no argument.
+        return bool(call.arguments)
     return bool(call.arguments) and is_zero(call.arguments[0].value)
 
 

@@ -13,11 +13,13 @@ from rules.facts import (
     Index,
     Kind,
     Literal,
+    Loop,
     Member,
     Name,
     Object,
     Scope,
     Sequence,
+    Start,
     Unary,
     Use,
     enclosing,
@@ -25,11 +27,12 @@ from rules.facts import (
     walk,
     within,
 )
-from rules.meaning.contexts import REDELIVERED
+from rules.meaning.contexts import REDELIVERED, Context
 from rules.meaning.flow import exclusive
 from rules.meaning.handlers import handlers_of
 from rules.meaning.limits.limits import leaves
 from rules.meaning.outcomes import LOST, Outcome, is_nothing, logs, outcome, stores
+from rules.meaning.subjects import STRICT
 from rules.meaning.usage.counters import REDIS_ADDS
 from rules.meaning.usage.emissions import is_local, named_function, sent, shown
 from rules.meaning.usage.writes import UsageWrite, failing_writes, inserts_usage
@@ -44,6 +47,7 @@ READING_ERRORS = frozenset(
     "jsondecodeerror valueerror typeerror keyerror attributeerror indexerror syntaxerror doesnotexist objectdoesnotexist "
     "validationerror unicodedecodeerror".split()
 )
+CARRYING = STRICT | frozenset("event events meter charge charges plan subscription buffer sink batch flush ledger".split())
 HOLDERS = frozenset("usage metering meter".split())
 """Words of a class whose bare `track` and `record` write usage: `UsageTracker.track`."""
 CARRIED_LINES = 90
@@ -65,6 +69,8 @@ def losses(code: Code) -> Iterator[Loss]:
     for write in (*failing_writes(code), *carried(code)):
         if write.call is None or gives_back(write.call) or moves_nothing(write.call) or cannot_fail(code, write.call):
             continue
+        if answers_errors(code, write.call) or each_for_itself(code, write.call):
+            continue
         taken = handlers_of(code, write.call, write.sent or write.call)
         handler = next((one for one in taken if not only_of_reading(one)), None)
         if handler is None or handler in reported or excused(code, write, handler):
@@ -76,6 +82,26 @@ def losses(code: Code) -> Iterator[Loss]:
     yield from whole_recorders(code, reported)
     yield from given_up(code, reported)
     yield from zeroed(code, reported)
+
+
+def answers_errors(code: Code, call: Call) -> bool:
+    """Supabase's JavaScript client never raises, so no `catch` has its failure: what is wrong is the unread `error`."""
+    root = call.name.partition(".")[0].removesuffix("()")
+    awaited_alone = call.start is Start.AWAITED and call.use is Use.DISCARDED
+    return code.facts.language != "python" and "supabase" in words(root) and fold(call.method) == "rpc" and awaited_alone
+
+
+def each_for_itself(code: Code, call: Call) -> bool:
+    """`for user in due: if err := process(user); err != nil { log }`: the row of one that failed is still due the next time."""
+    if emits(call.method) or consumes(call.method) or not is_local(call, code.values):
+        return False
+    around = enclosing(call.scope, Kind.LOOP, Kind.FUNCTION)
+    head = around.head if around is not None else None
+    return (
+        isinstance(head, Loop)
+        and isinstance(head.iterates, Name)  # A queue that is drained gives each item once.
+        and words(call.method)[:1] in (("process",), ("handle",), ("run",), ("bill",), ("close",), ("renew",), ("sync",))
+    )
 
 
 def only_of_reading(handler: Scope) -> bool:
@@ -223,6 +249,9 @@ def carried(code: Code) -> Iterator[UsageWrite]:
         if len(code.values.functions.get(function.head.name, ())) != 1:
             continue
         for call in code.facts.calls:
+            # What the clock starts is started again, and finds what was not carried the last time.
+            if code.context(call.scope) is Context.SCHEDULE:
+                continue
             if call.method == function.head.name and id(call) not in known and is_local(call, code.values):
                 yield UsageWrite(call.span, call.scope, f"`{shown(call)}`", call, False, sent(call, code.outer))
 
@@ -232,6 +261,10 @@ def carries(code: Code, write: UsageWrite) -> Scope | None:
     if function is None or not isinstance(function.head, Function) or write.call is None or function.head.name == "main":
         return None
     if ABOUT_USAGE & set(words(function.head.name)):
+        return None
+    # Packages write their names as one word: `usagelimiter`.
+    about = f"{function.head.name}/{'/'.join(code.facts.path.split('/')[-2:])}".lower()
+    if write.call is not None and not write.certain and not any(word in about for word in CARRYING):
         return None
     if function.span.end_line - function.span.line > CARRIED_LINES or code.context(function) in REDELIVERED:
         return None
@@ -247,9 +280,10 @@ def whole_recorders(code: Code, reported: set[Scope]) -> Iterator[Loss]:
         head = handler.head
         if not isinstance(head, Handler) or not isinstance(head.guards, Scope) or handler in reported:
             continue
-        if not records(handler) or not is_whole(head.guards) or keeps_newest(code, head.guards):
+        if not records(handler) or not is_whole(head.guards) or keeps_newest(code, head.guards) or only_of_reading(handler):
             continue
-        writing = next((call for call in code.calls_in(head.guards) if writes_somewhere(call)), None)
+        inside = [call for call in code.calls_in(head.guards) if writes_somewhere(call)]
+        writing = next((call for call in inside if not answers_errors(code, call)), None)
         ended = outcome(code.facts, handler)
         if writing is not None and ended in (*LOST, Outcome.NOTHING):
             title = f"the write in `{code.function_name(handler)}`"

@@ -93,7 +93,7 @@ def sent_before(code: Code, one: Emptying) -> bool:
         and fold(call.method) not in ("push", "append", "add")
         and precedes(code, call.span, call.scope, one.span, one.scope)
         and contains(" ".join(code.facts.text(argument.span) for argument in call.arguments), buffer)
-        and fold(call.method) not in ("splice", "map", "list", "array", "from", "copy")
+        and fold(call.method) not in ("splice", "shift", "map", "list", "array", "from", "copy")
         for call in code.facts.calls
     )
 

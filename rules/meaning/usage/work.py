@@ -10,8 +10,8 @@ MODEL_CALLS = (
     "createchatcompletion", "createcompletion", "createimage", "createembeddings", "generateimage", "predictions.create",
 )  # fmt: skip
 """Folded endings of the calls by which language and image models are used."""
-RUST_CALLS = (".chat().create", ".chat().createstream", ".images().create")
-"""How async-openai is called: `client.chat().create(request)`."""
+OPENED = (".chat().create", ".chat().createstream", ".chat().createstreamed", ".images().create")
+"""How async-openai and openai-php are called: `client.chat().create(request)`."""
 WORK_VERBS = frozenset("generate render transcribe synthesize summarize summarise infer upscale".split())
 NOT_WORK = frozenset(
     "id ids key keys token tokens url link report invoice pdf code hash slug name password secret csv email template page html "
@@ -21,8 +21,11 @@ NOT_WORK = frozenset(
 
 def is_model_call(call: Call) -> bool:
     """A call of a model's interface, known by its ending."""
+    if call.method == "chat" and any(argument.name == "parameters" for argument in call.arguments):
+        # ruby-openai: `client.chat(parameters: { model: … })`.
+        return True
     name = call.folded.replace("()", "")
-    return call.folded.endswith(RUST_CALLS) or any(name == ending or name.endswith("." + ending) for ending in MODEL_CALLS)
+    return call.folded.endswith(OPENED) or any(name == ending or name.endswith("." + ending) for ending in MODEL_CALLS)
 
 
 def is_work(call: Call) -> bool:

@@ -318,6 +318,24 @@ def test_one_huge_literal_is_too_complex() -> None:
         file(f"val x = listOf({'1,' * CHILDREN}2)\n")
 
 
+AMBIGUOUS = """fun run() {
+] interface .3 -> 2; !is X -> 3; else -> throw X() }
+    if (a !is B && !c || d in e) { x } else if (q) y else { z }
+    list.map { it.x }.forEach { (k, v) -> go(k, v) }; scope.launch(Dispatchers.IO) { record(n) }
+    transaction { Usage.insert { it[key] = k; it[n] = 1 } }; val o = object : Runnable { override fun run() { a() } }
+    runCatching { f() }.onFailure { e -> log(e) }.getOrNull(); val g = fun(x: Int): Int { return x }
+    return@label foo(a = 1, *bs, b = 2) { it }
+}
+}
+enum class E(val n: Int) { A(1), B(2); fun y() {} }
+"""
+
+
+def test_broken_code_that_the_parser_could_try_for_ever_is_refused_at_once() -> None:
+    with contextlib.suppress(TooComplexError):
+        assert file("@Entity data class A(\n@Transd fun run(@Rrarg xs: Int = 3): {\n a(k" + AMBIGUOUS * 3).broken
+
+
 SNIPPET = """package com.acme
 import com.stripe.model.*
 import foo.Bar as Baz
@@ -362,15 +380,18 @@ WORDS = st.sampled_from(
 @given(st.lists(WORDS, max_size=60).map(" ".join))
 def test_any_words_of_kotlin_are_read_or_refused(text: str) -> None:
     for source in (text, f"fun f() {{\n{text}\n}}\n"):
-        assert file(source).language == "kotlin"
+        with contextlib.suppress(TooComplexError):
+            assert file(source).language == "kotlin"
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, len(SNIPPET)), st.integers(0, len(SNIPPET)))
-def test_any_piece_of_a_file_is_read(start: int, end: int) -> None:
-    facts = file(SNIPPET[start:end])
-    assert all(enclosing(one.scope, Kind.MODULE) is facts.root for one in facts.calls)
-    assert file(SNIPPET[:start] + SNIPPET[end:]).language == "kotlin"
+def test_any_piece_of_a_file_is_read_or_refused(start: int, end: int) -> None:
+    with contextlib.suppress(TooComplexError):
+        facts = file(SNIPPET[start:end])
+        assert all(enclosing(one.scope, Kind.MODULE) is facts.root for one in facts.calls)
+    with contextlib.suppress(TooComplexError):
+        assert file(SNIPPET[:start] + SNIPPET[end:]).language == "kotlin"
 
 
 @settings(max_examples=100, deadline=None)
@@ -378,3 +399,8 @@ def test_any_piece_of_a_file_is_read(start: int, end: int) -> None:
 def test_any_bytes_are_read_or_refused(source: bytes) -> None:
     with contextlib.suppress(TooComplexError):
         assert lower("A.kt", source).source == source
+
+
+def test_a_file_that_ends_in_a_name_without_a_line_end_is_read() -> None:
+    """The grammar's scanner never comes back from it as it stands."""
+    assert file("class Usage {\n    val sent = send()\n\n    @Kaf").broken

@@ -155,6 +155,22 @@ def test_a_builder_reads_as_one_call() -> None:
     assert ["product_code", "usage_records"] == [one.name for one in given_to.entries]
 
 
+def test_a_builder_of_a_type_reads_as_what_it_builds() -> None:
+    facts = body("let made = UsageRecord::builder().quantity(n).timestamp(at).build()?;")
+    made = facts.assigns[0].value
+
+    assert isinstance(made, Object)
+    assert ("UsageRecord", ["quantity", "timestamp"]) == (made.type, [one.name for one in made.entries])
+
+
+def test_a_setter_of_a_whole_field_has_the_fields_name() -> None:
+    made = call(body("client.batch_meter_usage().set_usage_records(Some(all)).send().await?;"), "batch_meter_usage")
+
+    given_to = made.arguments[0].value
+    assert isinstance(given_to, Object)
+    assert [("usage_records", "all")] == [(one.name, dotted(one.value)) for one in given_to.entries]
+
+
 def test_a_query_reads_as_one_call_with_what_is_bound() -> None:
     facts = body('let done = sqlx::query("UPDATE a SET used = used + $1").bind(n).bind(id).execute(&pool).await?;')
     made = call(facts, "sqlx.query")
