@@ -1,4 +1,4 @@
-"""How messages name what the code calls: by the names that stand there, where the facts leave an ending out."""
+"""How messages name what the code calls: by the names that stand there, where the facts leave something out."""
 
 import re
 from dataclasses import replace
@@ -6,24 +6,63 @@ from dataclasses import replace
 from rules.code import Code
 from rules.rule import Finding
 
-QUOTED = re.compile(r"`([\w.()]*\w)`")
+QUOTED = re.compile(r"`([A-Za-z_][\w.()]*\w(?:\(\)|[?!])?)`")
+RESPELLED = frozenset("ruby php java kotlin csharp rust".split())
+"""Languages whose facts have one spelling for several: `$this->client`, `@client` and `client` are names of one field."""
+OWN = ("this", "self")
+JOINT = r"\s*(\?\.|!!\.|&\.|::|\?->|->|\.)\s*"
+ARGUMENTS = r"\((?:[^()]|\([^()]*\))*\)"
 
 
 def as_written(code: Code, finding: Finding) -> Finding:
-    """C#'s `SaveAsync` and `Save` are one name in the facts; a message says the one that the file has."""
-    if code.facts.language != "csharp":
+    """`$this->client->save` is `this.client.save` in PHP's facts, `SaveAsync` is `Save` in C#'s: a message undoes that."""
+    if code.facts.language not in RESPELLED:
         return finding
     source = code.facts.source.decode(errors="replace")
     if code.base is not None:
         source += code.base.facts.source.decode(errors="replace")
 
-    def spelled(match: re.Match[str]) -> str:
-        last = match[1].rpartition(".")[2]
-        plain = re.search(rf"\b{re.escape(last)}\b", source) is not None
-        return f"`{match[1]}Async`" if not plain and f"{last}Async" in source else match[0]
+    def respelled(text: str) -> str:
+        return QUOTED.sub(lambda match: f"`{spelled(code.facts.language, source, match[1])}`", text)
 
     return replace(
         finding,
-        description=QUOTED.sub(spelled, finding.description),
-        remediation=QUOTED.sub(spelled, finding.remediation),
+        description=respelled(finding.description),
+        remediation=respelled(finding.remediation),
+        trace=tuple(replace(step, note=respelled(step.note)) for step in finding.trace),
     )
+
+
+def spelled(language: str, source: str, name: str) -> str:
+    """A name of the facts as the source spells it; unchanged where the source does not have it."""
+    parts = name.split(".")
+    if len(parts) == 1:
+        return alone(language, source, name)
+    for dropped in range(len(parts)):
+        tail = parts[dropped:]
+        if len(tail) == 1 and (dropped > 1 or parts[0] not in OWN):
+            break
+        if (found := standing(language, source, tail)) is not None:
+            return found
+    return name
+
+
+def alone(language: str, source: str, name: str) -> str:
+    """A name without a path: PHP's variables have their sign, and C# may say `Async` at its end."""
+    if re.search(rf"(?<![\w$]){re.escape(name)}(?!\w)", source):
+        return name
+    if language == "php" and re.search(rf"\${re.escape(name)}(?!\w)", source):
+        return f"${name}"
+    return f"{name}Async" if language == "csharp" and f"{name}Async" in source else name
+
+
+def standing(language: str, source: str, parts: list[str]) -> str | None:
+    """The first place where these parts follow each other, without what is between parentheses."""
+    ending = "(Async)?" if language == "csharp" else "()"
+    pattern = JOINT.join(re.escape(part.removesuffix("()")) + ARGUMENTS * part.endswith("()") for part in parts)
+    for sign in ("[@$]+", ""):
+        found = re.search(rf"(?<![\w@$])({sign}){pattern}{ending}(?!\w)", source)
+        if found is not None:
+            sign, *joints, last = found.groups(default="")
+            return sign + "".join(part + joint for part, joint in zip(parts, [*joints, last], strict=True))
+    return None

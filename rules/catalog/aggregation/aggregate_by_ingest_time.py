@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Class, Compare, Expression, Kind, Member, Name, Scope, enclosing, fold, walk
+from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import bills, name_around, only_shows
 from rules.meaning.times.ranges import Bound
@@ -51,7 +52,7 @@ def check(code: Code) -> Iterator[Finding]:
         time = in_schema(code, bound, own)
         if time and function not in said and decides(code, bound) and not renamed(code, bound, time):
             said.add(function)
-            yield finding(bound, time)
+            yield finding(bound, wording.column(code.facts.language, time))
 
 
 def in_schema(code: Code, bound: Bound, own: str) -> str:

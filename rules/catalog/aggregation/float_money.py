@@ -29,6 +29,7 @@ from rules.facts import (
     fold,
     walk,
 )
+from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.floats import declared, is_float
 from rules.meaning.sql import grammar
@@ -145,13 +146,13 @@ def columns(code: Code) -> Iterator[Found]:
     for assign in code.facts.assigns:
         for target in assign.targets:
             if is_money(frozenset(words(name_of(target)))) and float_column(code, assign):
-                yield column(assign.span, assign.scope, name_of(target))
+                yield column(code, assign.span, assign.scope, name_of(target))
     yield from declared_by_calls(code)
     for call in code.facts.calls:
         if fold(call.method) in ("real", "doubleprecision") and call.arguments:
             first = call.arguments[0].value
             if isinstance(first, Literal) and is_money(frozenset(words(str(first.value)))) and is_schema(code):
-                yield column(call.span, call.scope, str(first.value))
+                yield column(code, call.span, call.scope, str(first.value))
 
 
 TABLES = frozenset("t table blueprint".split())
@@ -163,10 +164,10 @@ def declared_by_calls(code: Code) -> Iterator[Found]:
         given = [str(one.value.value) for one in call.arguments if isinstance(one.value, Literal) and one.name is None]
         on_table = isinstance(call.receiver, Name) and call.receiver.text in TABLES
         if on_table and fold(call.method) in ("float", "double") and given and is_money(frozenset(words(given[0]))):
-            yield column(call.span, call.scope, given[0])
+            yield column(code, call.span, call.scope, given[0])
         added = fold(call.method) in ("addcolumn", "changecolumn") and given[2:3] == ["float"]
         if added and is_money(frozenset(words(given[1]))):
-            yield column(call.span, call.scope, given[1])
+            yield column(code, call.span, call.scope, given[1])
     held = [(one.value, one.scope) for one in code.facts.assigns if one.targets and name_of(one.targets[0]) == "casts"]
     held += [(one.value, one.scope) for one in code.facts.returns if name_around(one.scope) == "casts"]
     for whole, scope in held:
@@ -185,11 +186,12 @@ def cast_to_float(span: Span, scope: Scope, name: str) -> Found:
     )  # fmt: skip
 
 
-def column(span: Span, scope: Scope, name: str) -> Found:
+def column(code: Code, span: Span, scope: Scope, name: str) -> Found:
+    decimal = wording.exact_decimal(code.facts.language)
     return (
         span, scope,
         f"`{name}` is money in a binary float column: sums over it drift, and equal amounts do not compare equal.",
-        "Store it as NUMERIC (a decimal type in the program), or as an integer of minor units.",
+        f"Store it as NUMERIC ({decimal} in the program), or as an integer of minor units.",
         Confidence.POSSIBLE if frozenset(words(name)) & MONEY <= {"price", "prices"} else Confidence.CERTAIN,
     )  # fmt: skip
 
@@ -251,7 +253,7 @@ def ddl(code: Code) -> Iterator[Found]:
         for made in one.tree.find_all(grammar().ColumnDef):
             kind = str(made.args.get("kind") or "").upper()
             if kind.startswith(("FLOAT", "DOUBLE", "REAL")) and is_money(frozenset(words(made.name))):
-                yield column(one.span, one.scope, made.name)
+                yield column(code, one.span, one.scope, made.name)
                 break
 
 
@@ -292,6 +294,7 @@ def sums(code: Code) -> Iterator[Found]:
             for part in walk(assign.value)
         )
         parsed = next((part for part in walk(assign.value) if to_float(part)), None)
+        decimal = wording.exact_decimal(code.facts.language)
         if not added or parsed is None or not isinstance(parsed, Call):
             continue
         said = target | spoken(parsed)
@@ -301,7 +304,7 @@ def sums(code: Code) -> Iterator[Found]:
                 f"`{code.facts.text(parsed.span)}` turns a decimal into a binary float, and the sum is no "
                 "longer exact: what is "
                 "stored drifts from what was counted.",
-                "Add in the database on NUMERIC columns, or with a decimal library; convert to a number only for display.",
+                f"Add in the database on NUMERIC columns, or with {decimal}; convert to a binary float only for display.",
                 Confidence.LIKELY,
             )  # fmt: skip
 
@@ -347,6 +350,7 @@ def accumulated(code: Code) -> Iterator[Found]:
     if code.facts.language not in (*TYPED, *FLOATS):
         return
     has_decimal = any("decimal" in package.lower() for package in code.facts.packages)
+    decimal = wording.exact_decimal(code.facts.language)
     for assign in code.facts.assigns:
         target = assign.targets[0]
         if assign.operator != "+=" or assign.value is None or not isinstance(target, Name) or not judged(code, assign.scope):
@@ -363,7 +367,7 @@ def accumulated(code: Code) -> Iterator[Found]:
                     assign.span, assign.scope,
                     f"`{target.text}` is added up as `{shown}`{also}: each addition rounds, and the amount "
                     "drifts from the exact one.",
-                    "Add decimals, or integers of a minor unit, and convert once at the end.",
+                    f"Add with {decimal}, or integers of a minor unit, and convert once at the end.",
                     Confidence.LIKELY,
                 )  # fmt: skip
 

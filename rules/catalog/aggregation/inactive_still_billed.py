@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rules.code import Code
 from rules.facts import Call, Entry, Function, Kind, Name, Object, Scope, Span, chain, enclosing, fold, walk, within
+from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import name_around
 from rules.meaning.usage.writes import usage_writes
@@ -62,7 +63,7 @@ def check(code: Code) -> Iterator[Finding]:
         column = gone_column(table)
         sibling = next((other for other in found if other is not one and same(other, one) and tested(other)), None)
         if sibling is not None or column:
-            yield finding(one, column or tested(sibling))
+            yield finding(one, wording.column(code.facts.language, column) or tested(sibling))
 
 
 def selections(code: Code) -> Iterator[Selection]:

@@ -29,6 +29,7 @@ from rules.facts import (
     fold,
     walk,
 )
+from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import bills, name_around, only_shows
 from rules.meaning.times.chains import stepped_in_loops
@@ -279,7 +280,7 @@ def thirty_days(code: Code) -> Iterator[Found]:
                 span, scope,
                 f"`{text}` stands for a month here: the period moves against the calendar, and after a year it "
                 "is five days off.",
-                "Add calendar months to the anchor: `relativedelta(months=1)`, `addMonths(anchor, n)`.",
+                f"Add calendar months to the anchor: {wording.months_added(code.facts.language)}.",
                 Confidence.CERTAIN if "month" in names_here(code, span, scope) else Confidence.LIKELY,
             )  # fmt: skip
 
@@ -495,7 +496,7 @@ def week(code: Code, span: Span, scope: Scope) -> Found:
         f"`{code.facts.text(span)[:60]}` joins the ISO week with the calendar year: at the turn of the year the "
         "days of one week "
         "are counted under two names, or two weeks under one.",
-        "Take the year of the week's Thursday, as ISO 8601 does (`%G-W%V`, `isocalendar()[0]`).",
+        f"Take the year of the week's Thursday, as ISO 8601 does ({wording.week_year(code.facts.language)}).",
         Confidence.CERTAIN,
     )  # fmt: skip
 

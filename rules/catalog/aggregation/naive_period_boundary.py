@@ -25,6 +25,7 @@ from rules.facts import (
     fold,
     walk,
 )
+from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import bills, only_shows, spoken_in
 from rules.meaning.times.jvm_periods import zone_said
@@ -106,7 +107,7 @@ def offsets(code: Code) -> Iterator[Found]:
                         "days and months that are "
                         f"counted start {part.right.value} hours off."
                     ),
-                    remediation="Fall back only where nothing is set: `??` in JavaScript, `is None` in Python.",
+                    remediation=f"Fall back only where nothing is set ({wording.null_test(code.facts.language)}).",
                     confidence=Confidence.CERTAIN,
                     fix=nullish(code, part),
                 ),
@@ -372,17 +373,10 @@ def local_boundary(code: Code, one: Boundary, mixed: Call | None) -> Finding:
             f"`{text}` is a boundary in the machine's own zone{also}. Usage near midnight is counted in another period than "
             "the one it is billed in, depending on where this runs."
         ),
-        remediation=remedy(code.facts.language),
+        remediation=wording.utc_month_start(code.facts.language),
         confidence=Confidence.CERTAIN if mixed is not None else Confidence.POSSIBLE,
         trace=(Step(mixed.span, "a day in UTC"),) if mixed is not None else (),
     )
-
-
-def remedy(language: str) -> str:
-    return {
-        "python": "Start from `datetime.now(timezone.utc)`, or from the customer's zone.",
-        "go": "Make it with `time.UTC`, from `time.Now().UTC()`.",
-    }.get(language, "Make it in UTC: `new Date(Date.UTC(year, month, 1))`, `setUTCHours(0, 0, 0, 0)`.")
 
 
 EXAMPLES = (

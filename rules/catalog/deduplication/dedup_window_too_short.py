@@ -83,11 +83,11 @@ def expired(code: Code, marks: list[Mark]) -> Iterator[Finding]:
         if longer or CLAIMS & set(words(mark.value)) or length <= 0:
             continue
         if tried is not None and length < tried:
-            yield too_short(mark, length, f"this file tries again for {spoken(tried)}", Confidence.LIKELY)
+            yield too_short(code, mark, length, f"this file tries again for {spoken(tried)}", Confidence.LIKELY)
         elif length < WEBHOOK and code.context(mark.scope) is Context.WEBHOOK:
-            yield too_short(mark, length, "a provider delivers a webhook again for days", Confidence.LIKELY)
+            yield too_short(code, mark, length, "a provider delivers a webhook again for days", Confidence.LIKELY)
         elif length <= SHORT:
-            yield too_short(mark, length, "a retry may come later", Confidence.POSSIBLE)
+            yield too_short(code, mark, length, "a retry may come later", Confidence.POSSIBLE)
 
 
 def lives(code: Code, mark: Mark) -> float | None:
@@ -115,13 +115,14 @@ def lives(code: Code, mark: Mark) -> float | None:
     return None
 
 
-def too_short(mark: Mark, length: float, why: str, sure: Confidence) -> Finding:
+def too_short(code: Code, mark: Mark, length: float, why: str, sure: Confidence) -> Finding:
+    holder = mark.call.arguments[0].value if mark.call is not None and mark.call.arguments else None
+    key = code.facts.text(holder.span).strip("\"'`") if holder is not None else mark.name
     return Finding(
         span=mark.span,
         cause=mark.span,
         description=(
-            f"The mark `{mark.name[:60]}` is forgotten after {spoken(length)}, and {why}: a repeat after that counts the "
-            "usage again."
+            f"The mark `{key[:60]}` is forgotten after {spoken(length)}, and {why}: a repeat after that counts the usage again."
         ),
         remediation="Keep it for longer than anything upstream tries again (35 days for usage), or use a unique index.",
         confidence=sure,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from rules import providers
 from rules.code import Code
 from rules.facts import Call, Function, Kind, Lambda, Name, Scope, Start, Use, chain, enclosing, fold, within
+from rules.meaning import wording
 from rules.meaning.answers import Answer, answer_of, mentions_field
 from rules.meaning.contexts import Context
 from rules.meaning.handlers import handlers_of
@@ -99,19 +100,20 @@ def judged(code: Code, call: Call, record: providers.Call, end: Call) -> Finding
     answer = answer_of(code, end)
     fields = tuple(field.split(".")[0] for field in record.partial_failure)
     if answer.dropped:
-        return unread(call, record, Confidence.CERTAIN)
+        return unread(code, call, record, Confidence.CERTAIN)
     if not mentions_field(code, tuple(field.split(".")[-1] for field in record.partial_failure) + fields):
-        return unread(call, record, Confidence.POSSIBLE if answer.passed_on else Confidence.LIKELY)
+        return unread(code, call, record, Confidence.POSSIBLE if answer.passed_on else Confidence.LIKELY)
     return only_unprocessed(code, call, record, answer)
 
 
-def unread(call: Call, record: providers.Call, confidence: Confidence) -> Finding:
-    fields = " or ".join(f"`{field}`" for field in record.partial_failure)
+def unread(code: Code, call: Call, record: providers.Call, confidence: Confidence) -> Finding:
+    fields = " or ".join(f"`{wording.cased(field, record.help)}`" for field in record.partial_failure)
+    fail = wording.fail(code.facts.language)
     return Finding(
         span=call.span,
         cause=call.span,
         description=f"{record.title} can succeed while single items are refused; nothing reads {fields}, so those are lost.",
-        remediation="Read the failed items of the answer, send them again, and raise when some remain.",
+        remediation=f"Read the failed items of the answer, send them again, and {fail} when some remain.",
         confidence=confidence,
     )
 
@@ -153,7 +155,7 @@ def settled(code: Code) -> Iterator[Finding]:
             span=call.span,
             cause=call.span,
             description=f"Nothing reads the results of `{shown(call)}`: items whose usage write failed are lost unseen.",
-            remediation="Collect the items that failed, and send them again or raise.",
+            remediation=f"Collect the items that failed, and send them again or {wording.fail(code.facts.language)}.",
             confidence=Confidence.LIKELY,
         )
 

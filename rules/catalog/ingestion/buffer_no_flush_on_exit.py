@@ -140,7 +140,7 @@ def blind_flush(code: Code, flush: Flush, beside: Call) -> Iterator[Finding]:
                     f"`{flush.name}` empties `{flush.buffer}` before it sends, and one started elsewhere may still be sending: "
                     f"`{head.name}` returns at once then, and the process may end with that batch unsent."
                 ),
-                remediation=f"Keep the promise of each running `{flush.name}` and wait for all of them in `{head.name}`.",
+                remediation=f"Keep hold of each running `{flush.name}` and wait for all of them in `{head.name}`.",
                 confidence=Confidence.LIKELY,
                 trace=(Step(beside.span, "started here, and nobody waits for it"),),
             )
@@ -308,7 +308,7 @@ def serverless(code: Code) -> Iterator[Finding]:
                 description=(
                     f"{emission.title} only waits in memory, and `{handler}` may be frozen after its answer: the usage is lost."
                 ),
-                remediation="Await the SDK's flush before the function returns.",
+                remediation="Wait for the SDK's flush before the function returns.",
                 confidence=Confidence.LIKELY,
                 variant="serverless-buffering-sdk",
             )

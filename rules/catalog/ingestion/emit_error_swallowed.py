@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Function, Handler, Kind, Object, Scope, Start, Use, enclosing, fold, walk, within
+from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.outcomes import LOST, Outcome
 from rules.meaning.overwrites import overwritten
@@ -99,13 +100,12 @@ def pass_on(code: Code, handler: Scope) -> str:
     named = function is not None and isinstance(function.head, Function) and bool(function.head.name)
     if code.facts.language == "go":
         return "Return the error to the caller" if named else "Try it again here"
-    if code.facts.language == "python":
-        return "Raise it again"
     if code.facts.language == "rust":
         return "Return the error to the caller with `?`"
+    again = wording.rethrow(code.facts.language).capitalize()
     callback = isinstance(handler.head, Handler) and isinstance(handler.head.guards, tuple)
     tests = code.facts.text(handler.span).lstrip().startswith("if")
-    return "Await the call and let its error through" if callback and not tests else "Throw the error"
+    return "Await the call and let its error through" if callback and not tests else again
 
 
 def only_statistics(code: Code, write: UsageWrite, handler: Scope) -> bool:
@@ -203,16 +203,18 @@ def only_call(code: Code, write: UsageWrite, handler: Scope) -> bool:
 def rethrow(code: Code, handler: Scope) -> Fix | None:
     """Only for an empty block whose text can be replaced whole."""
     source = code.facts.source[handler.span.start : handler.span.end]
+    title = wording.rethrow(code.facts.language).capitalize()
     if code.facts.language == "python" and source.rstrip().endswith(b"pass"):
         at = handler.span.start + source.rindex(b"pass")
-        return Fix("Rethrow", (Edit(at, at + 4, "raise"),))
+        return Fix(title, (Edit(at, at + 4, "raise"),))
     head = handler.head
     if source.startswith(b"catch") and isinstance(head, Handler) and head.binds and source.rstrip().endswith(b"}"):
         opened = source.index(b"{")
         if not source[opened + 1 : source.rindex(b"}")].strip():
             start, end = handler.span.start + opened, handler.span.start + source.rindex(b"}") + 1
-            again = "throw" if code.facts.language == "csharp" else f"throw {head.binds}"
-            return Fix("Rethrow", (Edit(start, end, f"{{ {again}; }}"),))
+            thrown = wording.throw_again(code.facts.language, head.binds)
+            # A checked exception would have to be declared: whether this compiles, the file alone does not say.
+            return Fix(title, (Edit(start, end, f"{{ {thrown} }}"),), safe=code.facts.language != "java")
     return None
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Call, Function, Kind, Name, Span, Start, Use, enclosing, fold
+from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.promises import (
     goroutine,
@@ -121,7 +122,7 @@ def found(code: Code, title: str, call: Call, end: Call, confidence: Confidence)
         span=call.span,
         cause=call.span,
         description=f"{capital(title)} {what}: if it fails or the process ends first, that usage is lost unseen.",
-        remediation="Put `await` before it, or return its promise to a caller that awaits it.",
+        remediation=wording.wait_for(code.facts.language),
         confidence=confidence,
         fix=awaited(code, end),
     )
@@ -133,7 +134,7 @@ def capital(title: str) -> str:
 
 def awaited(code: Code, end: Call) -> Fix | None:
     """Only where `await` may stand: in an async function, or after `void` in one."""
-    if not in_async(end.scope):
+    if not in_async(end.scope) or code.facts.language not in wording.AWAITING:
         return None
     at = end.span.start
     if is_void(code, end):
@@ -164,10 +165,8 @@ def flushes(code: Code) -> Iterator[Finding]:
             yield Finding(
                 span=call.span,
                 cause=call.span,
-                description=(
-                    f"`{shown(call)}` sends buffered usage and nobody waits for it: a failed send is an unhandled rejection."
-                ),
-                remediation=f"Await `{shown(call)}`, or catch its failure and put the events back for the next attempt.",
+                description=(f"`{shown(call)}` sends buffered usage and nobody waits for it: nobody hears of a failed send."),
+                remediation=f"Wait for `{shown(call)}`, or handle its failure and put the events back for the next attempt.",
                 confidence=Confidence.LIKELY,
                 fix=awaited(code, call) if dropped else None,
             )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Call, Function, Kind, Scope, Start, Use, enclosing
+from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.handlers import handlers_of
 from rules.meaning.outcomes import Outcome, outcome
@@ -71,11 +72,12 @@ def ignores(call: Call) -> bool:
 def unread(code: Code, function: Scope, handler: Scope, call: Call) -> Finding:
     head = function.head
     assert isinstance(head, Function)
+    fail = wording.fail(code.facts.language)
     return Finding(
         span=call.span,
         cause=call.span,
         description=f"`{head.name}` answers a status when its usage write fails, and nothing reads it here: the usage is lost.",
-        remediation=f"Let `{head.name}` raise, or test its result here and keep the event for another attempt.",
+        remediation=f"Let `{head.name}` {fail}, or test its result here and keep the event for another attempt.",
         confidence=Confidence.LIKELY,
         trace=(Step(handler.span, "the failure becomes a value here"),),
     )

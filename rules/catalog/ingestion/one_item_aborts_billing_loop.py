@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Branch, Handler, Kind, Loop, Name, Raise, Return, Scope, chain, enclosing, fold, walk, within
+from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.handlers import handlers_of
 from rules.meaning.repeats.item_checks import batch_checks
@@ -64,8 +65,8 @@ def strict_maps(code: Code) -> Iterator[Finding]:
             yield Finding(
                 span=place,
                 cause=call.span,
-                description="This map takes no key twice, and its rows come from several parents: a key that repeats raises "
-                "and nothing of this run is billed.",
+                description="This map takes no key twice, and its rows come from several parents: a key that repeats ends "
+                "it, and nothing of this run is billed.",
                 remediation="Say what happens to a repeated key: a merge function, `groupingBy`, or `distinct` rows before.",
                 confidence=Confidence.LIKELY,
             )
@@ -127,14 +128,14 @@ def about_item(head: Branch, loop: Scope) -> bool:
 
 def skipped(code: Code, one: Return, write: UsageWrite) -> Finding:
     written = code.facts.text(one.span)
-    fix = None
+    fix, word = None, wording.next_item(code.facts.language)
     if written.strip(" ;\n") == "return":
-        fix = Fix("Go on with the next item", (Edit(one.span.start, one.span.start + len("return"), "continue"),), safe=False)
+        fix = Fix("Go on with the next item", (Edit(one.span.start, one.span.start + len("return"), word),), safe=False)
     return Finding(
         span=one.span,
         cause=write.span,
         description=f"`return` ends the whole run at the first such item: {write.title} is skipped for all after it.",
-        remediation="Use `continue`, so that only this item is left out.",
+        remediation=f"Use `{word}`, so that only this item is left out.",
         confidence=Confidence.CERTAIN,
         trace=(Step(write.span, "this is not reached for the items after it"),),
         fix=fix,
@@ -157,7 +158,7 @@ def failing(code: Code, write: UsageWrite, loop: Scope, context: Context) -> Fin
         span=span,
         cause=write.span,
         description=f"When {write.title} fails for one item, the run ends: all after it in the list are not billed.",
-        remediation="Catch the failure for each item, go on, and report the failed ones at the end for another attempt.",
+        remediation="Handle the failure of each item, go on, and report the failed ones at the end for another attempt.",
         confidence=Confidence.LIKELY,
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Branch, Call, Kind, Name, Scope, chain, enclosing, walk, within
+from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.flow import precedes
 from rules.meaning.novelty import is_added
@@ -90,11 +91,12 @@ def unreleased(code: Code, taken: Call, back: list[Call], function: Scope) -> It
     place = "on this exit" if here is not None else f"on the exit at line {kept[-1].span.line}"
     more = f" and on {len(kept) - 1} more" if len(kept) > 1 else ""
     other = "does so on another" if here is not None else "does so only here"
+    block = wording.last_block(code.facts.language)
     yield Finding(
         span=span,
         cause=taken.span,
         description=f"What `{taken.method}` took is not given back {place}{more}; `{back[0].method}` {other}.",
-        remediation=f"Call `{back[0].method}` before leaving there, or once in a deferred block that all exits pass.",
+        remediation=f"Call `{back[0].method}` before leaving there, or once in {block}, which all exits pass.",
         confidence=Confidence.LIKELY,
         trace=(
             Step(taken.span, "taken here"),
@@ -153,11 +155,12 @@ def unsettled(code: Code, taken: Call, function: Scope) -> Iterator[Finding]:
         return
     here = next((one for one in reversed(kept) if is_added(code, one.span)), kept[-1])
     more = f", and {len(kept) - 1} more exits do the same" if len(kept) > 1 else ""
+    block = wording.last_block(code.facts.language)
     yield Finding(
         span=here.span,
         cause=taken.span,
         description=f"This exit keeps what `{taken.method}` took: it is settled only further down{more}.",
-        remediation="Give the reservation back before leaving here, or register the deferred settlement right behind it.",
+        remediation=f"Give the reservation back before leaving here, or settle it in {block} right behind it.",
         confidence=Confidence.LIKELY,
         trace=(Step(taken.span, "taken here"), Step(settled.span, "settled here, which this exit does not reach")),
     )
@@ -167,6 +170,7 @@ def twice(code: Code, deferred: Call, back: list[Call], function: Scope) -> Iter
     """A release on one exit, where a deferred block that asks for the same failure releases as well."""
     registered = placed(code, deferred, function) or deferred
     asked = tested(deferred)
+    block = wording.last_block(code.facts.language)
     for call in back:
         if call is deferred or call.method != deferred.method or enclosing(call.scope, Kind.FUNCTION) is not function:
             continue
@@ -180,8 +184,8 @@ def twice(code: Code, deferred: Call, back: list[Call], function: Scope) -> Iter
             yield Finding(
                 span=call.span,
                 cause=call.span,
-                description=f"`{call.method}` runs here and again in the deferred block: the reservation is given back twice.",
-                remediation="Leave it to the deferred block, which runs on this exit too.",
+                description=f"`{call.method}` runs here and again in {block}: the reservation is given back twice.",
+                remediation=f"Leave it to {block}, which runs on this exit too.",
                 confidence=Confidence.LIKELY,
                 trace=(Step(deferred.span, "it is given back here as well"),),
             )
@@ -214,7 +218,7 @@ def kept_slot(slot: Slot) -> Finding:
         span=slot.release.span,
         cause=slot.taken.span,
         description=(
-            f"`{slot.release.method}` gives the slot back on {slot.events}, but a client that hangs up only raises `close`: "
+            f"`{slot.release.method}` gives the slot back on {slot.events}, but a client that hangs up only emits `close`: "
             f"what `{slot.taken.method}` took is then kept."
         ),
         remediation="Release it on `close` too, which comes after every end, and guard against a second release.",

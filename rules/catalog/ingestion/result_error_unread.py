@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Assign, Branch, Call, Function, Kind, Name, Return, Scope, Start, Use, enclosing, fold, walk, within
+from rules.meaning import wording
 from rules.meaning.answers import Answer, answer_of
 from rules.meaning.contexts import Context
 from rules.meaning.handlers import handlers_of
@@ -87,7 +88,7 @@ def unread(code: Code, emission: Emission, fields: frozenset[str]) -> Iterator[F
         span=emission.call.span,
         cause=emission.call.span,
         description=f"{emission.title} tells a refusal in its {what}, which nothing reads: refused usage counts as delivered.",
-        remediation="Test it and raise, so that the failure reaches a retry: " + advice(code, fields),
+        remediation=f"Test it and {wording.fail(code.facts.language)}, so that a retry hears of it: {advice(code, fields)}.",
         confidence=Confidence.CERTAIN if certain else Confidence.LIKELY,
         fix=raise_for_status(code, emission) if fields is STATUS else None,
     )
@@ -99,14 +100,8 @@ def is_javascript(code: Code) -> bool:
 
 def advice(code: Code, fields: frozenset[str]) -> str:
     if fields is not STATUS:
-        return "`if (error) throw error`."
-    return {
-        "python": "`response.raise_for_status()`.",
-        "csharp": "`response.EnsureSuccessStatusCode()`.",
-        "java": "`if (response.statusCode() >= 300) throw …`.",
-        "kotlin": "`if (!response.status.isSuccess()) throw …`, or `expectSuccess = true` of the client.",
-        "go": "`if resp.StatusCode >= 300 { return … }`.",
-    }.get(code.facts.language, "`if (!response.ok) throw new Error(…)`.")
+        return wording.returned_error(code.facts.language)
+    return wording.refusal(code.facts.language)
 
 
 def checked_by_method(code: Code, answer: Answer) -> bool:
@@ -132,6 +127,7 @@ def only_logged(code: Code, emission: Emission, answer: Answer, fields: frozense
         inside = [call for call in code.facts.calls if within(call.scope, test.then)]
         silent = bool(inside) and all(logs(call) or call.use is not Use.DISCARDED for call in inside)
         failing = any(word in code.facts.text(test.then.span).lower() for word in ("error", "fail", "warn"))
+        fail = wording.fail(code.facts.language)
         if (
             silent
             and failing
@@ -143,7 +139,7 @@ def only_logged(code: Code, emission: Emission, answer: Answer, fields: frozense
                 span=test.span,
                 cause=emission.call.span,
                 description=f"When {emission.title} is refused, only a log line is written: that usage is lost.",
-                remediation="Raise here, or store the event and send it again later.",
+                remediation=f"{fail.capitalize()} here, or store the event and send it again later.",
                 confidence=Confidence.LIKELY,
             )
             return
@@ -177,7 +173,7 @@ def resolved_errors(code: Code) -> Iterator[Finding]:
         yield Finding(
             span=call.span,
             cause=call.span,
-            description=f"{capital(write.title)} never raises; it returns `error`, which nothing reads here.",
+            description=f"{capital(write.title)} never throws; it returns `error`, which nothing reads here.",
             remediation="Take `{ error }` from the answer and throw it, so that a failed write of usage is noticed.",
             confidence=Confidence.LIKELY,
         )

@@ -166,8 +166,8 @@ def requeued(code: Code) -> Iterator[Finding]:
             yield Finding(
                 span=queued.span,
                 cause=queued.span,
-                description="The job is queued anew and also raised: the queue retries the old one too, and jobs multiply.",
-                remediation="Do one of the two: raise and let the queue retry with its back-off, or queue anew and return.",
+                description="The job is queued anew and also fails: the queue retries the old one too, and jobs multiply.",
+                remediation="Do one of the two: fail and let the queue retry with its back-off, or queue anew and return.",
                 confidence=Confidence.LIKELY,
             )
 

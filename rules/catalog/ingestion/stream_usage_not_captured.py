@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.edits import added_entry
 from rules.facts import Call, Kind, Literal, Member, Name, Object, enclosing, walk
+from rules.meaning import wording
 from rules.meaning.arguments import given
 from rules.meaning.contexts import Context
 from rules.meaning.usage.chunks import read_too_early, split_pieces
@@ -111,14 +112,15 @@ def finding(code: Code, call: Call, literal: Object | None) -> Finding:
     return Finding(
         span=call.span,
         description="This stream is not asked for its usage, so its tokens are booked as nothing or as a guess.",
-        remediation="Set `stream_options: { include_usage: true }`, read `usage` from the last chunk, and book that.",
+        remediation=f"Set {wording.usage_of_stream(code.facts.language)}, read `usage` from the last chunk, and book that.",
         confidence=Confidence.LIKELY,
         fix=Fix("Ask for the usage", (edit,), safe=False) if (edit := asked(code, call, literal)) else None,
     )
 
 
 def asked(code: Code, call: Call, literal: Object | None) -> Edit | None:
-    if literal is None or code.facts.language in ("python", "php", "ruby") or not call.span.holds(literal.span):
+    scripted = code.facts.language in ("typescript", "javascript")
+    if literal is None or not scripted or not call.span.holds(literal.span):
         return None
     return added_entry(code.facts, literal, "stream_options", "{ include_usage: true }")
 

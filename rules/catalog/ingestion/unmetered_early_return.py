@@ -29,6 +29,7 @@ from rules.facts import (
     walk,
     within,
 )
+from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.outcomes import LOG_WORDS
 from rules.meaning.usage.writes import usage_writes
@@ -201,11 +202,13 @@ def streamed(code: Code, scope: Scope, way_out: Return, later: Span) -> Finding:
 
 def unknown(code: Code, way_out: Return, test: Expression, later: Span | None) -> Finding:
     said = " ".join(code.facts.text(test.span).split())[:80]
+    # Ruby's `unless usage` has its `not` outside of the test.
+    holds = "does not hold" if isinstance(test, Unary) and not said.startswith(("!", "not")) else "holds"
     return Finding(
         span=way_out.span,
         cause=way_out.span,
-        description=f"Where `{said}` holds, the work was done but nothing is booked: unknown counts as free.",
-        remediation="Book an estimate and mark it as one, or raise an error that someone looks at.",
+        description=f"Where `{said}` {holds}, the work was done but nothing is booked: unknown counts as free.",
+        remediation=f"Book an estimate and mark it as one, or {wording.fail(code.facts.language)} that someone looks at.",
         confidence=Confidence.LIKELY,
         trace=(Step(later, "otherwise booked here"),) if later else (),
     )

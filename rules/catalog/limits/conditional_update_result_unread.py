@@ -146,7 +146,7 @@ def finding(code: Code, counter: Counter, call: Call) -> Finding:
         span=call.span,
         description=(
             f"This takes from `{counter.name}` only where there is enough, and {read} are not read: when there is not, nothing "
-            "is taken, no error is raised, and the work goes on unpaid."
+            "is taken, no error tells of it, and the work goes on unpaid."
         ),
         remediation=f"Read {read} and refuse when they are 0 (402), before anything is done for the customer.",
         confidence=Confidence.CERTAIN

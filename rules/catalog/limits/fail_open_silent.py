@@ -27,6 +27,7 @@ from rules.facts import (
     fold,
     within,
 )
+from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.limits import gates
 from rules.meaning.limits.limits import Limit, leaves
@@ -83,7 +84,7 @@ def unheld(call: Call) -> Finding:
         "so what the lock protects is not done, or done twice at once, without an error.",
         remediation="Use `with_advisory_lock!`, or raise when the answer is false."
         if skips
-        else f"Test the answer of `{call.method}`, and raise or try again later when it is false.",
+        else f"Test the answer of `{call.method}`, and refuse or try again later when it is false.",
         confidence=Confidence.LIKELY,
     )
 
@@ -291,6 +292,7 @@ def finding(code: Code, handler: Scope, what: str) -> Finding:
     silent = not any(handler.span.holds(call.span) for call in code.facts.calls if fold(call.method) != "next")
     sure = is_paid(code, handler, what) and not stated(code, handler)
     explicit = any(own(one.scope, handler) for one in code.facts.returns)
+    again = wording.rethrow(code.facts.language)
     return Finding(
         span=handler.span,
         description=(
@@ -298,7 +300,7 @@ def finding(code: Code, handler: Scope, what: str) -> Finding:
             + ("nobody is limited, and nothing says so." if silent else "nobody is limited; a line in a log is all that tells.")
         ),
         remediation=(
-            f"Refuse when `{what}` cannot answer, or rethrow. Where passing is meant, cap it locally, count it in a metric and "
+            f"Refuse when `{what}` cannot answer, or {again}. Where passing is meant, cap it locally, count it in a metric and "
             "say so in a comment."
         ),
         confidence=(Confidence.POSSIBLE if not sure else Confidence.CERTAIN if silent and explicit else Confidence.LIKELY),

@@ -49,6 +49,8 @@ STATUS_CALLS = frozenset(
 )
 NAMED = {"statusinternalservererror": 500, "statusok": 200, "internalservererror": 500, "http500internalservererror": 500}
 NAMED |= {"http200ok": 200, "status200ok": 200, "status500internalservererror": 500}
+FAILURE = ("INTERNAL_SERVER_ERROR", "InternalServerError")
+REFUSALS = {402: ("PAYMENT_REQUIRED", "PaymentRequired"), 429: ("TOO_MANY_REQUESTS", "TooManyRequests")}
 OKS = frozenset({"ok", "this.ok", "results.ok", "typedresults.ok"})
 """What ASP.NET calls an answer of 200."""
 ANSWERED = frozenset("c ctx w rw res reply response writer context gc ginctx".split())
@@ -67,7 +69,7 @@ def check(code: Code) -> Iterator[Finding]:
         given = list(statuses(code, then))
         if given:
             told = [one for one in given[:1] if one[0] >= 500 or (one[0] == 200 and not has_envelope(code, then))]
-            yield from (wrong(limit, *one) for one in told)
+            yield from (wrong(code, limit, *one) for one in told)
         elif (answer := plain_answer(code, then)) is not None and not has_envelope(code, then):
             yield unmarked(limit, answer)
         elif says_nothing(code, then):
@@ -185,7 +187,16 @@ def better(limit: Limit) -> int:
     return 402 if limit.left else 429
 
 
-def wrong(limit: Limit, found: int, at: Span) -> Finding:
+def renamed(written: str, status: int) -> str:
+    """The status in the spelling of the one that it replaces: a typed `HttpStatus.INTERNAL_SERVER_ERROR` takes no number."""
+    named = written.replace("500", str(status))
+    for failure, refusal in zip(FAILURE, REFUSALS[status], strict=True):
+        named = named.replace(failure, refusal)
+    return named if named != written else str(status)
+
+
+def wrong(code: Code, limit: Limit, found: int, at: Span) -> Finding:
+    instead = renamed(code.facts.text(at), better(limit))
     means = "a failure of yours, which clients retry" if found >= 500 else "success, so that clients take the work for done"
     return Finding(
         span=at,
@@ -194,7 +205,7 @@ def wrong(limit: Limit, found: int, at: Span) -> Finding:
         + ("." if limit.left else ", with `Retry-After` where the reset is known; 402 when only an upgrade helps."),
         confidence=Confidence.LIKELY,
         trace=(Step(limit.span, "the limit is tested here"),),
-        fix=None if found == 200 else Fix(f"Answer {better(limit)}", (Edit(at.start, at.end, str(better(limit))),), safe=False),
+        fix=None if found == 200 else Fix(f"Answer {better(limit)}", (Edit(at.start, at.end, instead),), safe=False),
     )
 
 

@@ -29,6 +29,7 @@ from rules.facts import (
     walk,
     within,
 )
+from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.limits.flags import compared_with_nothing
 from rules.meaning.limits.limits import Limit, is_zero, leaves, operands, said_by
@@ -75,7 +76,7 @@ def check(code: Code) -> Iterator[Finding]:
 def flag_asked_for(code: Code, span: Span, name: str) -> Finding:
     return Finding(
         span=span,
-        description=f"`{code.facts.text(span)}` asks whether the flag is there, not what it says: `False` counts like `True`, "
+        description=f"`{code.facts.text(span)}` asks whether the flag is there, not what it says: false counts like true, "
         "and this branch is taken, or left out, for every customer.",
         remediation=f"Test `{name}` itself.",
         confidence=Confidence.LIKELY,
@@ -335,9 +336,8 @@ def finding(code: Code, limit: Expression, span: Span, what: str, fix: Fix | Non
         span=span,
         description=f"A `{name}` of 0 is falsy and {what}: a customer who may use nothing is not limited.",
         remediation=(
-            f"Test `{name}` for absence, not for truth"
-            + (" (`is not None`)" if code.facts.language == "python" else " (`!= null`, `??`)")
-            + ", and give unlimited plans a value of their own."
+            f"Test `{name}` for absence, not for truth ({wording.null_test(code.facts.language)}), and give unlimited plans a "
+            "value of their own."
         ),
         confidence=Confidence.LIKELY,
         fix=fix,

@@ -170,7 +170,7 @@ def uncapped(code: Code, limit: Limit) -> Finding:
             f"Beyond `{code.facts.text(limit.limit.span)}` every unit is billed, and no cap, warning or consent is in sight: "
             "the customer learns of it from the invoice."
         ),
-        remediation="Warn at 80 % and at 100 %, and stop at a cap that the customer can raise.",
+        remediation="Warn at 80 % and at 100 %, and stop at a cap that the customer can move.",
         confidence=Confidence.POSSIBLE,
     )
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from rules import providers
 from rules.code import Code
 from rules.facts import Call, Kind, Member, Scope, Span, Start, Use, dotted, enclosing, fold, walk
+from rules.meaning import wording
 from rules.meaning.answers import answer_of
 from rules.meaning.contexts import Context
 from rules.meaning.limits import gates
@@ -43,7 +44,7 @@ def check(code: Code) -> Iterator[Finding]:
         if matched is not None and matched[1].role == "check" and matched[1].verdict:
             yield from unread(code, call, matched[1])
         elif matched is None and is_question(code, call):
-            yield of_own(call)
+            yield of_own(code, call)
 
 
 def sends(code: Code, call: Call) -> bool:
@@ -100,7 +101,7 @@ def is_question(code: Code, call: Call) -> bool:
 
 
 def finding(span: Span, record: providers.Call, confidence: Confidence) -> Finding:
-    field = record.verdict[0] if record.verdict[0] != "*" else "the value"
+    field = wording.cased(record.verdict[0], record.help) if record.verdict[0] != "*" else "the value"
     return Finding(
         span=span,
         description=(
@@ -113,11 +114,12 @@ def finding(span: Span, record: providers.Call, confidence: Confidence) -> Findi
     )
 
 
-def of_own(call: Call) -> Finding:
+def of_own(code: Code, call: Call) -> Finding:
+    fail = wording.fail(code.facts.language)
     return Finding(
         span=call.span,
         description=f"`{call.name}` is asked and its answer is dropped: whoever has nothing left gets through.",
-        remediation=f"Refuse when `{call.method}` says no: `if` it, or let it raise and name it `assert…`.",
+        remediation=f"Refuse when `{call.method}` says no: test it, or let it {fail} and name it `assert…`.",
         confidence=Confidence.LIKELY,
         cause=call.span,
     )

@@ -90,8 +90,16 @@ def sent(code: Code, emission: Emission) -> Iterator[Finding]:
                     )
 
 
-def logged(code: Code, call: Call, secret: Expression) -> Finding:
+def shown(code: Code, secret: Expression) -> str:
+    """The value, and not the text around it: Rust and Kotlin name it within the string."""
     text = code.facts.text(secret.span)
+    if isinstance(secret, Name) and not text.endswith(secret.text):
+        return secret.text
+    return text.removeprefix("$") if code.facts.language == "kotlin" else text
+
+
+def logged(code: Code, call: Call, secret: Expression) -> Finding:
+    text = shown(code, secret)
     return Finding(
         span=call.span,
         description=f"`{text}` is written to the log as it is: whoever reads the log can use it.",
