@@ -221,7 +221,8 @@ def parsed(text: Text) -> Any:
     for dialect in dialects(sql):
         try:
             tree = sqlglot.parse_one(sql, dialect=dialect)
-        except (SqlglotError, RecursionError):
+        except (SqlglotError, RecursionError, LookupError, ValueError, TypeError, AttributeError):
+            # Its builders of functions trust their arguments, which a template may have left out.
             continue
         if tree is not None and type(tree).__name__ != "Command":
             return tree

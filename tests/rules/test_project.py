@@ -27,3 +27,12 @@ def test_a_recorder_that_calls_a_recorder_of_another_file_is_judged_like_any_oth
     report = examine(Change("audit", (ChangedFile("lib/usage.ts", None, RECORDER),)), Options(), "0")
 
     assert () == report.not_analyzed
+
+
+def test_sql_that_the_grammar_of_sql_stumbles_over_costs_nothing_else() -> None:
+    query = "SELECT map('tokens', sum(tokens), 'calls') FROM usage_events FINAL WHERE customer = {customer}"
+    code = f'def usage(client, customer):\n    return client.query(f"{query}")\n'
+
+    report = examine(Change("audit", (ChangedFile("billing/usage.py", None, code),)), Options(), "0")
+
+    assert () == report.not_analyzed
