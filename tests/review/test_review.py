@@ -372,3 +372,12 @@ async def test_the_summary_traces_each_meter(scene: Scene) -> None:
     await scene.review(pull)
 
     assert "| `tokens` | not visible here | `usage.py:5` |" in (scene.check().summary or "")
+
+
+async def test_a_pull_request_of_a_bot_is_reviewed_like_any_other(scene: Scene) -> None:
+    pull = scene.pull({"usage.py": EMISSION}, author="dependabot[bot]")
+
+    await scene.review(pull)
+
+    assert 1 == len(scene.comments(pull))
+    assert "failure" == scene.check().conclusion
