@@ -8,12 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bot import git
-from bot.actions import add_summary
+from bot.actions import add_summary, event
 from bot.audit import audit_change, bundle_change
 from bot.bundle import BundleError, read_bundle
 from bot.forked import in_processes
 from bot.git import LocalError
-from bot.local import LocalChange, change_between, ends
+from bot.local import LocalChange, change_between, ends, ends_of_event
 from bot.local_configuration import InForce, at_commit, concluded, on_disk
 from bot.printing import note, write
 from bot.report import FORMATS
@@ -35,12 +35,13 @@ def review(repo: Path, base: str | None, head: str | None, form: str, output: Pa
     with progress() as bar:
         bar.say("Reading the change")
         repository = git.open_repository(repo)
-        between = ends(repository, base, head)
+        started = event() if form == "github" and base is None and head is None else None
+        between = ends_of_event(repository, started.base, started.head) if started else ends(repository, base, head)
         settled = at_commit(repository, between.configured_at)
         local = change_between(repository, between, settled.excluded)
         bar.say(f"Judging {files(len(local.change.files))}")
         # The working tree is the user's own code; a revision may be anybody's.
-        judge = in_this_process if head is None else in_sandbox
+        judge = in_this_process if between.head is None else in_sandbox
         report, partial = judge(local.change, settled.options, bar.done)
     return show(concluded(report, settled, partial or local.partial), local, settled, form, output)
 
