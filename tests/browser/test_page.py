@@ -177,6 +177,7 @@ def test_findings_are_filtered_by_severity_confidence_section_rule_file_and_word
     filters.get_by_label("Words").fill("no such word")
     expect(page.get_by_text("No finding fits the filter.")).to_be_visible()
     filters.get_by_role("button", name="Show all").click()
+    expect(page.locator("article.finding:visible")).to_have_count(len(whole))
     assert whole == rules_shown(page)
 
 
