@@ -29,12 +29,12 @@ def is_wanted(entry: FileEntry, excluded: Callable[[str], str | None]) -> bool:
 
 def within_requests(entries: list[FileEntry]) -> tuple[list[FileEntry], list[FileEntry]]:
     """What is read, in the order given, and what is left out."""
-    return parted(entries, requests_for, FOR_FILES, lambda entry: risk(f"{entry.filename}\n{entry.patch or ''}"))
+    return parted(entries, requests_for, FOR_FILES, lambda entry: evidence(f"{entry.filename}\n{entry.patch or ''}"))
 
 
 def within_bytes(files: list[ChangedFile]) -> tuple[list[ChangedFile], list[ChangedFile]]:
     """The same by size. Among equals the smaller ones first, so that one huge file does not push out the rest."""
-    return parted(files, size, TOTAL_BYTES, lambda file: (*risk(file.path), -size(file)))
+    return parted(files, size, TOTAL_BYTES, lambda file: (*evidence(file.path), -size(file)))
 
 
 def parted(
@@ -58,11 +58,6 @@ def pick(items: list[Item], numbers: Iterable[int]) -> list[Item]:
 def requests_for(entry: FileEntry) -> int:
     """One for a text; the text before follows from the patch, where GitHub gives one."""
     return 2 if entry.patch is None and entry.status not in ("added", "removed") else 1
-
-
-def risk(text: str) -> tuple[int, int]:
-    """How much a text speaks of billing: strong words before weak ones."""
-    return evidence(text)
 
 
 def size(file: ChangedFile) -> int:

@@ -85,7 +85,8 @@ async def review_head(reviewer: Reviewer, desk: Desk) -> None:
     """Every open check that is begun here is ended: by a verdict, or by saying why there is none."""
     if desk.pull.state != "open":
         return await closed(reviewer, desk)
-    if (thrift := Thrift(reviewer.github, desk.installation_id)).below(BEGINNING):
+    thrift = Thrift(reviewer.github, desk.installation_id)
+    if thrift.below(BEGINNING):
         raise thrift.postponed("begin review")
     if desk.pull.base.repo is not None and desk.pull.base.repo.archived:
         return None
@@ -94,7 +95,7 @@ async def review_head(reviewer: Reviewer, desk: Desk) -> None:
     except CapabilityMissing:
         return await sticky.tell_missing_permission(desk)
     try:
-        await straight_line(reviewer, desk)
+        await straight_line(reviewer, desk, thrift)
     except HeadMovedError:
         await checks.cancel(desk, desk.pull.head.sha)
         raise
@@ -106,14 +107,13 @@ async def review_head(reviewer: Reviewer, desk: Desk) -> None:
         raise
 
 
-async def straight_line(reviewer: Reviewer, desk: Desk) -> None:
+async def straight_line(reviewer: Reviewer, desk: Desk, thrift: Thrift) -> None:
     configuration = await configuration_at(reviewer.github, desk, reviewer.public_url)
     await keep_badge(desk, configuration.configuration.badge)
     decisions = await desk.memory.decisions(desk.repository_id, desk.pull.number)
     if (reason := left_alone(configuration, decisions, desk.pull)) is not None:
         await checks.pass_over(desk, reason)
         return
-    thrift = Thrift(reviewer.github, desk.installation_id)
     reading = await read_change(desk.repository, desk.pull, configuration.paths, thrift.scarce)
     whole = await reviewer.examine(reading.change, configuration.options)
     would_be = await preview(desk, reading, configuration, reviewer.examine)

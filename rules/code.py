@@ -158,9 +158,14 @@ class Code:
         return tuple(uses_of(self.facts, self.values))
 
     @cached_property
+    def evidence(self) -> tuple[int, int]:
+        """How many different strong and weak billing words the file and its path have."""
+        return evidence(self.facts.path + "\n" + self.facts.source.decode(errors="replace"))
+
+    @cached_property
     def billing(self) -> bool:
         """Whether the file speaks of billing: one strong word, or two weak ones, or an emission of a known provider."""
-        strong, weak = evidence(self.facts.path + "\n" + self.facts.source.decode(errors="replace"))
+        strong, weak = self.evidence
         return strong > 0 or weak > 1 or any(emission.direct for emission in self.emissions)
 
     @cached_property

@@ -523,3 +523,13 @@ def dotted(expression: Expression) -> str:
             return f"{dotted(inner)}[]"
         case _:
             return ""
+
+
+def name_of(expression: Expression | None) -> str:
+    """A name's text, a member's own name, a call's dotted one; anything else has none."""
+    return getattr(expression, "name", "") or getattr(expression, "text", "")
+
+
+def outermost_function(scope: Scope | None) -> Scope | None:
+    """The function that holds all the others around a scope."""
+    return next((one for one in reversed(list(chain(scope))) if one.kind is Kind.FUNCTION), None)

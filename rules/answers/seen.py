@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from rules.code import Code
-from rules.facts import Call, Function, Kind, Scope, Span, chain, enclosing
+from rules.facts import Call, Function, Kind, Scope, Span, enclosing
 from rules.meaning.contexts import Context
 from rules.meaning.promises import goroutine, left_alone
 from rules.meaning.usage.emissions import Emission
@@ -282,11 +282,6 @@ def functions(code: Code) -> Iterator[tuple[Scope, Function]]:
     for scope in code.facts.scopes:
         if scope.kind is Kind.FUNCTION and isinstance(scope.head, Function) and (scope.head.name or scope.head.registered_as):
             yield scope, scope.head
-
-
-def around(scope: Scope) -> Scope | None:
-    """The outermost function."""
-    return next((one for one in reversed(list(chain(scope))) if one.kind is Kind.FUNCTION), None)
 
 
 def same_function(one: Scope, other: Scope) -> bool:

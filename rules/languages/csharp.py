@@ -11,7 +11,6 @@ from rules.facts import (
     Handler,
     Jump,
     Kind,
-    Literal,
     Logical,
     Loop,
     Name,
@@ -38,7 +37,7 @@ from rules.languages.csharp_syntax import (
     type_name,
 )
 from rules.languages.csharp_values import VALUES
-from rules.languages.lowering import ARGUMENT, DEPTH, DISCARDED, RETURNED, TESTED, Lowering, begin, span
+from rules.languages.lowering import ARGUMENT, DEPTH, DISCARDED, RETURNED, TESTED, Lowering, begin, loop_scope, span
 
 SUFFIXES = (".cs",)
 GRAMMAR = Language(tree_sitter_c_sharp.language())
@@ -157,15 +156,6 @@ def in_head(low: Lowering, node: Node, scope: Scope) -> None:
         statement(low, node, scope)
     else:
         expression(low, node, scope, DISCARDED)
-
-
-def loop_scope(low: Lowering, node: Node, scope: Scope, test: Expression | None) -> Scope:
-    """A loop whose test is a constant that holds is endless."""
-    endless = isinstance(test, Literal) and bool(test.value)
-    loop = low.scope(Kind.LOOP, node, scope, Loop(test=None if endless else test))
-    if test is not None:
-        low.tests.append(Test(test.span, test, scope, loop))
-    return loop
 
 
 def while_statement(low: Lowering, node: Node, scope: Scope) -> None:

@@ -59,6 +59,7 @@ from rules.languages.lowering import (
     Lowering,
     bound,
     number,
+    numeric,
     span,
 )
 
@@ -244,10 +245,6 @@ def conditional(low: Lowering, node: Node, scope: Scope, how: How) -> Expression
     return Conditional(span(node), test, made[0], made[1])
 
 
-def integer(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
-    return Literal(span(node), number(low.text(node)))
-
-
 def real(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     """`0.1m` is exact and no float: it reads `decimal("0.1")`, a whole one is that whole number."""
     text = low.text(node).replace("_", "")
@@ -317,7 +314,7 @@ VALUES: dict[str, Express] = dict.fromkeys(NAMES, named) | {
     "postfix_unary_expression": postfix,
     "assignment_expression": assignment,
     "conditional_expression": conditional,
-    "integer_literal": integer,
+    "integer_literal": numeric,
     "real_literal": real,
     "boolean_literal": boolean,
     "null_literal": null,

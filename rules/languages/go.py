@@ -14,7 +14,6 @@ from rules.facts import (
     Facts,
     Function,
     Handler,
-    Jump,
     Kind,
     Lambda,
     Literal,
@@ -27,7 +26,6 @@ from rules.facts import (
     Start,
     Test,
     Unknown,
-    chain,
 )
 from rules.languages.go_declared import import_declaration, inside, parameters, type_declaration
 from rules.languages.go_errors import failure
@@ -43,6 +41,7 @@ from rules.languages.lowering import (
     Lowering,
     begin,
     field,
+    jump,
     span,
 )
 
@@ -282,18 +281,6 @@ def return_statement(low: Lowering, node: Node, scope: Scope) -> None:
     made = tuple(expression(low, one, scope, RETURNED) for one in values)
     value = None if not made else made[0] if len(made) == 1 else Sequence(span(node.named_children[0]), made)
     low.returns.append(Return(span(node), value, scope))
-
-
-def jump(low: Lowering, node: Node, scope: Scope) -> None:
-    """A plain `break` that only leaves a `switch` or `select` is none: it goes where the case ends anyway."""
-    word = node.type.removesuffix("_statement")
-    if word == "break" and not node.named_children:
-        for outer in chain(scope):
-            if isinstance(outer.head, Branch) and outer.head.arm == "case":
-                return
-            if outer.kind in (Kind.LOOP, Kind.FUNCTION):
-                break
-    low.jumps.append(Jump(span(node), word, scope))
 
 
 def function_value(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:

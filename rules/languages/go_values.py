@@ -40,7 +40,8 @@ from rules.languages.lowering import (
     bound,
     field,
     first_string,
-    number,
+    identifier,
+    numeric,
     span,
 )
 
@@ -67,10 +68,6 @@ def part(low: Lowering, node: Node, name: str, scope: Scope, how: How = PLAIN) -
 
 def unknown(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     return Unknown(span(node), tuple([expression(low, child, scope) for child in inside(low, node)]))
-
-
-def identifier(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
-    return Name(span(node), low.text(node))
 
 
 def selector(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
@@ -183,10 +180,6 @@ def element(low: Lowering, node: Node, kind: Node | None, scope: Scope, name: st
 
 def text_literal(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     return Literal(span(node), low.text(node)[1:-1])
-
-
-def numeric(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
-    return Literal(span(node), number(low.text(node)))
 
 
 def constant(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:

@@ -10,7 +10,6 @@ from rules.facts import (
     Expression,
     Facts,
     Handler,
-    Jump,
     Kind,
     Literal,
     Logical,
@@ -22,13 +21,25 @@ from rules.facts import (
     Test,
     Unknown,
     With,
-    chain,
 )
 from rules.languages.java_declared import DECLARATIONS, nothing
 from rules.languages.java_syntax import EXPRESSIONS, STATEMENTS, State, block, expression, inside, only, part, statement
 from rules.languages.java_values import VALUES, stray_statement
 from rules.languages.jvm_names import declare
-from rules.languages.lowering import ARGUMENT, DISCARDED, PLAIN, RETURNED, TESTED, How, Lowering, begin, bound, field, span
+from rules.languages.lowering import (
+    ARGUMENT,
+    DISCARDED,
+    PLAIN,
+    RETURNED,
+    TESTED,
+    How,
+    Lowering,
+    begin,
+    bound,
+    field,
+    jump,
+    span,
+)
 
 SUFFIXES = (".java",)
 GRAMMAR = Language(tree_sitter_java.language())
@@ -237,18 +248,6 @@ def throw_statement(low: Lowering, node: Node, scope: Scope) -> None:
 
 def yield_statement(low: Lowering, node: Node, scope: Scope) -> None:
     expression(low, only(low, node), scope)
-
-
-def jump(low: Lowering, node: Node, scope: Scope) -> None:
-    """A plain `break` that only leaves a `switch` is none: it goes where the case ends anyway."""
-    word = node.type.removesuffix("_statement")
-    if word == "break" and not node.named_children:
-        for outer in chain(scope):
-            if isinstance(outer.head, Branch) and outer.head.arm == "case":
-                return
-            if outer.kind in (Kind.LOOP, Kind.FUNCTION):
-                break
-    low.jumps.append(Jump(span(node), word, scope))
 
 
 def labeled(low: Lowering, node: Node, scope: Scope) -> None:

@@ -47,6 +47,7 @@ from rules.languages.lowering import (
     bound,
     field,
     first_string,
+    identifier,
     number,
     span,
 )
@@ -62,10 +63,6 @@ CONSTANTS = {"true": True, "false": False, "null_literal": None}
 
 def named(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     return name_of(low, node, scope)
-
-
-def plain_name(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
-    return Name(span(node), low.text(node))
 
 
 def field_access(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
@@ -376,9 +373,9 @@ def stray_statement(low: Lowering, node: Node, scope: Scope, how: How) -> Expres
 
 VALUES: dict[str, Express] = {
     "identifier": named,
-    "this": plain_name,
-    "super": plain_name,
-    "type_identifier": plain_name,
+    "this": identifier,
+    "super": identifier,
+    "type_identifier": identifier,
     "scoped_identifier": scoped,
     "scoped_type_identifier": scoped,
     "field_access": field_access,

@@ -10,6 +10,7 @@ from tree_sitter import Language, Node, Parser, Point, Tree
 from rules.facts import (
     Argument,
     Assign,
+    Branch,
     Call,
     Comment,
     Compare,
@@ -19,6 +20,8 @@ from rules.facts import (
     Jump,
     Kind,
     Literal,
+    Loop,
+    Name,
     Raise,
     Return,
     Scope,
@@ -27,6 +30,7 @@ from rules.facts import (
     Test,
     Unary,
     Use,
+    chain,
     dotted,
     fold,
 )
@@ -267,3 +271,32 @@ def negated(test: Expression, place: Span) -> Expression:
     if isinstance(test, Unary) and test.operator == "not":
         return test.value
     return Unary(place, "not", test)
+
+
+def numeric(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
+    return Literal(span(node), number(low.text(node)))
+
+
+def identifier(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
+    return Name(span(node), low.text(node))
+
+
+def jump(low: Lowering, node: Node, scope: Scope) -> None:
+    """A plain `break` that only leaves a `switch` or `select` is none: it goes where the case ends anyway."""
+    word = node.type.removesuffix("_statement")
+    if word == "break" and not node.named_children:
+        for outer in chain(scope):
+            if isinstance(outer.head, Branch) and outer.head.arm == "case":
+                return
+            if outer.kind in (Kind.LOOP, Kind.FUNCTION):
+                break
+    low.jumps.append(Jump(span(node), word, scope))
+
+
+def loop_scope(low: Lowering, node: Node, scope: Scope, test: Expression | None) -> Scope:
+    """A loop whose test is a constant that holds is endless."""
+    endless = isinstance(test, Literal) and bool(test.value)
+    loop = low.scope(Kind.LOOP, node, scope, Loop(test=None if endless else test))
+    if test is not None:
+        low.tests.append(Test(test.span, test, scope, loop))
+    return loop

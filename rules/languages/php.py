@@ -18,10 +18,9 @@ from rules.facts import (
     Scope,
     Sequence,
     Test,
-    chain,
     enclosing,
 )
-from rules.languages.lowering import ARGUMENT, DEPTH, DISCARDED, PLAIN, RETURNED, TESTED, Lowering, begin, children, span
+from rules.languages.lowering import ARGUMENT, DEPTH, DISCARDED, PLAIN, RETURNED, TESTED, Lowering, begin, children, jump, span
 from rules.languages.php_calls import CALLS
 from rules.languages.php_declared import DECLARATIONS, FUNCTIONS
 from rules.languages.php_syntax import EXPRESSIONS, STATEMENTS, State, block, expression, pattern, statement, sub
@@ -175,18 +174,6 @@ def return_statement(low: Lowering, node: Node, scope: Scope) -> None:
         return
     value = expression(low, values[0], scope, RETURNED) if values else None
     low.returns.append(Return(span(node), value, scope))
-
-
-def jump(low: Lowering, node: Node, scope: Scope) -> None:
-    """A plain `break` that only leaves a `switch` is none: it goes where the case ends anyway."""
-    word = node.type.removesuffix("_statement")
-    if word == "break" and not node.named_children:
-        for outer in chain(scope):
-            if isinstance(outer.head, Branch) and outer.head.arm == "case":
-                return
-            if outer.kind in (Kind.LOOP, Kind.FUNCTION):
-                break
-    low.jumps.append(Jump(span(node), word, scope))
 
 
 def unset(low: Lowering, node: Node, scope: Scope) -> None:

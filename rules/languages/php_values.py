@@ -38,7 +38,7 @@ from rules.languages.lowering import (
     bound,
     children,
     negated,
-    number,
+    numeric,
     span,
 )
 from rules.languages.php_syntax import Express, constant, expression, inner, pattern, qualified, sub, variable
@@ -54,10 +54,6 @@ def boolean(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
 
 def null(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     return Literal(span(node), None)
-
-
-def numeric(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
-    return Literal(span(node), number(low.text(node)))
 
 
 def string(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:

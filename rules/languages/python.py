@@ -26,7 +26,6 @@ from rules.facts import (
     Logical,
     Loop,
     Member,
-    Name,
     Object,
     Parameter,
     Raise,
@@ -56,7 +55,8 @@ from rules.languages.lowering import (
     children,
     field,
     first_string,
-    number,
+    identifier,
+    numeric,
     span,
 )
 
@@ -324,10 +324,6 @@ def unknown(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     return Unknown(span(node), inside)
 
 
-def identifier(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
-    return Name(span(node), low.text(node))
-
-
 def attribute(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     inner = expression(low, field(node, "object"), scope, CHAINED)
     return Member(span(node), inner, low.text(field(node, "attribute")))
@@ -408,10 +404,6 @@ def concatenated(low: Lowering, node: Node, scope: Scope, how: How) -> Expressio
         return Literal(span(node), "".join(str(one.value) for one in made if isinstance(one, Literal)))
     flat = [inner for one in made for inner in (one.parts if isinstance(one, Template) else (one,))]
     return Template(span(node), tuple(flat))
-
-
-def numeric(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
-    return Literal(span(node), number(low.text(node)))
 
 
 def constant(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:

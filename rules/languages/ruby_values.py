@@ -39,8 +39,9 @@ from rules.languages.lowering import (
     Lowering,
     bound,
     children,
+    identifier,
     negated,
-    number,
+    numeric,
     span,
 )
 from rules.languages.ruby_calls import pair
@@ -50,10 +51,6 @@ COMPARES = {"==": "==", "!=": "!=", "===": "==", "<": "<", ">": ">", "<=": "<=",
 LOGIC = {"&&": "and", "||": "or", "and": "and", "or": "or"}
 CONSTANTS = {"true": True, "false": False, "nil": None}
 SCREAM = re.compile(r"([a-z0-9])([A-Z])")
-
-
-def named(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
-    return Name(span(node), low.text(node))
 
 
 def constant(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
@@ -119,10 +116,6 @@ def chained(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     if all(isinstance(one, Literal) for one in flat):
         return Literal(span(node), "".join(str(one.value) for one in flat if isinstance(one, Literal)))
     return Template(span(node), tuple(flat))
-
-
-def numeric(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
-    return Literal(span(node), number(low.text(node)))
 
 
 def array(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
@@ -252,8 +245,8 @@ def nothing(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
 
 
 VALUES: dict[str, Express] = {
-    "constant": named,
-    "self": named,
+    "constant": identifier,
+    "self": identifier,
     "instance_variable": own_field,
     "class_variable": own_field,
     "global_variable": everywhere,

@@ -37,6 +37,7 @@ from rules.languages.lowering import (
     begin,
     bound,
     children,
+    loop_scope,
     span,
 )
 from rules.languages.typescript_failures import arm, asked, remember
@@ -257,15 +258,6 @@ def in_head(low: Lowering, node: Node, scope: Scope) -> None:
         statement(low, node, scope)
     else:
         expression(low, node, scope, DISCARDED)
-
-
-def loop_scope(low: Lowering, node: Node, scope: Scope, test: Expression | None) -> Scope:
-    """A loop whose test is a constant that holds is endless."""
-    endless = isinstance(test, Literal) and bool(test.value)
-    loop = low.scope(Kind.LOOP, node, scope, Loop(test=None if endless else test))
-    if test is not None:
-        low.tests.append(Test(test.span, test, scope, loop))
-    return loop
 
 
 def while_statement(low: Lowering, node: Node, scope: Scope) -> None:

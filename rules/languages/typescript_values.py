@@ -40,7 +40,8 @@ from rules.languages.lowering import (
     bound,
     children,
     first_string,
-    number,
+    identifier,
+    numeric,
     span,
 )
 from rules.languages.typescript_failures import arm, asked, put, rejection, remember
@@ -69,10 +70,6 @@ COMPARES = {"===": "==", "!==": "!=", "==": "==", "!=": "!=", "instanceof": "ins
     operator: operator for operator in ("<", ">", "<=", ">=")
 }
 CONSTANTS = {"true": True, "false": False, "null": None, "undefined": None}
-
-
-def named(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
-    return Name(span(node), low.text(node))
 
 
 def nothing(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
@@ -199,10 +196,6 @@ def template(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     if node.end_byte - 1 > start:
         made.append(literal_text(low, node, start, node.end_byte - 1))
     return Template(span(node), tuple(made))
-
-
-def numeric(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
-    return Literal(span(node), number(low.text(node)))
 
 
 def constant(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
@@ -333,14 +326,14 @@ def jsx_expression(low: Lowering, node: Node, scope: Scope, how: How) -> Express
 
 
 VALUES: dict[str, Express] = {
-    "identifier": named,
-    "shorthand_property_identifier": named,
-    "property_identifier": named,
-    "this": named,
-    "super": named,
-    "import": named,
-    "meta_property": named,
-    "nested_identifier": named,
+    "identifier": identifier,
+    "shorthand_property_identifier": identifier,
+    "property_identifier": identifier,
+    "this": identifier,
+    "super": identifier,
+    "import": identifier,
+    "meta_property": identifier,
+    "nested_identifier": identifier,
     "member_expression": member_access,
     "subscript_expression": subscript,
     "call_expression": call,

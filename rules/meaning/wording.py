@@ -179,3 +179,7 @@ def column(language: str, folded: str) -> str:
         joined = "".join(part.capitalize() for part in parts)
         return joined if language == "csharp" else joined[:1].lower() + joined[1:]
     return "_".join(parts)
+
+
+def capital(title: str) -> str:
+    return title[:1].upper() + title[1:]

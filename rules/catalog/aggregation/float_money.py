@@ -27,6 +27,7 @@ from rules.facts import (
     Template,
     enclosing,
     fold,
+    name_of,
     walk,
 )
 from rules.meaning import wording
@@ -98,10 +99,6 @@ def estimated(code: Code, span: Span) -> bool:
         span.line - 1 <= one.span.end_line <= span.end_line and re.search(r"estimat|approximat", one.text, re.I)
         for one in code.facts.comments
     )
-
-
-def name_of(expression: Expression | None) -> str:
-    return getattr(expression, "name", "") or getattr(expression, "text", "")
 
 
 def spoken(expression: Expression | None) -> frozenset[str]:

@@ -27,6 +27,7 @@ from rules.facts import (
     Unary,
     enclosing,
     fold,
+    name_of,
     walk,
 )
 from rules.meaning import wording
@@ -79,10 +80,6 @@ def check(code: Code) -> Iterator[Finding]:
             continue
         said.add(key)
         yield Finding(span=span, description=description, remediation=remediation, confidence=confidence)
-
-
-def name_of(expression: Expression | None) -> str:
-    return getattr(expression, "name", "") or getattr(expression, "text", "")
 
 
 def names_here(code: Code, span: Span, scope: Scope) -> frozenset[str]:

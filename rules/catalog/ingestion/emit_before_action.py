@@ -15,6 +15,7 @@ from rules.meaning.usage.emissions import Emission, shown
 from rules.meaning.usage.losses import gives_back
 from rules.meaning.usage.writes import UsageWrite, failing_writes
 from rules.meaning.vocabulary import words
+from rules.meaning.wording import capital
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 
 ABOUT = About(
@@ -134,10 +135,6 @@ def wraps(code: Code, write: UsageWrite, call: Call) -> bool:
         if isinstance(scope.head, Function) and any(one.name == call.callee.text for one in scope.head.parameters):
             return call.use is Use.RETURNED or call.use is Use.ASSIGNED
     return False
-
-
-def capital(title: str) -> str:
-    return title[:1].upper() + title[1:]
 
 
 def too_early(write: UsageWrite, action: Call) -> Finding:

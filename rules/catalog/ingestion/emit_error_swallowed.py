@@ -19,7 +19,7 @@ from rules.meaning.usage.emissions import Emission
 from rules.meaning.usage.flushes import unheard
 from rules.meaning.usage.losses import losses
 from rules.meaning.usage.writes import UsageWrite, failing_writes
-from rules.meaning.vocabulary import BILLING_NOUNS, consumes, evidence, names_left, names_used, words
+from rules.meaning.vocabulary import BILLING_NOUNS, consumes, names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
 
 ABOUT = About(
@@ -144,7 +144,7 @@ def unsure(code: Code, write: UsageWrite, ended: Outcome) -> bool:
         return False
     if write.call is not None and not is_billed(write):
         return True
-    strong, _ = evidence(code.facts.path + "\n" + code.facts.source.decode(errors="replace"))
+    strong, _ = code.evidence
     log = write.call is not None and bool({"log", "logs"} & set(words(code.facts.text(write.call.span))))
     charged = log and any(consumes(call.method) for call in code.calls_in(write.function) if call.span.start > write.span.end)
     return strong == 0 or charged

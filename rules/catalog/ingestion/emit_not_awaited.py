@@ -27,6 +27,7 @@ from rules.meaning.usage.losses import cannot_fail, gives_back
 from rules.meaning.usage.snapshots import drains
 from rules.meaning.usage.writes import UsageWrite, failing_writes
 from rules.meaning.vocabulary import words
+from rules.meaning.wording import capital
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Variant
 
 ABOUT = About(
@@ -126,10 +127,6 @@ def found(code: Code, title: str, call: Call, end: Call, confidence: Confidence)
         confidence=confidence,
         fix=awaited(code, end),
     )
-
-
-def capital(title: str) -> str:
-    return title[:1].upper() + title[1:]
 
 
 def awaited(code: Code, end: Call) -> Fix | None:

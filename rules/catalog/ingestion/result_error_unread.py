@@ -18,6 +18,7 @@ from rules.meaning.outcomes import logs, stores
 from rules.meaning.usage.emissions import Emission, is_http
 from rules.meaning.usage.writes import failing_writes
 from rules.meaning.vocabulary import words
+from rules.meaning.wording import capital
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Variant
 
 ABOUT = About(
@@ -185,10 +186,6 @@ def ignored(code: Code, call: Call, end: Call) -> bool:
     if answer.passed_on or "error" in answer.fields or end.start is not Start.AWAITED:
         return False
     return all(isinstance(getattr(one.head, "guards", None), Scope) for one in handlers_of(code, call, end))
-
-
-def capital(title: str) -> str:
-    return title[:1].upper() + title[1:]
 
 
 def never_throws(call: Call) -> bool:

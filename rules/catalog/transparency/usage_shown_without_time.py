@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Function, Kind, Object, Return, Scope, chain, enclosing, fold, walk, within
+from rules.facts import Call, Function, Kind, Object, Return, Scope, enclosing, fold, outermost_function, walk, within
 from rules.meaning.contexts import Context, own_request
 from rules.meaning.vocabulary import names_counter, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
@@ -41,14 +41,14 @@ def check(code: Code) -> Iterator[Finding]:
         return
     shown = [one for one in answers(code) if about_usage(code, *one)]
     for held, scope in shown:
-        function = outer(scope)
+        function = outermost_function(scope)
         if function is not None and DELAYED.search(text := code.facts.text(function.span)) and not TIMED.search(text):
             yield finding(
                 held, "of when it is, although its source lags behind", "Add the time at which the source was updated."
             )
             break
     for held, scope in shown:
-        function = outer(scope)
+        function = outermost_function(scope)
         if function is not None and len(held.entries) == 1 and not SPLIT.search(code.facts.text(function.span)):
             yield finding(
                 held, "what makes it up", "Add a breakdown by day or feature, or an export.", "usage-total-without-breakdown"
@@ -83,14 +83,10 @@ def of_handler(code: Code, one: Return) -> bool:
     return bool(function.head.decorators) or (code.facts.language == "rust" and own_request(code.facts, function))
 
 
-def outer(scope: Scope) -> Scope | None:
-    return next((one for one in reversed(list(chain(scope))) if one.kind is Kind.FUNCTION), None)
-
-
 def about_usage(code: Code, held: Object, scope: Scope) -> bool:
     """A figure of usage, answered to a question for it."""
     names = [entry.name for entry in held.entries if entry.name]
-    function = outer(scope)
+    function = outermost_function(scope)
     said = code.facts.path + " " + code.function_name(scope)
     if function is not None and isinstance(function.head, Function):
         said += " " + function.head.registered_as

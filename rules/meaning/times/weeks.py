@@ -4,13 +4,9 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Expression, Kind, Literal, Member, Name, Scope, Template, enclosing, fold, walk
+from rules.facts import Call, Expression, Kind, Literal, Member, Name, Scope, Template, enclosing, fold, name_of, walk
 from rules.meaning.values import definitions_at, resolved
 from rules.meaning.vocabulary import words
-
-
-def name_of(expression: Expression | None) -> str:
-    return getattr(expression, "name", "") or getattr(expression, "text", "")
 
 
 def week_format(text: str) -> bool:
