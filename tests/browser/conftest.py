@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from bot.demo.run import free_port
 from tests.browser.chromium import ARGUMENTS, MISSING, chromium
 
 Open = Callable[..., Page]
@@ -48,14 +49,6 @@ def serving(**environ: str) -> Iterator[str]:
         finally:
             server.send_signal(signal.SIGTERM)
             server.communicate(timeout=30)
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="package")

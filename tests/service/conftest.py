@@ -1,6 +1,9 @@
 """A receiver over the test's database, and a way to ask the database itself."""
 
-from collections.abc import AsyncIterator
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -22,3 +25,12 @@ def query(address: str) -> Query:
             return await cursor.fetchall() if cursor.description else []
 
     return run
+
+
+@pytest.fixture
+def state_dir() -> Iterator[Path]:
+    """Not in tmp_path: PostgreSQL does not run as root and may not enter it."""
+    folder = Path(tempfile.mkdtemp(prefix="mtr-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)

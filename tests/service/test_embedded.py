@@ -1,12 +1,9 @@
 """The embedded PostgreSQL: also as root, several processes, nothing left behind."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -22,14 +19,6 @@ with embedded_postgres(Path(sys.argv[1]), options=("fsync=off",)) as address:
     print(address, flush=True)
     sys.stdin.readline()
 """
-
-
-@pytest.fixture
-def state_dir() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="mtr-"))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
 
 
 def is_running(state_dir: Path) -> bool:

@@ -1,12 +1,10 @@
 """The whole program in its own process, on the embedded database, stopped by a signal."""
 
 import json
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -19,14 +17,6 @@ from bot.serve import ServeError, serve
 from tests.service.stand import make_settings, pull_request, sign
 
 SERVED = Path(__file__).with_name("served.py")
-
-
-@pytest.fixture
-def state_dir() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="mtr-"))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
 
 
 @contextmanager

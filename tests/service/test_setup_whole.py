@@ -4,12 +4,9 @@ import asyncio
 import json
 import os
 import re
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from html import unescape
 from pathlib import Path
@@ -19,6 +16,7 @@ from urllib.parse import urljoin
 import aiohttp
 import pytest
 
+from bot.demo.run import free_port
 from bot.demo.standin import StandIn
 from config.stored_app import FILE, read_stored
 
@@ -35,23 +33,10 @@ def report(customer, tokens):
 """
 
 
-@pytest.fixture
-def state_dir() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="mtr-"))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
-
-
 def environment(state_dir: Path, **variables: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("METERAUDIT_")}
     given = {"STATE_DIR": str(state_dir), "PORT": str(free_port()), **variables}
     return {**kept, **{f"METERAUDIT_{name}": value for name, value in given.items()}}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from bot.demo.run import free_port
 from tests.web.web_stand import UNKEYED, events_in
 
 
@@ -44,11 +45,3 @@ def status(url: str) -> int:
         return int(urllib.request.urlopen(urllib.request.Request(url, b"{}"), timeout=30).status)
     except urllib.error.HTTPError as error:
         return error.code
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

@@ -38,6 +38,7 @@ from rules.facts import (
 )
 from rules.languages.csharp import lower
 from rules.languages.lowering import CHILDREN, TooComplexError
+from tests.rules.languages.found import call_ending as call
 
 
 def file(text: str) -> Facts:
@@ -48,12 +49,6 @@ def body(text: str, before: str = "") -> Facts:
     facts = file(f"{before}\nclass Billing\n{{\n    async Task Run()\n    {{\n{text}\n    }}\n}}\n")
     assert facts.broken == ()
     return facts
-
-
-def call(facts: Facts, name: str) -> Call:
-    found = [one for one in facts.calls if one.name == name or one.name.endswith(f".{name}")]
-    assert len(found) == 1, [one.name for one in facts.calls]
-    return found[0]
 
 
 def value(text: str) -> Expression:

@@ -36,6 +36,7 @@ from rules.facts import (
 from rules.languages.java import lower
 from rules.languages.lowering import CHILDREN, TooComplexError
 from rules.meaning.contexts import Context, context_of
+from tests.rules.languages.found import call_ending as call
 
 
 def file(text: str, path: str = "src/main/java/com/acme/Billing.java") -> Facts:
@@ -48,12 +49,6 @@ def body(text: str, fields: str = "", imports: str = "") -> Facts:
     )
     assert facts.broken == ()
     return facts
-
-
-def call(facts: Facts, name: str) -> Call:
-    found = [one for one in facts.calls if one.name == name or one.name.endswith(f".{name}")]
-    assert len(found) == 1, [one.name for one in facts.calls]
-    return found[0]
 
 
 def value(text: str, fields: str = "") -> Expression:

@@ -3,7 +3,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rules.facts import (
-    Assign,
     Binary,
     Branch,
     Call,
@@ -35,22 +34,12 @@ from rules.facts import (
 )
 from rules.languages.lowering import TooComplexError
 from rules.languages.ruby import SUFFIXES, lower
+from tests.rules.languages.found import assigned as assign
+from tests.rules.languages.found import call_named as call
 
 
 def facts(source: str, path: str = "app/services/usage.rb") -> Facts:
     return lower(path, source.encode())
-
-
-def call(read: Facts, name: str) -> Call:
-    found = [one for one in read.calls if one.name == name]
-    assert len(found) == 1, [one.name for one in read.calls]
-    return found[0]
-
-
-def assign(read: Facts, target: str) -> Assign:
-    found = [one for one in read.assigns if dotted(one.targets[-1]) == target]
-    assert len(found) == 1
-    return found[0]
 
 
 def value(source: str) -> Expression | None:
