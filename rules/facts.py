@@ -11,6 +11,9 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+from rules.idioms import Idioms
+from rules.traits import Traits
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -275,7 +278,7 @@ class Function:
     returns: str = ""
     """The annotated result type, as written."""
     passed_to: str = ""
-    """The dotted name of the call it is an argument of: `app.post`, `setInterval`, `p.catch`."""
+    """The dotted name of the call it is an argument of: `app.post`, `setInterval`, `p.catch`; a `Start` if started in place."""
     registered_as: str = ""
     """The first string argument of that call: a route, a queue, an event name."""
     method: bool = False
@@ -417,6 +420,9 @@ class Facts:
 
     path: str
     language: str
+    """Its name, for those who show it and for what providers publish by language; no rule asks which it is."""
+    traits: Traits
+    idioms: Idioms
     source: bytes
     root: Scope
     scopes: tuple[Scope, ...]
@@ -435,6 +441,8 @@ class Facts:
     """`use client`, `use server`."""
     broken: tuple[Span, ...] = ()
     """Where the source does not parse; what stands there is not judged."""
+    renders: bool = False
+    """A file of components that draw a page."""
 
     def text(self, part: Span) -> str:
         return self.source[part.start : part.end].decode(errors="replace")

@@ -58,6 +58,7 @@ from rules.languages.typescript_syntax import (
     property_name,
     statement,
 )
+from rules.languages.typescript_traits import IDIOMS, TRAITS
 from rules.languages.typescript_values import VALUES
 
 SUFFIXES = (".ts", ".mts", ".cts", ".tsx", ".js", ".mjs", ".cjs", ".jsx")
@@ -78,7 +79,8 @@ def lower(path: str, source: bytes) -> Facts:
         grammar, language = TYPESCRIPT, "typescript"
     elif path.endswith(".tsx"):
         grammar, language = TSX, "typescript"
-    low, root = begin(path, language, source, grammar)
+    low, root = begin(path, language, source, grammar, TRAITS, IDIOMS)
+    low.renders = path.endswith((".tsx", ".jsx"))
     low.exported.update(exported_names(low, root))
     for child in children(root):
         statement(low, child, low.root)
