@@ -448,10 +448,6 @@ class Facts:
         return self.source[part.start : part.end].decode(errors="replace")
 
 
-ZERO_IS_TRUE = frozenset("go ruby java csharp kotlin rust".split())
-"""Languages in which a number is never tested for truth, or 0 is as true as any other."""
-WAITING = frozenset("php ruby".split())
-"""Languages in which a call has always ended before what follows it."""
 UNFOLDED = str.maketrans("", "", "_-!?")
 
 
