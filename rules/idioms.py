@@ -16,6 +16,8 @@ class Case(StrEnum):
 class Idioms:
     """Texts for messages have their backquotes. Where nothing is said, the form that most languages share stands."""
 
+    title: str
+    """What the language calls itself."""
     fail: str = "throw an error"
     """How a function tells its caller that it failed."""
     rethrow: str = "throw the error again"

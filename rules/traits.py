@@ -81,6 +81,8 @@ class Traits:
     """Objects are made empty and filled by setters, or made by the chain of a builder."""
     out_parameters: bool = False
     """Decoders fill a variable that they are given."""
+    packages_are_folders: bool = False
+    """The files of a folder are one package and need no import to call each other."""
     receiver_first: bool = False
     """A method names its own object as its first parameter, by any name."""
     outer_names_declared: bool = False

@@ -16,6 +16,7 @@ TRAITS = Traits(
     bounds_on_types=True,
 )
 IDIOMS = Idioms(
+    title="C#",
     throw_again="throw;",
     awaits="await ",
     wait_for="Put `await` before it, or return it to a caller that awaits it.",

@@ -14,10 +14,12 @@ TRAITS = Traits(
     signals_waited_for=True,
     patient_requests=frozenset("http.post net/http.post http.defaultclient.do".split()),
     out_parameters=True,
+    packages_are_folders=True,
     receiver_first=True,
     request_names=frozenset({"r"}),
 )
 IDIOMS = Idioms(
+    title="Go",
     fail="return an error",
     rethrow="return the error",
     hand_back="Return the error to the caller",

@@ -14,6 +14,7 @@ TRAITS = Traits(
     injected_types=r"^@",
 )
 IDIOMS = Idioms(
+    title="Java",
     null_test="`!= null`",
     utc_month_start="Make it in UTC: `ZonedDateTime.now(ZoneOffset.UTC)`, `atStartOfDay(ZoneOffset.UTC)`.",
     months_added="`anchor.plusMonths(n)`",

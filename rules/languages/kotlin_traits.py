@@ -7,6 +7,7 @@ from rules.languages import jvm_traits
 TRAITS = replace(jvm_traits.TRAITS, float_types=frozenset({"Double", "Float"}))
 IDIOMS = replace(
     jvm_traits.IDIOMS,
+    title="Kotlin",
     float="Double",
     throw_again="throw {0}",
     null_test="`!= null`, `?:`",

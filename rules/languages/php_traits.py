@@ -5,6 +5,7 @@ from rules.traits import Dates, Traits
 
 TRAITS = Traits(dates=Dates.FLUENT, months_run_over=True, synchronous=True, console_commands=True)
 IDIOMS = Idioms(
+    title="PHP",
     throw_again="throw ${0};",
     null_test="`!== null`, `??`",
     present=" !== null",

@@ -20,6 +20,7 @@ TRAITS = Traits(
     bounds_on_types=True,
 )
 IDIOMS = Idioms(
+    title="Python",
     fail="raise an error",
     rethrow="raise the error again",
     throw_again="raise",

@@ -5,6 +5,7 @@ from rules.traits import Dates, Traits, Truth
 
 TRAITS = Traits(truth=Truth.PRESENCE, dates=Dates.FLUENT, synchronous=True, bare_members=True)
 IDIOMS = Idioms(
+    title="Ruby",
     fail="raise an error",
     rethrow="raise the error again",
     last_block="`ensure`",

@@ -14,6 +14,7 @@ TRAITS = Traits(
     bounds_on_types=True,
 )
 IDIOMS = Idioms(
+    title="Rust",
     fail="return an error",
     rethrow="return the error",
     hand_back="Return the error to the caller with `?`",

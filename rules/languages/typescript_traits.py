@@ -1,5 +1,7 @@
 """What sets JavaScript and TypeScript apart."""
 
+from dataclasses import replace
+
 from rules.idioms import Case, Idioms
 from rules.traits import Dates, Traits
 
@@ -12,6 +14,7 @@ TRAITS = Traits(
     copying=frozenset({"concat"}),
 )
 IDIOMS = Idioms(
+    title="TypeScript",
     awaits="await ",
     wait_for="Put `await` before it, or return it to a caller that awaits it.",
     nullish="??",
@@ -19,3 +22,4 @@ IDIOMS = Idioms(
     stream_option="{ include_usage: true }",
     case=Case.CAMEL,
 )
+OF_JAVASCRIPT = replace(IDIOMS, title="JavaScript")
