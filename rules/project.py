@@ -13,6 +13,7 @@ from rules.languages.lowering import TooComplexError
 from rules.meaning.contexts import TEST_PATH
 from rules.meaning.naming import Meter, Use
 from rules.meaning.promises import is_async
+from rules.meaning.samples import is_copy
 from rules.meaning.usage.losses import keeps_failures
 from rules.meaning.usage.writes import calls_procedure, inserts_usage
 from rules.meaning.vocabulary import consumes, emits, words
@@ -138,7 +139,7 @@ class Project:
 
 def recorders_in(code: Code) -> Iterator[Recorder]:
     """The functions of a file that say by their name that they record usage, and what becomes of it in them."""
-    if TEST_PATH.search(code.facts.path):
+    if TEST_PATH.search(code.facts.path) or is_copy(code.facts.path):
         return
     for function in code.facts.scopes:
         head = function.head

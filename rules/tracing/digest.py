@@ -22,6 +22,7 @@ from rules.meaning.arguments import given
 from rules.meaning.contexts import Context
 from rules.meaning.limits import gates
 from rules.meaning.naming import HOLE, keys
+from rules.meaning.samples import is_copy
 from rules.meaning.usage.counters import Change, Counter
 from rules.meaning.usage.emissions import shown
 from rules.meaning.usage.work import is_model_call, is_work
@@ -72,7 +73,7 @@ def made(code: Code) -> Digest:
         tuple(routes_of(code)),
         frozenset(mentions_of(code)) if code.billing else frozenset(),
         dict(constants_of(code)),
-        code.context(code.facts.root) is Context.TEST,
+        code.context(code.facts.root) is Context.TEST or is_copy(code.facts.path),
     )
 
 

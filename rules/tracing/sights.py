@@ -116,6 +116,7 @@ class Digest:
     constants: Mapping[str, str] = field(default_factory=dict)
     """Texts that the file gives a name, by dotted name."""
     test: bool = False
+    """A test, or a copy that was put aside: nothing calls it, and it is nobody's sibling."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Expression, Kind, Member, Name, enclosing, fold, walk
+from rules.facts import Call, Expression, Kind, Member, Name, Scope, enclosing, fold, walk
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import bills, name_around, only_shows
 from rules.meaning.times.periods import Boundary, Precision
@@ -37,6 +37,8 @@ CLAIM = re.compile(
 )
 AGGREGATING = frozenset("aggregate groupby sum count annotate queryusage countdocuments sumusage".split())
 STAMPS = frozenset("stamp timestamp ts effective logged".split())
+WARNING = frozenset("alert alerts notify notification notifications notifier warning warnings reminder reminders".split())
+CHARGED = re.compile(r"invoice|charge|overage|deduct|meter_?events", re.I)
 MILLISECONDS = "fields"
 """Stores reached by field objects, Prisma and Mongo, keep milliseconds: .999 is the last moment there."""
 
@@ -61,7 +63,17 @@ def concerns(code: Code, one: Range) -> bool:
     scope = one.upper.scope
     if code.context(scope) in (Context.TEST, Context.BROWSER) or not is_instant(one.upper.column):
         return False
-    return bills(code.facts, scope) and not is_now(code, one.upper) and not only_shows(code.facts, scope)
+    if only_shows(code.facts, scope) or only_warns(code, scope):
+        return False
+    return bills(code.facts, scope) and not is_now(code, one.upper)
+
+
+def only_warns(code: Code, scope: Scope) -> bool:
+    """Whether the sum only decides about a message: by the name of the function or file, and nothing is charged in it."""
+    said = {*words(name_around(scope)), *words(code.facts.path.rsplit("/", 1)[-1])}
+    function = enclosing(scope, Kind.FUNCTION)
+    text = code.facts.text(function.span) if function is not None else ""
+    return bool(said & WARNING) and not CHARGED.search(text)
 
 
 def is_now(code: Code, bound: Bound) -> bool:
