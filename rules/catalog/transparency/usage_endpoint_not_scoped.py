@@ -25,8 +25,8 @@ ABOUT = About(
 )
 SHOWN = frozenset("usage usages invoice invoices billing credits meter meters metering".split())
 CATALOGUE = frozenset(
-    "plan plans product products price prices pricing bundle bundles package packages catalog catalogue tier tiers tariff offer "
-    "offers config configuration settings feature features".split()
+    "plan plans product products price prices pricing bundle bundles package packages catalog catalogue tier tiers tariff "
+    "offer offers config configuration settings feature features".split()
 )
 """What is sold, and on what terms: every buyer may read it."""
 PARTIES = frozenset(
