@@ -1,5 +1,6 @@
 """What only several files tell: the schema, and which functions of other files record usage and how they fail."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,7 +18,7 @@ from rules.meaning.samples import is_copy
 from rules.meaning.usage.losses import keeps_failures
 from rules.meaning.usage.writes import calls_procedure, inserts_usage
 from rules.meaning.vocabulary import consumes, emits, words
-from rules.schema import Schema, schema_of
+from rules.schema import Schema, looks_like_schema, schema_of
 from rules.tracing.digest import digest_of
 from rules.tracing.sights import Kind
 from rules.tracing.whole import Trace, traced
@@ -79,6 +80,14 @@ class Project:
     def trace(self) -> Trace:
         """The ways of the meters over all files at hand."""
         return traced((digest_of(code) for code in self.codes), self.schema)
+
+    def speaks_of(self, name: str, apart_from: frozenset[str]) -> bool:
+        """Whether any other text names it, in whatever spelling; tests and the schema, which name everything, left out."""
+        spelled = re.compile("[_-]?".join(map(re.escape, words(name))), re.I)
+        return any(
+            path not in apart_from and not looks_like_schema(path) and not TEST_PATH.search(path) and spelled.search(text)
+            for path, text in self.texts.items()
+        )
 
     def prepare(self) -> None:
         """Works out what all files ask for, so that processes that are forked off have it."""

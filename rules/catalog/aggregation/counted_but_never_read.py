@@ -44,7 +44,8 @@ def check(code: Code) -> Iterator[Finding]:
         if not here or fold(sight.name) in read or sight.name in told or code.elsewhere.schema.table(sight.owner) is None:
             continue
         siblings = {fold(one.name): one for one in counted if key(one.owner) == key(sight.owner) and fold(one.name) in read}
-        if len(siblings) >= SIBLINGS:
+        counting = frozenset(one.path for one in counted if fold(one.name) == fold(sight.name))
+        if len(siblings) >= SIBLINGS and not code.elsewhere.speaks_of(sight.name, counting):
             told.add(sight.name)
             yield finding(moved[sight.line], sight, next(iter(siblings.values())))
 

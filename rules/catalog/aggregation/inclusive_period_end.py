@@ -9,7 +9,19 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Expression, Kind, Member, Name, Scope, enclosing, fold, walk
+from rules.facts import (
+    Call,
+    Expression,
+    Function,
+    Kind,
+    Member,
+    Name,
+    Scope,
+    enclosing,
+    fold,
+    outermost_function,
+    walk,
+)
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import bills, name_around, only_shows
 from rules.meaning.times.periods import Boundary, Precision
@@ -63,7 +75,7 @@ def concerns(code: Code, one: Range) -> bool:
     scope = one.upper.scope
     if code.context(scope) in (Context.TEST, Context.BROWSER) or not is_instant(one.upper.column):
         return False
-    if only_shows(code.facts, scope) or only_warns(code, scope):
+    if only_shows(code.facts, scope) or only_warns(code, scope) or only_answers(scope):
         return False
     return bills(code.facts, scope) and not is_now(code, one.upper)
 
@@ -74,6 +86,13 @@ def only_warns(code: Code, scope: Scope) -> bool:
     function = enclosing(scope, Kind.FUNCTION)
     text = code.facts.text(function.span) if function is not None else ""
     return bool(said & WARNING) and not CHARGED.search(text)
+
+
+def only_answers(scope: Scope) -> bool:
+    """Whether the query is that of an endpoint that is asked and changes nothing: what it shows is not what is billed."""
+    outer = outermost_function(scope)
+    head = outer.head if outer is not None else None
+    return isinstance(head, Function) and (head.name == "GET" or fold(head.passed_to).endswith(".get"))
 
 
 def is_now(code: Code, bound: Bound) -> bool:
@@ -286,6 +305,20 @@ export async function usageSince(prisma: PrismaClient, customerId: string, perio
 export async function overlapping(prisma: PrismaClient, periodStart: Date, periodEnd: Date) {
   return prisma.subscription.count({ where: { startedAt: { lte: periodEnd }, endedAt: { gte: periodStart } } });
 }
+
+export async function checkUsageAlerts(prisma: PrismaClient, alert: Alert, periodStart: Date, periodEnd: Date) {
+  const used = await prisma.usageEvent.aggregate({
+    where: { customerId: alert.customerId, timestamp: { gte: periodStart, lte: periodEnd } },
+    _sum: { quantity: true },
+  });
+  if ((used._sum.quantity ?? 0) > alert.threshold) await mail(alert.email, "80 % of your usage");
+}
+
+app.get("/usage", async (req, res) => {
+  const { periodStart, periodEnd } = rangeOf(req);
+  const timestamp = { gte: periodStart, lte: periodEnd };
+  res.json(await prisma.usageEvent.aggregate({ where: { customerId: req.user.id, timestamp }, _sum: { quantity: true } }));
+});
 
 export async function usageOfDay(prisma: PrismaClient, day: Date) {
   const end = new Date(day);
