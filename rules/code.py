@@ -74,6 +74,10 @@ class Elsewhere(Protocol):
         """The code of a file, if it is at hand."""
         ...
 
+    def speaks_of(self, name: str, apart_from: frozenset[str]) -> bool:
+        """Whether any other text names it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
@@ -88,6 +92,9 @@ class Nothing:
 
     def code_at(self, path: str) -> "Code | None":
         return None
+
+    def speaks_of(self, name: str, apart_from: frozenset[str]) -> bool:
+        return False
 
 
 @dataclass(frozen=True, eq=False)

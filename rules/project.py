@@ -1,5 +1,6 @@
 """What only several files tell: the schema, and which functions of other files record usage and how they fail."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,10 +14,11 @@ from rules.languages.lowering import TooComplexError
 from rules.meaning.contexts import TEST_PATH
 from rules.meaning.naming import Meter, Use
 from rules.meaning.promises import is_async
+from rules.meaning.samples import is_copy
 from rules.meaning.usage.losses import keeps_failures
 from rules.meaning.usage.writes import calls_procedure, inserts_usage
 from rules.meaning.vocabulary import consumes, emits, words
-from rules.schema import Schema, schema_of
+from rules.schema import Schema, looks_like_schema, schema_of
 from rules.tracing.digest import digest_of
 from rules.tracing.sights import Kind
 from rules.tracing.whole import Trace, traced
@@ -79,6 +81,14 @@ class Project:
         """The ways of the meters over all files at hand."""
         return traced((digest_of(code) for code in self.codes), self.schema)
 
+    def speaks_of(self, name: str, apart_from: frozenset[str]) -> bool:
+        """Whether any other text names it, in whatever spelling; tests and the schema, which name everything, left out."""
+        spelled = re.compile("[_-]?".join(map(re.escape, words(name))), re.I)
+        return any(
+            path not in apart_from and not looks_like_schema(path) and not TEST_PATH.search(path) and spelled.search(text)
+            for path, text in self.texts.items()
+        )
+
     def prepare(self) -> None:
         """Works out what all files ask for, so that processes that are forked off have it."""
         _ = (self.schema, self.recorders, self.meters, self.uses, self.trace.actions, self.trace.seen.of(Kind.EMIT))
@@ -138,7 +148,7 @@ class Project:
 
 def recorders_in(code: Code) -> Iterator[Recorder]:
     """The functions of a file that say by their name that they record usage, and what becomes of it in them."""
-    if TEST_PATH.search(code.facts.path):
+    if TEST_PATH.search(code.facts.path) or is_copy(code.facts.path):
         return
     for function in code.facts.scopes:
         head = function.head

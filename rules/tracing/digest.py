@@ -9,6 +9,7 @@ from rules.code import Code
 from rules.facts import (
     Binary,
     Call,
+    Compare,
     Expression,
     Literal,
     Member,
@@ -16,12 +17,14 @@ from rules.facts import (
     Scope,
     Span,
     fold,
+    name_of,
     walk,
 )
 from rules.meaning.arguments import given
 from rules.meaning.contexts import Context
 from rules.meaning.limits import gates
 from rules.meaning.naming import HOLE, keys
+from rules.meaning.samples import is_copy
 from rules.meaning.usage.counters import Change, Counter
 from rules.meaning.usage.emissions import shown
 from rules.meaning.usage.work import is_model_call, is_work
@@ -49,7 +52,8 @@ PAYMENTS = ("invoiceitems.create", "invoiceitem.create", "invoices.create", "inv
 CHARGED = frozenset("invoice invoices invoiceitem invoiceitems invoiceline invoicelines fee fees ledgerentry".split())
 GIVES = frozenset("reset resets allocate allocated init initialize initialized grant sync refresh update create".split())
 """In the name of a helper: it sees to it that there is a limit, and asks nobody."""
-
+ORDERS = frozenset("isbefore isafter before after ispast past isfuture lt lte gt gte lessthan greaterthan compareto".split())
+"""Methods that hold one date against another."""
 
 Known = Mapping[Scope, int]
 
@@ -72,8 +76,21 @@ def made(code: Code) -> Digest:
         tuple(routes_of(code)),
         frozenset(mentions_of(code)) if code.billing else frozenset(),
         dict(constants_of(code)),
-        code.context(code.facts.root) is Context.TEST,
+        frozenset(compared_in(code)) if code.billing else frozenset(),
+        code.context(code.facts.root) is Context.TEST or is_copy(code.facts.path),
     )
+
+
+def compared_in(code: Code) -> Iterator[str]:
+    """`if (row.periodEnd < now)`, `where: { resetAt: { lte: now } }`, `isBefore(row.periodEnd, now)`."""
+    yield from (fold(bound.column) for bound in code.bounds)
+    for whole, _ in code.expressions:
+        for part in walk(whole):
+            if isinstance(part, Compare) and part.operator in ("<", "<=", ">", ">="):
+                yield from (fold(name_of(one)) for one in (*walk(part.left), *walk(part.right)) if name_of(one))
+            elif isinstance(part, Call) and fold(part.method) in ORDERS:
+                given = (part.receiver, *(argument.value for argument in part.arguments))
+                yield from (fold(name_of(one)) for each in given for one in walk(each) if name_of(one))
 
 
 def is_server(code: Code) -> bool:

@@ -71,6 +71,11 @@ class Graph:
         return frozenset().union(*(digest.mentions for digest in self.digests))
 
     @cached_property
+    def compared(self) -> frozenset[str]:
+        """Folded names of fields and columns that any file holds against something."""
+        return frozenset().union(*(digest.compared for digest in self.digests if not digest.test))
+
+    @cached_property
     def positions(self) -> Mapping[str, int]:
         return {digest.path: position for position, digest in enumerate(self.digests)}
 

@@ -165,7 +165,7 @@ def file_route(path: str) -> str:
     return "/" + "/".join(piece for piece in inner if not (piece.startswith("(") and piece.endswith(")")))
 
 
-MIGRATION = re.compile(r"(^|/)(migrations?|migrate|seeders?|factories)/")
+MIGRATION = re.compile(r"(^|/)(migrations?|migrate|alembic|liquibase|flyway|seeders?|factories)/")
 """What names a column to make it or to fill it reads no count."""
 
 

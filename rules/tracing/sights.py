@@ -115,7 +115,10 @@ class Digest:
     """Folded names of counters that stand anywhere in it but in a write: in a template, a serializer, a type, a query."""
     constants: Mapping[str, str] = field(default_factory=dict)
     """Texts that the file gives a name, by dotted name."""
+    compared: frozenset[str] = frozenset()
+    """Folded names of fields and columns that are held against something: a date by which things renew, a limit, an order."""
     test: bool = False
+    """A test, or a copy that was put aside: nothing calls it, and it is nobody's sibling."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,11 @@ two, and give the record a key made of the action, so that a second one is recog
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Kind, Scope, Span, enclosing
+from rules.facts import Call, Expression, Kind, Literal, Member, Name, Scope, Span, enclosing, walk
 from rules.meaning.contexts import Context
 from rules.meaning.flow import precedes
+from rules.meaning.usage.work import is_work
+from rules.meaning.values import definitions_at
 from rules.meaning.vocabulary import consumes, emits, releases, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 from rules.tracing.graph import Graph, Node, downwards
@@ -66,7 +68,8 @@ def second(code: Code, graph: Graph, record: Call) -> Finding | None:
         if deep is None or other is None or not deep.links or not on_one_way(code, record, other):
             continue
         inner = deep.links[-1]
-        if always(graph, inner.caller, inner.line):
+        there = called_at(code, graph.path(inner.caller), inner.line, record.method)
+        if always(graph, inner.caller, inner.line) and same_usage(code, record, other, there):
             return finding(record, other, graph, inner.caller, inner.line)
     return None
 
@@ -80,6 +83,60 @@ def certain_target(graph: Graph, here: Node | None, record: Call) -> Node | None
             found = list(graph.targets(here[0], routine, call))
             return found[0][0] if len(found) == 1 and found[0][1] == "certain" else None
     return None
+
+
+def called_at(code: Code, path: str, line: int, method: str) -> Call | None:
+    """The inner record, where its file is at hand."""
+    file = code if path == code.facts.path else code.elsewhere.code_at(path)
+    calls = file.facts.calls if file is not None else ()
+    return next((call for call in calls if call.span.line == line and call.method == method), None)
+
+
+def same_usage(code: Code, record: Call, other: Call, inner: Call | None) -> bool:
+    """Whether both records are of one piece of work: this one takes its figures from what the other call gave back, or both
+    are given the same answer. Two features, models or units are two pieces of work."""
+    mine, theirs = said_of(record), said_of(inner) if inner is not None else frozenset()
+    if mine and theirs and mine != theirs:
+        return False
+    used = names_behind(code, record)
+    given = {name for one in other.arguments for name in handed_whole(one.value)}
+    back = {part.text for target in other.targets for part in walk(target) if isinstance(part, Name)}
+    return bool(used & back) or any(answers_work(code, name, record) for name in used & given)
+
+
+def handed_whole(value: Expression) -> Iterator[str]:
+    """`answer`, `answer.usage`: what can be recorded once more; of `answer.text` nothing can."""
+    whole = value.object if isinstance(value, Member) and {"usage", "tokens"} & set(words(value.name)) else value
+    if isinstance(whole, Name):
+        yield whole.text
+
+
+def said_of(record: Call) -> frozenset[str]:
+    """The texts that a record is given: feature, model, unit."""
+    return frozenset(
+        part.value
+        for argument in record.arguments
+        for part in walk(argument.value)
+        if isinstance(part, Literal) and isinstance(part.value, str) and part.value
+    )
+
+
+def names_behind(code: Code, record: Call, hops: int = 2) -> frozenset[str]:
+    """The variables that a record is given, and those that they were made of."""
+    found = {part.text for one in record.arguments for part in walk(one.value) if isinstance(part, Name)}
+    for _ in range(hops):
+        values = [one.value for name in found for one in definitions_at(code.values, name, record.scope, record.span.start)]
+        found |= {part.text for value in values for part in walk(value) if isinstance(part, Name)}
+    return frozenset(found)
+
+
+def answers_work(code: Code, name: str, record: Call) -> bool:
+    """Whether a variable holds what a model or another piece of billed work answered."""
+    return any(
+        isinstance(part, Call) and is_work(part)
+        for one in definitions_at(code.values, name, record.scope, record.span.start)
+        for part in walk(one.value)
+    )
 
 
 def is_part(name: str) -> bool:
@@ -215,5 +272,27 @@ def ask(request: Request, user: User):
 """,
         path="app/routes.py",
         context={"app/usage.py": PYTHON_USAGE, "app/model.py": PYTHON_MODEL},
+    ),
+    Example(
+        "typescript",
+        """
+import { checkFacts } from "../lib/facts";
+import { recordUsage } from "../lib/usage";
+
+app.post("/v1/articles", async (req, res) => {
+  const draft = await openai.chat.completions.create(articleOf(req.body));
+  await recordUsage({ user: req.user.id, feature: "article", tokens: draft.usage.total_tokens });
+  const checked = await checkFacts(req.user.id, draft.choices[0].message.content);
+  res.json(checked);
+});
+""",
+        path="src/routes/articles.ts",
+        context={
+            "src/lib/usage.ts": USAGE.replace("team: string, tokens: number, id: string", "one: Usage"),
+            "src/lib/facts.ts": ANSWERS.replace("answerQuestion", "checkFacts").replace(
+                "recordUsage(team, answer.usage.total_tokens, answer.id)",
+                'recordUsage({ user: team, feature: "fact_check", tokens: answer.usage.total_tokens })',
+            ),
+        },
     ),
 )

@@ -48,7 +48,7 @@ def finding(action: MeteredAction, call: Call) -> Finding:
     return Finding(
         span=call.span,
         description=(
-            f"`{action.title}` uses `{work}` and nothing on its way records usage, while {len(action.siblings)} others that "
+            f"`{action.title if action.title != 'function' else action.path}` uses `{work}` and nothing on its way records usage, while {len(action.siblings)} others that "
             "use it do: what is done here is free."
         ),
         remediation="Record the usage here as well, or inside the function that all of them call.",
