@@ -182,7 +182,10 @@ def keeps_error(facts: Facts, handler: Scope, bound: str) -> bool:
     if not bound:
         return False
     for assign in facts.assigns:
-        if within(assign.scope, handler) and any(isinstance(part, Name) and part.text == bound for part in walk(assign.value)):
+        # What is declared in the handler ends with it.
+        if assign.declares or not within(assign.scope, handler):
+            continue
+        if any(isinstance(part, Name) and part.text == bound for part in walk(assign.value)):
             names = [word for target in assign.targets for word in words(getattr(target, "text", getattr(target, "name", "")))]
             if {"err", "error", "errors", "errs", "failed", "failures"} & set(names):
                 return True

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Call, Kind, Member, Use, enclosing, fold
+from rules.meaning.handlers import awaited
 from rules.meaning.promises import started_beside
 from rules.meaning.usage.emissions import Emission
 from rules.meaning.vocabulary import consumes, emits, words
@@ -15,7 +16,7 @@ def beside(code: Code) -> Iterator[tuple[Call, str]]:
     for call in code.facts.calls:
         for started in started_beside(call):
             dropped = call.use in (Use.DISCARDED, Use.CHAINED) or fold(call.method) == "thread"
-            if dropped and is_report(started, reported) and not joined(code, call):
+            if dropped and awaited(call, code.outer) is None and is_report(started, reported) and not joined(code, call):
                 name = started.name if isinstance(started, Call | Member) else getattr(started, "text", "")
                 yield call, f"`{name}` is started beside the request and nobody reads its result"
         if (title := kafka(code, call) or produced(code, call)) is not None:

@@ -16,7 +16,9 @@ from rules.facts import (
     Name,
     Object,
     Scope,
+    Start,
     Unary,
+    Use,
     chain,
     dotted,
     enclosing,
@@ -24,7 +26,11 @@ from rules.facts import (
     walk,
 )
 from rules.meaning.contexts import HTTP, NEXT_METHODS, Context, own_context_by_call
+from rules.meaning.handlers import handlers_of
+from rules.meaning.outcomes import Outcome, outcome
+from rules.meaning.usage.emissions import sent
 from rules.meaning.vocabulary import names_counter, names_left
+from rules.tracing.rows import books
 from rules.tracing.sights import Called, Routine
 
 CALLS = 300
@@ -38,6 +44,9 @@ EVERYDAY = frozenset(
     "wrap fatal header some find concat flat".split()
 )
 """What every program calls: never a function of the project that matters here, or not to be told from one."""
+PROMISING = frozenset({"typescript", "javascript", "python"})
+"""Languages in which a call that is dropped may not have ended, or not even have begun."""
+REACHING = frozenset({Outcome.RETHROWN, Outcome.DUPLICATE_ONLY, Outcome.DURABLE, Outcome.ANSWERED, Outcome.STATUS})
 VERBS = frozenset({"get", "post", "put", "patch", "delete", "all", "route", "handle", "handlefunc"})
 
 
@@ -69,8 +78,9 @@ def index_of(scope: Scope | None, known: Mapping[Scope, int]) -> int:
 def routines_of(code: Code) -> tuple[tuple[Routine, ...], Mapping[Scope, int]]:
     scopes, known = places_of(code)
     calls: dict[int, list[Called]] = {}
+    emitting = {id(emission.call) for emission in code.emissions}
     for call in code.facts.calls:
-        for one in called(call):
+        for one in called(call, (id(call) in emitting or books(call.method)) and is_heard(code, call)):
             here = calls.setdefault(index_of(call.scope, known), [])
             if len(here) < CALLS:
                 here.append(one)
@@ -103,11 +113,20 @@ def name_of(scope: Scope) -> str:
     return scope.head.name if isinstance(scope.head, Function) else ""
 
 
-def called(call: Call) -> Iterator[Called]:
+def is_heard(code: Code, call: Call) -> bool:
+    """Whether somebody waits for the call, and its failure ends in no handler that only logs or does nothing."""
+    end = sent(call, code.outer)
+    dropped = end.start is Start.PLAIN and end.use is Use.DISCARDED
+    if end.start is Start.DETACHED or (dropped and code.facts.language in PROMISING):
+        return False
+    return all(outcome(code.facts, one) in REACHING for one in handlers_of(code, call, end)[:1])
+
+
+def called(call: Call, heard: bool = False) -> Iterator[Called]:
     """The call itself, and functions that it is handed by name: `waitUntil(record)`, `go run(job)`."""
     back = any(isinstance(one.value, Unary) and one.value.operator == "-" for one in call.arguments)
     if fold(call.method) not in EVERYDAY:
-        yield Called(call.method, call.name.rpartition(".")[0], call.span.line, back)
+        yield Called(call.method, call.name.rpartition(".")[0], call.span.line, back, heard)
     for argument in call.arguments[:6]:
         if isinstance(argument.value, Name | Member):
             name = dotted(argument.value)

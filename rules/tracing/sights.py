@@ -79,6 +79,8 @@ class Called:
     line: int
     back: bool = False
     """An amount is given with a minus: what was taken is given back."""
+    heard: bool = False
+    """Of a record of usage: it is waited for, and its failure reaches the caller, a retry or a store."""
 
 
 @dataclass(frozen=True, slots=True)

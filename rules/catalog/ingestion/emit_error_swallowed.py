@@ -12,15 +12,16 @@ from rules.code import Code
 from rules.facts import Function, Handler, Kind, Object, Scope, Start, Use, enclosing, fold, walk, within
 from rules.meaning import wording
 from rules.meaning.contexts import Context
-from rules.meaning.outcomes import LOST, Outcome
+from rules.meaning.outcomes import LOST, Outcome, reports
 from rules.meaning.overwrites import overwritten
 from rules.meaning.usage.counters import Change
 from rules.meaning.usage.emissions import Emission
 from rules.meaning.usage.flushes import unheard
-from rules.meaning.usage.losses import losses
+from rules.meaning.usage.losses import Loss, losses
 from rules.meaning.usage.writes import UsageWrite, failing_writes
 from rules.meaning.vocabulary import BILLING_NOUNS, consumes, names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
+from rules.tracing.stakes import Stake, stake
 
 ABOUT = About(
     id="MTR-102",
@@ -65,17 +66,56 @@ def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome) -> 
     counted = [one.name for one in code.counters if one.call is write.call]
     name = next((one for one in counted if not is_plain(one)), counted[0] if counted else "")
     title = f"the write of `{name}`" if name else write.title
-    missing = "the count stays wrong" if name else "that usage is missing from the bill"
-    sure = alone and write.certain and ended in LOST and not name
+    hangs = hanging(code, write)
     return Finding(
         span=handler.span,
         cause=write.span,
-        description=f"When {title} fails, {HOW[ended]}: {missing}, and nothing tries again.",
+        description=f"When {title} fails, {said_of(code, handler, ended)}: {cost(name, hangs)}, and nothing tries again.",
         remediation=f"{pass_on(code, handler)}, or keep it in a table or queue from which it is written later.",
-        confidence=Confidence.POSSIBLE if only_statistics(code, write, handler) or unsure(code, write, ended) else SURE[sure],
+        confidence=confidence(code, Loss(write, handler, ended), hangs, alone and write.certain and not name),
         trace=(Step(write.span, "this call writes the usage"),),
         fix=rethrow(code, handler) if ended is Outcome.EMPTY and alone else None,
     )
+
+
+def hanging(code: Code, write: UsageWrite) -> Stake:
+    """What hangs on the write. What a provider is told is billed."""
+    assert write.call is not None
+    if any(one.call is write.call and one.certain for one in code.emissions):
+        return Stake.BILL
+    return stake(code.elsewhere.trace, code.facts.path, write.call)
+
+
+def cost(name: str, hangs: Stake) -> str:
+    if name:
+        return "the count stays wrong"
+    return {Stake.BILL: "that usage is missing from the bill", Stake.LIMIT: "the limit never sees that usage"}.get(
+        hangs, "that usage is lost"
+    )
+
+
+def said_of(code: Code, handler: Scope, ended: Outcome) -> str:
+    """What the handler does about it; a call that is no log line does something else."""
+    if ended is Outcome.LOGGED and not tells_people(code, handler):
+        return HOW[Outcome.NOTHING]
+    return HOW[ended]
+
+
+def tells_people(code: Code, handler: Scope) -> bool:
+    return any(reports(call) for call in code.facts.calls if handler.span.holds(call.span))
+
+
+def confidence(code: Code, loss: Loss, hangs: Stake, sure: bool) -> Confidence:
+    """Where it is seen that a bill or a limit hangs on the write, names need not say so."""
+    fallback = loss.ended is Outcome.LOGGED and not tells_people(code, loss.handler)
+    if (fallback and not only_call(code, loss.write, loss.handler)) or hangs is Stake.TOLD:
+        # What is done instead is for the other work in the same try, whose failure the handler is about.
+        return Confidence.POSSIBLE
+    if hangs not in (Stake.BILL, Stake.LIMIT) and (
+        only_statistics(code, loss.write, loss.handler) or unsure(code, loss.write, loss.ended)
+    ):
+        return Confidence.POSSIBLE
+    return SURE[sure and loss.ended in LOST]
 
 
 SURE = {True: Confidence.CERTAIN, False: Confidence.LIKELY}
@@ -140,11 +180,11 @@ def unsure(code: Code, write: UsageWrite, ended: Outcome) -> bool:
         return not any(BILLING_NOUNS & set(words(name)) or names_used(name) or names_left(name) for name in counted)
     if ended is Outcome.NOTHING and "client" in words(code.facts.path.rsplit("/", 1)[-1]):
         return True
+    strong, _ = code.evidence
     if any(one.call is write.call for one in code.emissions):
-        return False
+        return strong == 0 and not is_billed(write) and write.call is not None and not consumes(write.call.method)
     if write.call is not None and not is_billed(write):
         return True
-    strong, _ = code.evidence
     log = write.call is not None and bool({"log", "logs"} & set(words(code.facts.text(write.call.span))))
     charged = log and any(consumes(call.method) for call in code.calls_in(write.function) if call.span.start > write.span.end)
     return strong == 0 or charged

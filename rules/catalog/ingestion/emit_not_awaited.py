@@ -67,7 +67,7 @@ def floating(code: Code, write: UsageWrite) -> Finding | None:
     call, end = write.call, write.sent or write.call
     assert call is not None
     assert end is not None
-    if fold(end.method) == "catch" or only_collects(call) or gives_back(call):
+    if fold(end.method) == "catch" or only_collects(call) or gives_back(call) or answers_nothing(code, call):
         return None
     if end.use is Use.DISCARDED and end.start is Start.PLAIN:
         certainty = promised(code, write, call)
@@ -80,6 +80,14 @@ def floating(code: Code, write: UsageWrite) -> Finding | None:
     return None
 
 
+def answers_nothing(code: Code, call: Call) -> bool:
+    """A recorder that gives its caller nothing to wait for, or keeps its failures to itself: what is wrong is wrong in it."""
+    if cannot_fail(code, call):
+        return True
+    recorder = None if code.values.functions.get(call.method) else code.recorder(call)
+    return recorder is not None and not recorder.asynchronous
+
+
 def promised(code: Code, write: UsageWrite, call: Call) -> Confidence | None:
     """How sure it is that the dropped value is a promise. A recorder that only counts in memory returns none."""
     emission = next((one for one in code.emissions if one.call is call), None)
@@ -89,8 +97,8 @@ def promised(code: Code, write: UsageWrite, call: Call) -> Confidence | None:
         return Confidence.CERTAIN
     if promises(code, call):
         return Confidence.LIKELY
-    if emission is not None and (recorder := code.elsewhere.recorders.get(call.method)) is not None:
-        return Confidence.LIKELY if recorder.asynchronous else None
+    if emission is not None and code.recorder(call) is not None:
+        return Confidence.LIKELY
     imported = "." not in call.name or call.name.split(".")[0] in {one.split(".")[0] for one in code.facts.imports.values()}
     plain = isinstance(call.callee, Name) and call.callee.text in code.facts.imports
     if emission is not None and plain and imported and in_async(call.scope):
