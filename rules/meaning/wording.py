@@ -44,6 +44,14 @@ MONTH_STARTS = {
     "rust": "Make it in UTC: `Utc.with_ymd_and_hms(…)`, from `Utc::now()`.",
     "sql": "Make it in UTC: `now() AT TIME ZONE 'UTC'`.",
 }
+DAYS_IN_ZONE = {
+    "ruby": "Convert first: `moment.in_time_zone(customer.timezone).to_date`.",
+    "java": "Convert first: `moment.atZoneSameInstant(customer.zone()).toLocalDate()`, with joda `moment.withZone(…)`.",
+    "kotlin": "Convert first: `moment.atZoneSameInstant(customer.zone).toLocalDate()`.",
+    "php": "Convert first: `$moment->setTimezone($customer->timezone)->toDateString()`.",
+    "csharp": "Convert first: `DateOnly.FromDateTime(TimeZoneInfo.ConvertTimeFromUtc(moment, customer.Zone))`.",
+    "rust": "Convert first: `moment.with_timezone(&customer.tz).date_naive()`.",
+}
 MONTHS_ADDED = {
     "python": "`anchor + relativedelta(months=n)`",
     "go": "`AddDate(0, n, 0)` on the first of the month, then the anchor day, clamped",
@@ -125,6 +133,11 @@ def refusal(language: str) -> str:
 def utc_month_start(language: str) -> str:
     """A sentence on how the start of a day or month is made in UTC."""
     return of(language, MONTH_STARTS, "Make it in UTC: `new Date(Date.UTC(year, month, 1))`, `setUTCHours(0, 0, 0, 0)`.")
+
+
+def day_in_zone(language: str) -> str:
+    """A sentence on how the day of a moment is taken in a customer's zone."""
+    return of(language, DAYS_IN_ZONE, "Convert the moment into the customer's zone before its day is taken.")
 
 
 def months_added(language: str) -> str:
