@@ -54,6 +54,8 @@ class Idioms:
     """A sentence on how the start of a day or month is made in UTC."""
     months_added: str = "`addMonths(anchor, n)`"
     """Calendar months counted from an anchor."""
+    day_in_zone: str = "Convert the moment into the customer's zone before its day is taken."
+    """A sentence on how the day of a moment is taken in a customer's zone."""
     week_year: str = "`getISOWeekYear`"
     """The year to which an ISO week belongs."""
     float: str = "float"

@@ -23,6 +23,7 @@ IDIOMS = Idioms(
     refusal="`response.EnsureSuccessStatusCode()`",
     utc_month_start="Make it in UTC: `new DateTime(year, month, 1, 0, 0, 0, DateTimeKind.Utc)`, from `DateTime.UtcNow`.",
     months_added="`anchor.AddMonths(n)`",
+    day_in_zone="Convert first: `DateOnly.FromDateTime(TimeZoneInfo.ConvertTimeFromUtc(moment, customer.Zone))`.",
     week_year="`ISOWeek.GetYear`",
     float="double",
     exact_decimal="`decimal`",

@@ -18,6 +18,7 @@ IDIOMS = Idioms(
     null_test="`!= null`",
     utc_month_start="Make it in UTC: `ZonedDateTime.now(ZoneOffset.UTC)`, `atStartOfDay(ZoneOffset.UTC)`.",
     months_added="`anchor.plusMonths(n)`",
+    day_in_zone="Convert first: `moment.atZoneSameInstant(customer.zone()).toLocalDate()`, with joda `moment.withZone(…)`.",
     week_year="`IsoFields.WEEK_BASED_YEAR`",
     float="double",
     exact_decimal="`BigDecimal`",

@@ -12,6 +12,7 @@ IDIOMS = Idioms(
     refusal="`if ($status >= 300) throw …`, with Laravel `$response->throw()`",
     utc_month_start="Make it in UTC: `new DateTimeImmutable('first day of this month 00:00', new DateTimeZone('UTC'))`.",
     months_added="`$anchor->addMonthsNoOverflow($n)`",
+    day_in_zone="Convert first: `$moment->setTimezone($customer->timezone)->toDateString()`.",
     week_year="`o-\\WW`",
     exact_decimal="BCMath",
     usage_of_stream="`'stream_options' => ['include_usage' => true]`",

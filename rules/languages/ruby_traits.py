@@ -15,6 +15,7 @@ IDIOMS = Idioms(
     returned_error="`raise … if error`",
     utc_month_start="Make it in UTC: `Time.now.utc.beginning_of_month`, `Time.utc(year, month, 1)`.",
     months_added="`anchor + n.months`, or `anchor >> n` on a date",
+    day_in_zone="Convert first: `moment.in_time_zone(customer.timezone).to_date`.",
     week_year="`%G-W%V`, `cwyear`",
     exact_decimal="`BigDecimal`",
     usage_of_stream="`stream_options: { include_usage: true }`",

@@ -25,6 +25,7 @@ IDIOMS = Idioms(
     returned_error="`if let Some(error) = … { return Err(…) }`",
     utc_month_start="Make it in UTC: `Utc.with_ymd_and_hms(…)`, from `Utc::now()`.",
     months_added="`anchor.checked_add_months(Months::new(n))`",
+    day_in_zone="Convert first: `moment.with_timezone(&customer.tz).date_naive()`.",
     week_year="`%G-W%V`, `iso_week().year()`",
     float="f64",
     exact_decimal="`rust_decimal`",

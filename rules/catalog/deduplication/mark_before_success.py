@@ -11,11 +11,12 @@ from rules.code import Code
 from rules.facts import Call, Handler, Kind, Literal, Span, enclosing, fold, walk, within
 from rules.meaning.contexts import Context
 from rules.meaning.flow import precedes
+from rules.meaning.repeats.left_blocks import left_by_return
 from rules.meaning.repeats.marks import How, Mark, lifetime, marks_of
 from rules.meaning.repeats.transactions import listed_together, shared
 from rules.meaning.usage.duties import Work, unread_failure, works
 from rules.meaning.vocabulary import STRONG_EMIT_VERBS, words
-from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
 
 ABOUT = About(
     id="MTR-209",
@@ -25,6 +26,11 @@ ABOUT = About(
     classes=("D7",),
     cwe=("CWE-696",),
     iso_25010="Reliability / recoverability",
+    variants={
+        "transaction-left-by-return": Variant(
+            "Transaction is left by `return` after it has written", Severity.MEDIUM, ("D7", "D8"), ("CWE-696",)
+        ),
+    },
 )
 UNMARKS = frozenset(
     "del delete unlink remove release unmark srem discard rollback destroy deleteone deletemany hdel expire".split()
@@ -55,6 +61,7 @@ def check(code: Code) -> Iterator[Finding]:
             reported.add(mark.span)
             yield after_failure(mark, failed)
     yield from asked_and_marked(code)
+    yield from left_early(code)
 
 
 def first_after(code: Code, mark: Mark, work: list[Work]) -> Work | None:
@@ -237,6 +244,29 @@ def after_failure(mark: Mark, failed: Call) -> Finding:
         confidence=Confidence.LIKELY,
         trace=(Step(failed.span, "its result is not read"),),
     )
+
+
+def left_early(code: Code) -> Iterator[Finding]:
+    """One for a block: the first way out that a reader meets."""
+    said: set[Span] = set()
+    for end, wrote in left_by_return(code):
+        function = enclosing(end.scope, Kind.FUNCTION)
+        if function is None or function.span in said:
+            continue
+        said.add(function.span)
+        yield Finding(
+            span=end.span,
+            cause=end.span,
+            description=(
+                f"This `return` leaves the transaction after `{wrote.name}` has written in it. Rails 7.0 rolls back on that, "
+                "earlier and later versions commit: either the record of what was billed is gone without an error, or the half "
+                "that was written stays."
+            ),
+            remediation="Say which is meant: `raise ActiveRecord::Rollback` undoes it, `next` keeps it; return after it.",
+            confidence=Confidence.LIKELY,
+            variant="transaction-left-by-return",
+            trace=(Step(wrote.span, "written in the transaction"),),
+        )
 
 
 EXAMPLES = (
