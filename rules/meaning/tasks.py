@@ -38,7 +38,7 @@ def joined(code: Code, call: Call) -> bool:
 
 def kafka(code: Code, call: Call) -> str | None:
     """kafka-python returns a future from `send`; dropped, a refused or unsent message is never noticed."""
-    if fold(call.method) != "send" or call.use is not Use.DISCARDED or code.facts.language != "python" or not code.billing:
+    if fold(call.method) != "send" or call.use is not Use.DISCARDED or not code.billing:
         return None
     made = any(fold(one.method) == "kafkaproducer" for one in code.facts.calls)
     settled = any(fold(one.method) == "flush" for one in code.calls_in(enclosing(call.scope, Kind.FUNCTION)))

@@ -176,7 +176,7 @@ class Graph:
         elif not before:
             here = tuple(node for node in nodes if node[0] == position)
             folder = self.places[position].parent
-            beside = tuple(node for node in nodes if self.places[node[0]].go and self.places[node[0]].parent == folder)
+            beside = tuple(node for node in nodes if self.places[node[0]].open and self.places[node[0]].parent == folder)
             if here or beside:
                 yield (here or beside)[0], "certain"
                 return
@@ -213,7 +213,7 @@ class Graph:
         if holder and (alike(last, holder) or (holder.endswith(last) and len(last) > 5)):
             return True
         place = self.places[node[0]]
-        if place.go:
+        if place.open:
             return last == place.folder and not holder
         return last == place.stem or ("." in before and place.whole.endswith("/" + fold(before).replace(".", "/")))
 

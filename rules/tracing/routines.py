@@ -139,13 +139,9 @@ def title_of(scope: Scope, code: Code) -> str:
     if head.name in NEXT_METHODS and (route := file_route(code.facts.path)):
         return f"{head.name} {route}"
     holder = enclosing(scope.parent, Kind.CLASS)
-    if code.facts.language in ACTIONS and context_of(scope, code) != Context.LIBRARY.value and holder is not None:
-        return f"{getattr(holder.head, 'name', '')}{ACTIONS[code.facts.language]}{head.name}"
+    if code.facts.idioms.action and context_of(scope, code) != Context.LIBRARY.value and holder is not None:
+        return f"{getattr(holder.head, 'name', '')}{code.facts.idioms.action}{head.name}"
     return head.name or head.registered_as or "function"
-
-
-ACTIONS = {"ruby": "#", "php": "::"}
-"""Where an action is a method whose name, `create` or `perform`, says little without its class."""
 
 
 def routed(verb: str, route: str) -> str:

@@ -65,7 +65,7 @@ def check(code: Code) -> Iterator[Finding]:
         column = gone_column(table)
         sibling = next((other for other in found if other is not one and same(other, one) and tested(other)), None)
         if sibling is not None or column:
-            yield finding(one, wording.column(code.facts.language, column) or tested(sibling))
+            yield finding(one, wording.column(code.facts.idioms, column) or tested(sibling))
 
 
 def selections(code: Code) -> Iterator[Selection]:

@@ -30,7 +30,6 @@ from rules.facts import (
     name_of,
     walk,
 )
-from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import bills, name_around, only_shows
 from rules.meaning.times.chains import stepped_in_loops
@@ -135,7 +134,7 @@ def overflowing(code: Code) -> Iterator[Found]:
                     f"Set the day to 1 first, or use a calendar library that clamps: `addMonths({target.text}, n)`.",
                     Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
                 )  # fmt: skip
-        elif code.facts.language == "php" and carried_over(code, call):
+        elif code.facts.traits.months_run_over and carried_over(code, call):
             function = enclosing(call.scope, Kind.FUNCTION)
             if function in said or names_here(code, call.span, call.scope) & FIXED:
                 continue
@@ -148,9 +147,9 @@ def overflowing(code: Code) -> Iterator[Found]:
                     "Use `addMonthNoOverflow()`, and count from the anchor.",
                     Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
                 )  # fmt: skip
-        elif last == "adddate" and code.facts.language == "go" and adds_month(call):
+        elif last == "adddate" and adds_month(call):
             overflows = (
-                not first_in_go(code, call)
+                not is_first_of_month(code, call)
                 and not stands_in(code, call.span, call.scope)
                 and "created" not in words(name_of(call.receiver))
             )
@@ -274,7 +273,7 @@ def adds_month(call: Call) -> bool:
     return months is not None and not back and not (isinstance(months, Literal) and months.value in (0, 12))
 
 
-def first_in_go(code: Code, call: Call) -> bool:
+def is_first_of_month(code: Code, call: Call) -> bool:
     """Whether the receiver is the first of a month: made by `time.Date(y, m, 1, …)`, or named the start of one."""
     base: Expression | None = call.receiver
     whole = resolved(code.values, base, call.scope, call.span.start) if base is not None else None
@@ -305,7 +304,7 @@ def thirty_days(code: Code) -> Iterator[Found]:
                 span, scope,
                 f"`{text}` stands for a month here, and months have 28 to 31 days: the date is up to three days off, and "
                 "periods that follow one another drift by five days a year.",
-                f"Add calendar months to the anchor: {wording.months_added(code.facts.language)}.",
+                f"Add calendar months to the anchor: {code.facts.idioms.months_added}.",
                 Confidence.CERTAIN if "month" in names_here(code, span, scope) else Confidence.LIKELY,
             )  # fmt: skip
 
@@ -384,7 +383,7 @@ def after_failure(code: Code, scope: Scope) -> bool:
 
 def chained(code: Code) -> Iterator[Found]:
     """`addMonths(subscription.currentPeriodEnd, 1)`: the day that February cut is never the 31st again."""
-    for expression, scope, base, text in (*added_in_python(code), *added_by_call(code)):
+    for expression, scope, base, text in (*added_by_operator(code), *added_by_call(code)):
         said = set(words(name_of(base)))
         ends = {"end", "ends"} & said and said & {"period", "cycle", "renewal", "billing"}
         if ends and isinstance(base, Member) and paid(code, scope):
@@ -468,7 +467,7 @@ def recurs(code: Code, scope: Scope) -> bool:
     )
 
 
-def added_in_python(code: Code) -> Iterator[tuple[Span, Scope, Expression, str]]:
+def added_by_operator(code: Code) -> Iterator[tuple[Span, Scope, Expression, str]]:
     for whole, scope in code.expressions:
         for part in walk(whole):
             if isinstance(part, Binary) and part.operator == "+" and isinstance(part.right, Call):
@@ -497,7 +496,7 @@ def months_without_years(code: Code) -> Iterator[Found]:
     """`relativedelta(a, b).months`: a year and one month count as one month."""
     for whole, scope in code.expressions:
         for part in walk(whole):
-            if not isinstance(part, Member) or part.name != "months" or code.facts.language != "python":
+            if not isinstance(part, Member) or part.name != "months":
                 continue
             base = resolved(code.values, part.object, scope, part.span.start)
             if not isinstance(base, Call) or fold(base.method) != "relativedelta" or len(base.arguments) != 2:
@@ -533,7 +532,7 @@ def week(code: Code, span: Span, scope: Scope) -> Found:
         f"`{code.facts.text(span)[:60]}` joins the ISO week with the calendar year: at the turn of the year the "
         "days of one week "
         "are counted under two names, or two weeks under one.",
-        f"Take the year of the week's Thursday, as ISO 8601 does ({wording.week_year(code.facts.language)}).",
+        f"Take the year of the week's Thursday, as ISO 8601 does ({code.facts.idioms.week_year}).",
         Confidence.CERTAIN,
     )  # fmt: skip
 

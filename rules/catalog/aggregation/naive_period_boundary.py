@@ -25,7 +25,6 @@ from rules.facts import (
     fold,
     walk,
 )
-from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import bills, only_shows, spoken_in
 from rules.meaning.times.jvm_periods import zone_said
@@ -107,7 +106,7 @@ def offsets(code: Code) -> Iterator[Found]:
                         "days and months that are "
                         f"counted start {part.right.value} hours off."
                     ),
-                    remediation=f"Fall back only where nothing is set ({wording.null_test(code.facts.language)}).",
+                    remediation=f"Fall back only where nothing is set ({code.facts.idioms.null_test}).",
                     confidence=Confidence.CERTAIN,
                     fix=nullish(code, part),
                 ),
@@ -123,10 +122,10 @@ def is_zero_for_utc(part: Logical) -> bool:
 
 
 def nullish(code: Code, part: Logical) -> Fix | None:
-    if code.facts.language not in ("typescript", "javascript"):
+    if not code.facts.idioms.nullish:
         return None
     start, end = part.left.span.end, part.right.span.start
-    return Fix("Fall back only where nothing is set", (Edit(start, end, " ?? "),))
+    return Fix("Fall back only where nothing is set", (Edit(start, end, f" {code.facts.idioms.nullish} "),))
 
 
 def shifted(code: Code) -> Iterator[Found]:
@@ -299,7 +298,7 @@ def boundaries(code: Code) -> Iterator[Found]:
     for one in code.boundaries:
         if one.zone is not Zone.LOCAL or not judged(code, one.scope):
             continue
-        if only_shows(code.facts, one.scope) or code.facts.path.endswith(("tsx", "jsx")):
+        if only_shows(code.facts, one.scope) or code.facts.renders:
             continue
         mixed = utc_day(code, one)
         if mixed is None and in_front_end(code, one.scope):
@@ -373,7 +372,7 @@ def local_boundary(code: Code, one: Boundary, mixed: Call | None) -> Finding:
             f"`{text}` is a boundary in the machine's own zone{also}. Usage near midnight is counted in another period than "
             "the one it is billed in, depending on where this runs."
         ),
-        remediation=wording.utc_month_start(code.facts.language),
+        remediation=code.facts.idioms.utc_month_start,
         confidence=Confidence.CERTAIN if mixed is not None else Confidence.POSSIBLE,
         trace=(Step(mixed.span, "a day in UTC"),) if mixed is not None else (),
     )

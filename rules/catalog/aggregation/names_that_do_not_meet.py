@@ -118,7 +118,7 @@ def columns_apart(code: Code) -> Iterator[Finding]:
         return
     for one in code.statements:
         table = schema.table(one.tables[0]) if len(set(one.tables)) == 1 else None
-        if table is None or code.context(one.scope) is Context.TEST or not one.call or code.facts.language == "sql":
+        if table is None or code.context(one.scope) is Context.TEST or not one.call or code.facts.traits.statements_only:
             continue
         used = [(part.column, part.span) for part in one.comparisons] + [(name, one.span) for name in one.written]
         yield from unknown(table, used)

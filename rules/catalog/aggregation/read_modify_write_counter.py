@@ -347,13 +347,13 @@ def within_call(counter: Counter) -> Span:
 def increment(code: Code, counter: Counter) -> Fix | None:
     """Prisma's own increment, where the call is Prisma's."""
     call, value = counter.call, counter.value
-    if call is None or value is None or counter.amount is None or code.facts.language not in ("typescript", "javascript"):
+    if call is None or value is None or counter.amount is None:
         return None
     if fold(call.method) not in ("update", "upsert") or not is_prisma(call) or not isinstance(counter.read, Member | Name):
         return None
     word = "increment" if counter.change is Change.ADD else "decrement"
-    amount = code.facts.text(counter.amount.span)
-    return Fix(f"Use `{word}`", (Edit(value.span.start, value.span.end, f"{{ {word}: {amount} }}"),))
+    entry = code.facts.idioms.entry.format(word, code.facts.text(counter.amount.span))
+    return Fix(f"Use `{word}`", (Edit(value.span.start, value.span.end, f"{{ {entry} }}"),))
 
 
 def is_prisma(call: Call) -> bool:

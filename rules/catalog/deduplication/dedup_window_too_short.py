@@ -90,6 +90,10 @@ def expired(code: Code, marks: list[Mark]) -> Iterator[Finding]:
             yield too_short(code, mark, length, "a retry may come later", Confidence.POSSIBLE)
 
 
+CONTEXTS = frozenset({"ctx", "context"})
+"""A client that takes the context first takes the key's lifetime last."""
+
+
 def lives(code: Code, mark: Mark) -> float | None:
     """How long a key lives: in options, as the second argument of `setex`, or the last of Go's `Set`."""
     call = mark.call
@@ -104,7 +108,7 @@ def lives(code: Code, mark: Mark) -> float | None:
         return length / 1000 if length is not None and last == "psetex" else length
     if adds_to_cache(call):
         return seconds(code, plain[-1], mark.scope, call.span.start)
-    if code.facts.language == "go" and last in ("set", "setnx") and len(plain) == 4:
+    if last in ("set", "setnx") and len(plain) == 4 and CONTEXTS & set(words(code.facts.text(plain[0].span))):
         return seconds(code, plain[-1], mark.scope, call.span.start)
     for argument in call.arguments:
         if fold(argument.name or "") in ("ex", "ttl", "timeout", "expire"):

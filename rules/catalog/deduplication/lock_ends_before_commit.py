@@ -132,7 +132,7 @@ def detached(code: Code, span: Span, scope: Scope, held: Held) -> bool:
             continue
         if call.span == span or (isinstance(call.callee, Lambda) and call.callee.scope in functions):
             return True
-    if code.facts.language not in ("typescript", "javascript"):
+    if not code.facts.traits.promises:
         return False
     return any(
         call.span == span and call.use is Use.DISCARDED and call.start is Start.PLAIN and promises(code, call)

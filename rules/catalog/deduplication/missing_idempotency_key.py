@@ -165,7 +165,7 @@ def finding(code: Code, emission: Emission, event: Given, key: Key) -> Finding:
         field = written
         alone = sum(one.function is emission.function for one in code.emissions) == 1
         edit = added_field(code.facts, emission.call, event, field, found) if found and alone else None
-    field = field or key.option_spelling.get("javascript" if code.facts.language == "typescript" else code.facts.language)
+    field = field or key.option_written(code.facts.language)
     field = field or (*key.names, *key.option_names)[0]
     again = "the redelivered job" if code.context(emission.scope) in REDELIVERED else "a retry or a repeated request"
     return Finding(

@@ -8,7 +8,7 @@ every statement inside on the handle that the transaction gives.
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Function, Kind, Member, Name, Scope, With, dotted, enclosing, fold, walk, within
+from rules.facts import Call, Function, Kind, Member, Name, Scope, Start, With, dotted, enclosing, fold, walk, within
 from rules.meaning.contexts import Context
 from rules.meaning.repeats.transactions import opens
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
@@ -91,10 +91,14 @@ def strays(call: Call, scope: Scope, outside: str, methods: frozenset[str]) -> b
     )
 
 
+STARTED = (Start.DETACHED.value, Start.DEFERRED.value)
+"""What a front end says of a function that is started where it stands."""
+
+
 def opens_again(inner: Scope, scope: Scope) -> bool:
     one: Scope | None = inner
     while one is not None and one is not scope:
-        if isinstance(one.head, Function) and (opens(one.head.passed_to) or one.head.passed_to in ("go", "defer")):
+        if isinstance(one.head, Function) and (opens(one.head.passed_to) or one.head.passed_to in STARTED):
             return True
         one = one.parent
     return False

@@ -77,7 +77,7 @@ def misread_additions(code: Code) -> Iterator[Finding]:
     """The buffer becomes what adding to it answers, which is not the buffer: what was gathered is gone."""
     for assign, call, name in misread(code):
         if code.context(assign.scope) is not Context.TEST:
-            answer = "None" if code.facts.language == "python" else "the new length"
+            answer = code.facts.traits.appending_answers
             yield Finding(
                 span=assign.span,
                 cause=assign.span,

@@ -35,7 +35,7 @@ PORTAL = ("portal", "embedded", "publishable")
 
 
 def check(code: Code) -> Iterator[Finding]:
-    if code.facts.language not in ("typescript", "javascript"):
+    if not code.facts.traits.in_browsers:
         return
     yield from stored(code)
     for emission in code.emissions:

@@ -100,7 +100,7 @@ def is_action(code: Code, write: UsageWrite, call: Call) -> bool:
     method = words(call.method)
     if not method or call.constructs or call.use is Use.CHAINED:
         return False
-    waited = call.start is Start.AWAITED or code.facts.language not in ("typescript", "javascript")
+    waited = call.start is Start.AWAITED or not code.facts.traits.promises
     model = (bool(said & MODELS) and method[0] in WORKS) or (method[0] == "create" and method[-1:] == ("completion",))
     named = method[0] in MAKES and len(method) > 1 and set(method[1:]) <= MADE
     return waited and (model or named)

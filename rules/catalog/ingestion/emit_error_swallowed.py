@@ -36,8 +36,8 @@ QUIET = frozenset({Context.TEST, Context.BROWSER, Context.SCRIPT})
 
 
 def check(code: Code) -> Iterator[Finding]:
-    for write in failing_writes(code) if code.facts.language == "go" else ():
-        if code.context(write.scope) not in QUIET and (lost := lost_in_go(code, write)) is not None:
+    for write in failing_writes(code) if code.facts.traits.errors_returned else ():
+        if code.context(write.scope) not in QUIET and (lost := unread_error(code, write)) is not None:
             yield lost
     lost_in: set[Scope] = set()
     for loss in losses(code):
@@ -98,11 +98,11 @@ def pass_on(code: Code, handler: Scope) -> str:
     """What can be done with the error there: a callback or goroutine has no caller that hears of it."""
     function = enclosing(handler, Kind.FUNCTION)
     named = function is not None and isinstance(function.head, Function) and bool(function.head.name)
-    if code.facts.language == "go":
-        return "Return the error to the caller" if named else "Try it again here"
-    if code.facts.language == "rust":
-        return "Return the error to the caller with `?`"
-    again = wording.rethrow(code.facts.language).capitalize()
+    if code.facts.traits.errors_returned and not named:
+        return "Try it again here"
+    if code.facts.idioms.hand_back:
+        return code.facts.idioms.hand_back
+    again = code.facts.idioms.rethrow.capitalize()
     callback = isinstance(handler.head, Handler) and isinstance(handler.head.guards, tuple)
     tests = code.facts.text(handler.span).lstrip().startswith("if")
     return "Await the call and let its error through" if callback and not tests else again
@@ -203,34 +203,34 @@ def only_call(code: Code, write: UsageWrite, handler: Scope) -> bool:
 def rethrow(code: Code, handler: Scope) -> Fix | None:
     """Only for an empty block whose text can be replaced whole."""
     source = code.facts.source[handler.span.start : handler.span.end]
-    title = wording.rethrow(code.facts.language).capitalize()
-    if code.facts.language == "python" and source.rstrip().endswith(b"pass"):
-        at = handler.span.start + source.rindex(b"pass")
-        return Fix(title, (Edit(at, at + 4, "raise"),))
-    head = handler.head
+    title = code.facts.idioms.rethrow.capitalize()
+    head, nothing = handler.head, code.facts.idioms.nothing.encode()
+    if nothing and source.rstrip().endswith(nothing):
+        at = handler.span.start + source.rindex(nothing)
+        return Fix(title, (Edit(at, at + len(nothing), wording.throw_again(code.facts.idioms, "")),))
     if source.startswith(b"catch") and isinstance(head, Handler) and head.binds and source.rstrip().endswith(b"}"):
         opened = source.index(b"{")
         if not source[opened + 1 : source.rindex(b"}")].strip():
             start, end = handler.span.start + opened, handler.span.start + source.rindex(b"}") + 1
-            thrown = wording.throw_again(code.facts.language, head.binds)
+            thrown = wording.throw_again(code.facts.idioms, head.binds)
             # A checked exception would have to be declared: whether this compiles, the file alone does not say.
-            return Fix(title, (Edit(start, end, f"{{ {thrown} }}"),), safe=code.facts.language != "java")
+            return Fix(title, (Edit(start, end, f"{{ {thrown} }}"),), safe=not code.facts.traits.checked_exceptions)
     return None
 
 
-def lost_in_go(code: Code, write: UsageWrite) -> Finding | None:
-    """A Go error that nobody takes, or that the next assignment overwrites before anything reads it."""
-    if code.facts.language != "go" or write.call is None:
+def unread_error(code: Code, write: UsageWrite) -> Finding | None:
+    """An error beside a result that nobody takes, or that the next assignment overwrites before anything reads it."""
+    if not code.facts.traits.errors_returned or write.call is None:
         return None
     emission = next((one for one in code.emissions if one.call is write.call), None)
-    if emission is not None and drops_go_error(emission):
+    if emission is not None and drops_error(emission):
         return dropped(write, "is dropped")
     if (emission is not None or write.certain) and overwritten(code, write.sent or write.call):
         return dropped(write, "is overwritten before anything reads it")
     return None
 
 
-def drops_go_error(emission: Emission) -> bool:
+def drops_error(emission: Emission) -> bool:
     """A Go call whose error result nobody takes. The project's own recorders count where their result type is in view."""
     if emission.sent.start is not Start.PLAIN or emission.sent.use is not Use.DISCARDED:
         return False

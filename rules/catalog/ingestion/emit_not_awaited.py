@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Call, Function, Kind, Name, Span, Start, Use, enclosing, fold
-from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.promises import (
     goroutine,
@@ -55,7 +54,7 @@ STORES = frozenset(
 
 def check(code: Code) -> Iterator[Finding]:
     writes = [one for one in failing_writes(code) if one.call is not None and code.context(one.scope) not in QUIET]
-    if code.facts.language in ("typescript", "javascript"):
+    if code.facts.traits.promises:
         yield from (found for write in writes if (found := floating(code, write)) is not None)
         yield from flushes(code)
     else:
@@ -123,7 +122,7 @@ def found(code: Code, title: str, call: Call, end: Call, confidence: Confidence)
         span=call.span,
         cause=call.span,
         description=f"{capital(title)} {what}: if it fails or the process ends first, that usage is lost unseen.",
-        remediation=wording.wait_for(code.facts.language),
+        remediation=code.facts.idioms.wait_for,
         confidence=confidence,
         fix=awaited(code, end),
     )
@@ -131,13 +130,13 @@ def found(code: Code, title: str, call: Call, end: Call, confidence: Confidence)
 
 def awaited(code: Code, end: Call) -> Fix | None:
     """Only where `await` may stand: in an async function, or after `void` in one."""
-    if not in_async(end.scope) or code.facts.language not in wording.AWAITING:
+    if not in_async(end.scope) or not code.facts.idioms.awaits:
         return None
     at = end.span.start
     if is_void(code, end):
         start = code.facts.source[:at].rindex(b"void")
-        return Fix("Await the report", (Edit(start, at, "await "),))
-    return Fix("Await the report", (Edit(at, at, "await "),))
+        return Fix("Await the report", (Edit(start, at, code.facts.idioms.awaits),))
+    return Fix("Await the report", (Edit(at, at, code.facts.idioms.awaits),))
 
 
 def left(title: str, call: Call, passed_to: str) -> Finding:
@@ -177,13 +176,12 @@ def detached(code: Code, write: UsageWrite) -> Finding | None:
     if gives_back(call):
         return None
     emission = next((one for one in code.emissions if one.call is call), None)
-    if code.facts.language == "python":
+    if code.facts.traits.lazy_coroutines:
         return unawaited(code, write.title, call, emission)
     if emission is None and not write.certain:
         return None
     if end.start is Start.DETACHED or goroutine(code, call.scope) is not None:
-        beside = "a goroutine" if code.facts.language == "go" else "the background"
-        return task(call.span, f"{capital(write.title)} runs in {beside}, and nobody waits for it")
+        return task(call.span, f"{capital(write.title)} runs in {code.facts.idioms.beside}, and nobody waits for it")
     return None
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Branch, Handler, Kind, Loop, Name, Raise, Return, Scope, chain, enclosing, fold, walk, within
-from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.handlers import handlers_of
 from rules.meaning.repeats.item_checks import batch_checks
@@ -128,7 +127,7 @@ def about_item(head: Branch, loop: Scope) -> bool:
 
 def skipped(code: Code, one: Return, write: UsageWrite) -> Finding:
     written = code.facts.text(one.span)
-    fix, word = None, wording.next_item(code.facts.language)
+    fix, word = None, code.facts.idioms.next_item
     if written.strip(" ;\n") == "return":
         fix = Fix("Go on with the next item", (Edit(one.span.start, one.span.start + len("return"), word),), safe=False)
     return Finding(

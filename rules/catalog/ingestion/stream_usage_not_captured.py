@@ -5,13 +5,11 @@ nothing, and bills nothing or a guess, while the same question without streaming
 from the last chunk, and book that.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from rules.code import Code
 from rules.edits import added_entry
 from rules.facts import Call, Kind, Literal, Member, Name, Object, enclosing, walk
-from rules.meaning import wording
 from rules.meaning.arguments import given
 from rules.meaning.contexts import Context
 from rules.meaning.usage.chunks import read_too_early, split_pieces
@@ -29,11 +27,11 @@ ABOUT = About(
     iso_25010="Functional suitability / functional completeness",
     variants={"usage-read-too-early": Variant("Usage of a stream is read before it is there", Severity.HIGH, ("E2", "E12"))},
 )
-STREAMING = defaultdict(
-    lambda: ("chat.completions.create",),
-    {"php": ("chat().createstreamed",), "ruby": ("chat.completions.create", "client.chat")},
-)
-"""How the call of the chat API that may stream ends, by language."""
+STREAMED = ("chat().createstreamed",)
+STREAMING = ("chat.completions.create", *STREAMED)
+"""How the calls of the chat API end that may stream, and that always do."""
+BY_PARAMETERS = ("client.chat",)
+"""Those that take everything in one argument of that name, where `stream` is what takes the pieces."""
 OPTIONS = ("streamoptions", "stream_options")
 
 
@@ -70,17 +68,16 @@ def unasked(code: Code) -> Iterator[Finding]:
     if b"include_usage" in code.facts.source or b"IncludeUsage" in code.facts.source or b"includeUsage" in code.facts.source:
         return
     for call in code.facts.calls:
-        if code.context(call.scope) is Context.TEST or not call.folded.endswith(STREAMING[code.facts.language]):
+        if code.context(call.scope) is Context.TEST or not call.folded.endswith((*STREAMING, *BY_PARAMETERS)):
             continue
         arguments = given(code.values, call)
         asks = arguments.named.get("parameters")
-        if code.facts.language == "ruby" and call.folded.endswith("client.chat"):
-            # ruby-openai hands each piece to the block or method that `stream` names.
+        if call.folded.endswith(BY_PARAMETERS):
             names = {entry.name for entry in asks.entries} if isinstance(asks, Object) else set()
             found = "stream" in names and not names & set(OPTIONS) and None not in names
         else:
             stream = arguments.named.get("stream")
-            streams = (isinstance(stream, Literal) and stream.value is True) or code.facts.language == "php"
+            streams = (isinstance(stream, Literal) and stream.value is True) or call.folded.endswith(STREAMED)
             found = streams and arguments.complete and arguments.first(OPTIONS) is None
         if found and bills(code, call):
             yield finding(code, call, arguments.literal)
@@ -112,17 +109,16 @@ def finding(code: Code, call: Call, literal: Object | None) -> Finding:
     return Finding(
         span=call.span,
         description="This stream is not asked for its usage, so its tokens are booked as nothing or as a guess.",
-        remediation=f"Set {wording.usage_of_stream(code.facts.language)}, read `usage` from the last chunk, and book that.",
+        remediation=f"Set {code.facts.idioms.usage_of_stream}, read `usage` from the last chunk, and book that.",
         confidence=Confidence.LIKELY,
         fix=Fix("Ask for the usage", (edit,), safe=False) if (edit := asked(code, call, literal)) else None,
     )
 
 
 def asked(code: Code, call: Call, literal: Object | None) -> Edit | None:
-    scripted = code.facts.language in ("typescript", "javascript")
-    if literal is None or not scripted or not call.span.holds(literal.span):
+    if literal is None or not code.facts.idioms.stream_option or not call.span.holds(literal.span):
         return None
-    return added_entry(code.facts, literal, "stream_options", "{ include_usage: true }")
+    return added_entry(code.facts, literal, "stream_options", code.facts.idioms.stream_option)
 
 
 EXAMPLES = (

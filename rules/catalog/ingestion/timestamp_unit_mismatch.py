@@ -13,6 +13,7 @@ from rules.facts import Binary, Call, Expression, Literal, walk
 from rules.meaning.times.clock import Unit, unit_of
 from rules.meaning.usage.emissions import Emission
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity
+from rules.traits import Dates
 
 ABOUT = About(
     id="MTR-119",
@@ -71,7 +72,7 @@ def cost(found: Unit, wanted: str) -> str:
 def rewritten(code: Code, value: Expression, found: Unit, wanted: str) -> str | None:
     """The same moment in the unit that is wanted, where that is a plain rewrite of what stands there."""
     text, inner = code.facts.text(value.span), milliseconds_inside(code, value)
-    if code.facts.language in ("typescript", "javascript"):
+    if code.facts.traits.dates is Dates.EPOCH:
         if found is Unit.MILLISECONDS and wanted == "s":
             return f"Math.floor({text} / 1000)" if isinstance(value, Call) else None
         if found is Unit.SECONDS and wanted == "ms":
@@ -79,7 +80,7 @@ def rewritten(code: Code, value: Expression, found: Unit, wanted: str) -> str | 
         if wanted == "rfc3339" and isinstance(value, Call | Binary):
             moment = text if found is Unit.MILLISECONDS else inner
             return f"new Date({moment}).toISOString()" if moment else None
-    if code.facts.language == "python" and isinstance(value, Call) and "time.time()" in text:
+    if code.facts.traits.dates is Dates.NAIVE and isinstance(value, Call) and "time.time()" in text:
         if found is Unit.MILLISECONDS and wanted == "s":
             return "int(time.time())"
         if found is Unit.SECONDS and wanted == "ms":

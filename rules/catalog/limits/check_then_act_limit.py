@@ -171,9 +171,10 @@ def at_once(code: Code, limit: Limit, taking: Taking) -> bool:
     between = [call for call in code.calls_in(limit.function) if call.span.start > limit.span.end]
     if any(fold(call.method) in (SAVES if call.start is Start.AWAITED else SAVES_ALONE) for call in between):
         return False
-    scripted = code.facts.language in ("typescript", "javascript")
     return not any(
-        call.span.end < taking.span.start and (call.start is Start.AWAITED or not scripted) and not within_exit(limit, call)
+        call.span.end < taking.span.start
+        and (call.start is Start.AWAITED or not code.facts.traits.promises)
+        and not within_exit(limit, call)
         for call in between
     )
 

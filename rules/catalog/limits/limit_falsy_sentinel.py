@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import (
-    ZERO_IS_TRUE,
     Call,
     Compare,
     Expression,
@@ -29,14 +28,14 @@ from rules.facts import (
     walk,
     within,
 )
-from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.limits.flags import compared_with_nothing
 from rules.meaning.limits.limits import Limit, is_zero, leaves, operands, said_by
 from rules.meaning.subjects import bills
 from rules.meaning.values import Kinds
-from rules.meaning.vocabulary import BOOLEAN_TESTS, LIMIT_NOUNS, names_limit, of_a_plan, words
+from rules.meaning.vocabulary import LIMIT_NOUNS, names_limit, of_a_plan, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity
+from rules.traits import Truth
 
 ABOUT = About(
     id="MTR-405",
@@ -58,14 +57,14 @@ UNLIMITED = ("unlimited", "no limit", "no cap", "infinite", "0 means", "zero mea
 
 
 def check(code: Code) -> Iterator[Finding]:
-    if not code.billing or code.facts.language in BOOLEAN_TESTS:
+    if not code.billing or code.facts.traits.truth is Truth.BOOLEANS:
         return
-    asked = compared_with_nothing(code) if code.facts.language not in ZERO_IS_TRUE else ()
+    asked = compared_with_nothing(code) if code.facts.traits.truth is Truth.VALUES else ()
     for span, scope, name in asked:
         if not unjudged(code, scope) and bills(code.facts, scope):
             yield flag_asked_for(code, span, name)
     for limit in code.limits:
-        if not limit.left and not unjudged(code, limit.scope) and code.facts.language not in ZERO_IS_TRUE:
+        if not limit.left and not unjudged(code, limit.scope) and code.facts.traits.truth is Truth.VALUES:
             yield from skipped_by_truth(code, limit)
             yield from passed_when_falsy(code, limit)
     for one in defaults(code):
@@ -301,14 +300,11 @@ def documented(code: Code, span: Span) -> bool:
 
 def present(code: Code, part: Expression) -> Fix:
     """`limit` in a condition becomes `limit != null`, `limit is not None`."""
-    after = {"python": " is not None", "php": " !== null"}.get(code.facts.language, " != null")
-    return Fix("Test for absence, not for zero", (Edit(part.span.end, part.span.end, after),))
+    return Fix("Test for absence, not for zero", (Edit(part.span.end, part.span.end, code.facts.idioms.present),))
 
 
 def coalesced(code: Code, part: Logical) -> Fix | None:
     """`||` becomes `??`. Python has no such operator."""
-    if code.facts.language == "python":
-        return None
     between = code.facts.source[part.left.span.end : part.right.span.start].decode()
     sign = between.strip()
     if sign not in ("||", "?:"):
@@ -336,7 +332,7 @@ def finding(code: Code, limit: Expression, span: Span, what: str, fix: Fix | Non
         span=span,
         description=f"A `{name}` of 0 is falsy and {what}: a customer who may use nothing is not limited.",
         remediation=(
-            f"Test `{name}` for absence, not for truth ({wording.null_test(code.facts.language)}), and give unlimited plans a "
+            f"Test `{name}` for absence, not for truth ({code.facts.idioms.null_test}), and give unlimited plans a "
             "value of their own."
         ),
         confidence=Confidence.LIKELY,

@@ -88,7 +88,7 @@ def answers_errors(code: Code, call: Call) -> bool:
     """Supabase's JavaScript client never raises, so no `catch` has its failure: what is wrong is the unread `error`."""
     root = call.name.partition(".")[0].removesuffix("()")
     awaited_alone = call.start is Start.AWAITED and call.use is Use.DISCARDED
-    return code.facts.language != "python" and "supabase" in words(root) and fold(call.method) == "rpc" and awaited_alone
+    return code.facts.traits.promises and "supabase" in words(root) and fold(call.method) == "rpc" and awaited_alone
 
 
 def each_for_itself(code: Code, call: Call) -> bool:
@@ -270,7 +270,9 @@ def carries(code: Code, write: UsageWrite) -> Scope | None:
         return None
     taken = handlers_of(code, write.call, write.sent or write.call)
     escapes = all(outcome(code.facts, handler) is Outcome.RETHROWN for handler in taken)
-    heard = code.facts.language != "go" or bool(taken) or (write.sent or write.call).use in (Use.RETURNED, Use.ARGUMENT)
+    heard = (
+        not code.facts.traits.errors_returned or bool(taken) or (write.sent or write.call).use in (Use.RETURNED, Use.ARGUMENT)
+    )
     return function if escapes and heard else None
 
 

@@ -1,0 +1,87 @@
+"""How a language writes what a message advises or an edit adds, as its front end says it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Case(StrEnum):
+    """How the parts of a field's name are joined."""
+
+    SNAKE = "snake"
+    CAMEL = "camel"
+    PASCAL = "pascal"
+
+
+@dataclass(frozen=True, slots=True)
+class Idioms:
+    """Texts for messages have their backquotes. Where nothing is said, the form that most languages share stands."""
+
+    title: str
+    """What the language calls itself."""
+    fail: str = "throw an error"
+    """How a function tells its caller that it failed."""
+    rethrow: str = "throw the error again"
+    """How a handler passes on the error that it caught."""
+    hand_back: str = ""
+    """The same, where it takes more than a handler that lets the error through."""
+    throw_again: str = "throw {0};"
+    """The statement that throws what a handler bound."""
+    nothing: str = ""
+    """The statement that does nothing, where an empty block needs one."""
+    awaits: str = ""
+    """What stands before a call that is awaited."""
+    wait_for: str = "Wait for its result, or return it to a caller that does."
+    beside: str = "the background"
+    """Where work runs that nobody waits for."""
+    last_block: str = "`finally`"
+    """The block that every way out of a function passes."""
+    next_item: str = "continue"
+    """The word that leaves out the rest of a loop's body."""
+    null_test: str = "`!= null`, `??`"
+    """A test for absence, which a zero passes."""
+    present: str = " != null"
+    """The same as it stands after a name."""
+    nullish: str = ""
+    """The operator that takes its right side only where the left one is missing."""
+    refusal: str = "`if (!response.ok) throw new Error(…)`"
+    """A test of an HTTP answer that fails on a refusal."""
+    refuse_here: str = ""
+    """A call after a request that does the same."""
+    returned_error: str = "`if (error) throw error`"
+    """A test of an answer that carries the error in a field."""
+    affected_rows: str = "the affected rows"
+    utc_month_start: str = "Make it in UTC: `new Date(Date.UTC(year, month, 1))`, `setUTCHours(0, 0, 0, 0)`."
+    """A sentence on how the start of a day or month is made in UTC."""
+    months_added: str = "`addMonths(anchor, n)`"
+    """Calendar months counted from an anchor."""
+    week_year: str = "`getISOWeekYear`"
+    """The year to which an ISO week belongs."""
+    float: str = "float"
+    """A binary float."""
+    exact_decimal: str = "a decimal type"
+    """What holds an amount of money exactly."""
+    usage_of_stream: str = "`include_usage` in the stream options"
+    """The option by which a stream says what it used."""
+    stream_option: str = ""
+    """Its value as an entry of an object, where requests are such."""
+    false: str = "false"
+    entry: str = "{0}: {1}"
+    """An entry of an object."""
+    shorthand: bool = True
+    """An entry whose value has its name is written once."""
+    keyword: str = ""
+    """An argument that is named in the call."""
+    joint: str = "."
+    """Between an object and its member."""
+    action: str = ""
+    """Between a class and its method in the name of a request's action, where that says little alone."""
+    case: Case = Case.SNAKE
+    """The fields of rows."""
+    sign: str = ""
+    """What a variable's name begins with."""
+    within_text: str = ""
+    """What a name within a string begins with."""
+    ending: str = ""
+    """An ending of calls that the facts leave out."""
+    respelled: bool = False
+    """The facts have one spelling for several: `$this->client`, `@client` and `client` are names of one field."""
