@@ -45,10 +45,11 @@ def work_of(code: Code, action: MeteredAction) -> Call | None:
 def finding(action: MeteredAction, call: Call) -> Finding:
     path, line = action.siblings[0]
     work = action.work.rsplit("/", 1)[-1]
+    title = action.title if action.title != "function" else action.path
     return Finding(
         span=call.span,
         description=(
-            f"`{action.title if action.title != 'function' else action.path}` uses `{work}` and nothing on its way records usage, while {len(action.siblings)} others that "
+            f"`{title}` uses `{work}` and nothing on its way records usage, while {len(action.siblings)} others that "
             "use it do: what is done here is free."
         ),
         remediation="Record the usage here as well, or inside the function that all of them call.",
