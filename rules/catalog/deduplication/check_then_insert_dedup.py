@@ -9,26 +9,7 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import (
-    Branch,
-    Call,
-    Compare,
-    Expression,
-    Kind,
-    Literal,
-    Logical,
-    Member,
-    Name,
-    Sequence,
-    Unary,
-    Use,
-    chain,
-    dotted,
-    enclosing,
-    fold,
-    walk,
-    within,
-)
+from rules.facts import Branch, Call, Kind, Name, Sequence, Use, chain, dotted, enclosing, fold, walk, within
 from rules.meaning.contexts import Context
 from rules.meaning.flow import precedes, runs_alone
 from rules.meaning.limits.limits import leaves
@@ -86,9 +67,6 @@ CONFLICT = tuple(
 )
 
 
-EQUAL, UNEQUAL = frozenset({"==", "is"}), frozenset({"!=", "is not", ">"})
-TOLD = frozenset("notification notifications email emails mail mails sms push reminder reminders".split())
-"""Rows of what somebody is told: a second one costs a second mail."""
 TABLE_OF = re.compile(r"(?:dao|repository|repo|mapper)$")
 """What stands behind a table's name for what reads and writes it: `rolledUpUsageDao`."""
 
@@ -101,7 +79,7 @@ def check(code: Code) -> Iterator[Finding]:
             continue
         if fold(call.method) in STORE_SETS and (asked := asked_before(code, call)) is not None:
             yield in_store(call, asked)
-        elif inserts(call) and not TOLD & set(words(call.name)) and not gathers(code, call) and not held_together(code, call):
+        elif inserts(call) and not gathers(code, call) and not held_together(code, call):
             looked = looked_before(code, call)
             if looked is not None:
                 yield from in_table(code, call, looked)
@@ -214,8 +192,7 @@ def tables_of(call: Call) -> frozenset[str]:
     while inner is not None:
         for argument in inner.arguments[:1]:
             names += [part.name.rsplit(".", 1)[-1] for part in walk(argument.value) if isinstance(part, Call)]
-            if isinstance(argument.value, Literal | Name | Member) and argument.name is None:
-                names += [text for text in texts(argument.value) if " " not in text]
+            names += [text for text in texts(argument.value) if " " not in text]
         inner = inner.receiver if isinstance(inner.receiver, Call) else None
     return frozenset(
         TABLE_OF.sub("", fold(name)).removesuffix("s")
@@ -250,45 +227,18 @@ def receipt_names(call: Call) -> bool:
 
 
 def chosen(code: Code, looked: Call, insert: Call) -> bool:
-    """Whether the insert runs only where nothing was found: in a branch of the test, or after a branch that leaves.
-
-    Where it runs only for what was found, the lookup loads what the new row belongs to.
-    """
+    """Whether the insert runs only where nothing was found: in a branch of the test, or after a branch that leaves."""
     names = {part.text for target in looked.targets for part in walk(target) if isinstance(part, Name)}
     for scope in code.facts.scopes:
         if not isinstance(scope.head, Branch) or scope.head.test is None or scope.span.start < looked.span.start:
             continue
-        if not any(part is looked or (isinstance(part, Name) and part.text in names) for part in walk(scope.head.test)):
-            continue
-        found = holds_if_found(scope.head.test, looked, names)
-        if found is not None and scope.head.arm == "else":
-            found = not found
-        if any(one is scope for one in chain(insert.scope)) and found is not True:
-            return True
-        if scope.span.end <= insert.span.start and leaves(code.facts, scope) and found is not False:
+        asks = any(part is looked or (isinstance(part, Name) and part.text in names) for part in walk(scope.head.test))
+        if asks and (
+            any(one is scope for one in chain(insert.scope))
+            or (scope.span.end <= insert.span.start and leaves(code.facts, scope))
+        ):
             return True
     return False
-
-
-def holds_if_found(test: Expression, looked: Call, names: set[str]) -> bool | None:
-    """Whether a test holds when there is such a row, when there is none, or as far as can be told either way."""
-    if test is looked:
-        return True
-    match test:
-        case Name(text=text):
-            return True if text in names else None
-        case Unary(operator="not", value=value):
-            inner = holds_if_found(value, looked, names)
-            return None if inner is None else not inner
-        case Compare(operator=operator, left=left, right=Literal(value=None | 0)) if operator in EQUAL | UNEQUAL:
-            inner = holds_if_found(left, looked, names)
-            failed = isinstance(left, Name) and "err" in words(left.text)
-            return None if inner is None else (operator in UNEQUAL) != failed
-        case Logical(left=left, right=right):
-            told = [side for part in (left, right) if (side := holds_if_found(part, looked, names)) is not None]
-            return told[0] if told else None
-        case _:
-            return None
 
 
 def in_table(code: Code, insert: Call, looked: Call) -> Iterator[Finding]:
@@ -314,12 +264,8 @@ def unique(code: Code, insert: Call) -> bool | None:
     found = [table for name in tables_of(insert) if (table := code.elsewhere.schema.table(name)) is not None and table.columns]
     if not found:
         return None
-    set_here = {fold(name) for name in columns_of(code, insert)}
-    return any(
-        bool(key & (EVENT_KEYS | {"id"} if set_here else EVENT_KEYS)) and (key <= set_here or not set_here)
-        for table in found
-        for key in table.unique
-    )
+    set_here = {fold(name) for name in columns_of(code, insert)} or EVENT_KEYS
+    return any(key <= set_here and key & (EVENT_KEYS | {"id"}) for table in found for key in table.unique)
 
 
 def columns_of(code: Code, insert: Call) -> Iterator[str]:
@@ -483,27 +429,6 @@ func onUsage(ctx context.Context, redis *redis.Client, message UsageMessage) err
 		return err
 	}
 	return RecordUsage(ctx, message.Customer, message.Tokens)
-}
-""",
-    ),
-    Example(
-        "typescript",
-        """
-export async function settle(db: PrismaClient, hook: Hook) {
-  const payment = await db.payment.findFirst({ where: { transactionId: hook.transactionId, provider: hook.provider } });
-  if (!payment) return;
-  await db.payment.update({ where: { id: payment.id }, data: { status: "SUCCEEDED" } });
-  await db.credit.create({ data: { paymentId: payment.id, provider: hook.provider, payment: payment.number } });
-}
-
-export async function refund(db: PrismaClient, hook: Hook) {
-  const charge = await db.charge.findFirst({ where: { transactionId: hook.transactionId } });
-  if (charge) await db.charge.create({ data: { reverses: charge.id, amount: -charge.amount } });
-}
-
-export async function tell(db: PrismaClient, eventId: string, userId: string) {
-  const told = await db.notification.findFirst({ where: { eventId } });
-  if (!told) await db.notification.create({ data: { eventId, userId, text: "Your quota is used up" } });
 }
 """,
     ),

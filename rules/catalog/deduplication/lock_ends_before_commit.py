@@ -366,11 +366,6 @@ export const clearLock = async (lockKey: string, token: string) => {
   await redis.eval(DELETE_IF_EQUAL, 1, lockKey, token);
 };
 
-export const releaseOwnLock = async (lockKey: string, token: string) => {
-  const holder = await redis.get(lockKey).catch(() => null);
-  if (holder === token) await redis.del(lockKey);
-};
-
 export const forceReleaseLock = async (lockKey: string) => {
   await redis.del(lockKey);
 };

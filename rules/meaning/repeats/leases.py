@@ -26,7 +26,6 @@ from rules.meaning.flow import LOCK_TEXT
 from rules.meaning.repeats.marks import is_store
 from rules.meaning.subjects import name_around
 from rules.meaning.usage.counters import texts
-from rules.meaning.usage.emissions import sent
 from rules.meaning.values import resolved
 from rules.meaning.vocabulary import words
 
@@ -156,7 +155,7 @@ def compares_owner(code: Code, call: Call) -> bool:
     outermost = functions[-1]
     for other in code.calls_in(outermost):
         read = fold(other.method) in ("get", "hget") and is_store(other.name.rpartition(".")[0])
-        if read and other.span.end <= call.span.start and sent(other, code.outer).use in (Use.TESTED, Use.ASSIGNED):
+        if read and other.span.end <= call.span.start and other.use in (Use.TESTED, Use.ASSIGNED):
             return True
     return False
 
