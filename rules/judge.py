@@ -102,7 +102,7 @@ def judge(
 def in_broken(code: Code, finding: Finding) -> bool:
     """Whether what stands around a finding does not parse, so that its braces may close elsewhere than it seems."""
     facts = (code.base.facts if code.base is not None else None) if finding.at_base else code.facts
-    if facts is None or not facts.broken or facts.language == "sql":
+    if facts is None or not facts.broken or facts.traits.statements_only:
         return False
     bodies = bodies_of(facts)
     around = next((body for body in bodies if body.holds(finding.span)), None)

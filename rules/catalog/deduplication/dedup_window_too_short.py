@@ -35,6 +35,7 @@ from rules.meaning.repeats.marks import How, Mark, adds_to_cache, lifetime, mark
 from rules.meaning.repeats.recognition import is_happening_id
 from rules.meaning.repeats.redelivery import deliveries
 from rules.meaning.repeats.segments import Part, segments_of
+from rules.meaning.subjects import BILLED
 from rules.meaning.times.durations import horizon, seconds, spoken
 from rules.meaning.usage.duties import works
 from rules.meaning.usage.emissions import is_local
@@ -57,6 +58,11 @@ SHORT = 300
 WEBHOOK = 3600
 """A provider's second and third attempt come within this time; its last days later."""
 ASKS = frozenset("has contains containskey containsoradd load loadorstore get includes exists".split())
+CHANGES = frozenset(
+    "grant create update upsert insert save add apply record increment activate extend credit charge fulfill process handle "
+    "give sync set renew deposit settle refund topup deduct consume".split()
+)
+BOOKED = BILLED | frozenset("order orders payment payments purchase purchases bonus balance token tokens entitlement".split())
 IDS = frozenset("id uuid guid jobId job_id deliveryId".split())
 CLAIMS = frozenset("processing pending claimed started locked running progress inflight".split())
 STORES = ("Set", "Map", "set", "dict", "LRU", "lru", "Cache", "sync.Map", "map[", "OrderedDict", "deque", "Dictionary")
@@ -166,10 +172,18 @@ def in_memory(code: Code) -> Iterator[Finding]:
         if not remembers(code, name, scope) or not outlives(code, holder, scope) or not is_process_own(code, name):
             continue
         arrives = code.context(scope) in REDELIVERED or any(within(scope, one) for one in reached)
-        if not names_event(code, key) or not (arrives or is_deduplicator(code, scope)):
+        if not names_event(code, key) or not (is_deduplicator(code, scope) or (arrives and books(code))):
             continue
         said.add(name)
         yield only_here(asked, name)
+
+
+def books(code: Code) -> bool:
+    """Whether what comes again is counted, granted or charged anywhere in the file: a log line or a mail twice is no harm."""
+    return any(True for _ in works(code)) or any(
+        bool(said := set(words(call.method))) and bool(said & CHANGES) and bool({*said, *words(call.name)} & BOOKED)
+        for call in code.facts.calls
+    )
 
 
 def questions(code: Code) -> Iterator[tuple[Expression, Expression, Expression, Scope]]:
@@ -235,7 +249,7 @@ def only_here(asked: Expression, name: str) -> Finding:
         cause=asked.span,
         description=(
             f"What was handled is remembered in `{name}`, in this process only: another replica, or this one after a restart, "
-            "takes a repeat for new and counts the usage again."
+            "takes a repeat for new and books it again."
         ),
         remediation="Keep the ids in a shared store: a unique index, or `SET … NX` with a long expiry.",
         confidence=Confidence.LIKELY,
@@ -344,6 +358,21 @@ export const worker = new Worker("usage", async (job) => {
   await redis.set(`usage:processed:${job.data.eventId}`, "1", "EX", 3600);  // <- finding
 });
 """,
+    ),
+    Example(
+        "typescript",
+        """
+const processedIds = new Set<string>();
+
+export async function POST(request: Request) {
+  const event = stripe.webhooks.constructEvent(await request.text(), signatureOf(request), SECRET);
+  if (processedIds.has(event.id)) return Response.json({ received: true });
+  processedIds.add(event.id);
+  if (event.type === "invoice.payment_failed") await mailer.send(event.data.object.customer_email, "Your card was refused");
+  return Response.json({ received: true });
+}
+""",
+        path="app/api/webhooks/stripe/route.ts",
     ),
     Example(
         "typescript",

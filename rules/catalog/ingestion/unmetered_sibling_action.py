@@ -45,12 +45,12 @@ def work_of(code: Code, action: MeteredAction) -> Call | None:
 def finding(action: MeteredAction, call: Call) -> Finding:
     path, line = action.siblings[0]
     work = action.work.rsplit("/", 1)[-1]
-    where = action.title if action.title != "function" else action.path
+    title = action.title if action.title != "function" else action.path
     return Finding(
         span=call.span,
         description=(
-            f"`{where}` uses `{work}` and nothing on its way records usage, while {len(action.siblings)} others that do: "
-            "what is done here is free."
+            f"`{title}` uses `{work}` and nothing on its way records usage, while {len(action.siblings)} others that "
+            "use it do: what is done here is free."
         ),
         remediation="Record the usage here as well, or inside the function that all of them call.",
         confidence=Confidence.LIKELY,
