@@ -110,6 +110,8 @@ def confidence(code: Code, loss: Loss, hangs: Stake, sure: bool) -> Confidence:
     if fallback and not only_call(code, loss.write, loss.handler):
         # What is done instead is for the other work in the same try, whose failure the handler is about.
         return Confidence.POSSIBLE
+    if of_rate(code, loss.write):
+        return Confidence.POSSIBLE
     if hangs not in (Stake.BILL, Stake.LIMIT) and (
         only_statistics(code, loss.write, loss.handler) or unsure(code, loss.write, loss.ended)
     ):
@@ -160,6 +162,12 @@ def only_statistics(code: Code, write: UsageWrite, handler: Scope) -> bool:
     return bool(
         named & (STATISTICS | SUPPLY) or set(words(code.facts.text(handler.span))) & (STATISTICS - {"stats", "metrics"})
     )
+
+
+def of_rate(code: Code, write: UsageWrite) -> bool:
+    """Counts of a limiter of rates, which protects the machine and is forgotten after a minute or a day."""
+    said = {*words(code.facts.path.rpartition("/")[2]), *words(code.function_name(write.scope)), *words(write.title)}
+    return {"rate"} < said and bool(said & {"limit", "limits", "limiter", "limiting"})
 
 
 def is_billed(write: UsageWrite) -> bool:
