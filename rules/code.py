@@ -53,10 +53,6 @@ class Recorder:
     measures: bool
     """It feeds product analytics or telemetry, and nothing that is billed."""
 
-    @property
-    def traits(self) -> tuple[bool, bool, bool]:
-        return self.asynchronous, self.swallows, self.measures
-
     def meant(self, before: str) -> bool:
         """Whether what stands before the dot of a call, imports resolved, names the class or the file."""
         last = fold(before.rpartition(".")[2].removesuffix("()"))
@@ -156,17 +152,15 @@ class Code:
         """Whether another file of the project shows that the recorder called here feeds no bill."""
         if self.values.functions.get(call.method) or is_one_of(call.name, self.names.emit):
             return False
-        recorder = self.recorder(call)
-        return recorder is not None and recorder.measures
+        found = self.recorders(call)
+        return bool(found) and all(one.measures for one in found)
 
-    def recorder(self, call: Call) -> Recorder | None:
-        """The function of another file that a call means. Of several that are alike in what matters any will do."""
+    def recorders(self, call: Call) -> tuple[Recorder, ...]:
+        """The functions of other files that a call may mean: those by what stands before the dot, else all so called."""
         found = self.elsewhere.recorders.get(call.method, ())
         before = call.name.rpartition(".")[0]
-        meant = [one for one in found if one.meant(before)]
-        if not meant and (emits(call.method) or consumes(call.method)):
-            meant = list(found)
-        return meant[0] if len({one.traits for one in meant}) == 1 else None
+        meant = tuple(one for one in found if one.meant(before))
+        return meant or (found if emits(call.method) or consumes(call.method) else ())
 
     @cached_property
     def counters(self) -> tuple[Counter, ...]:

@@ -60,8 +60,10 @@ def check(code: Code) -> Iterator[Finding]:
         quiet = code.context(write.scope) in (Context.TEST, Context.BROWSER)
         if quiet or known_by_then(write.call) or reverses(code, function):
             continue
-        action = next((call for call in code.facts.calls if is_action(code, write, call) and after(code, write, call)), None)
-        if action is not None:
+        actions = [call for call in code.calls_in(function) if is_action(code, write, call)]
+        action = next((call for call in actions if after(code, write, call)), None)
+        # What follows another such work is the record of that one.
+        if action is not None and not any(one.span.end <= write.span.start for one in actions):
             reported.add(function)
             yield too_early(write, action)
 
@@ -244,5 +246,18 @@ func create(ctx context.Context, store *Store, client *Client, user int, prompt 
 	return text, store.DeductCredits(ctx, user, 1)
 }
 """,
+    ),
+    Example(
+        "typescript",
+        """
+export async function illustrate(fal: FalClient, team: string, topic: string) {
+  const cover = await fal.subscribe("picture", { topic });
+  await recordUsage({ team, feature: "cover", images: 1 });
+  const body = await fal.subscribe("picture", { topic, scene: "other" });
+  await recordUsage({ team, feature: "body", images: 1 });
+  return [cover, body];
+}
+""",
+        path="src/billing/illustrate.ts",
     ),
 )

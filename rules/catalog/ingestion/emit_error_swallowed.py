@@ -43,8 +43,8 @@ def check(code: Code) -> Iterator[Finding]:
     lost_in: set[Scope] = set()
     for loss in losses(code):
         lost_in.add(loss.handler)
-        if code.context(loss.handler) not in QUIET:
-            yield swallowed(code, loss.write, loss.handler, loss.ended)
+        if code.context(loss.handler) not in QUIET and (hangs := hanging(code, loss.write)) is not Stake.TOLD:
+            yield swallowed(code, loss.write, loss.handler, loss.ended, hangs)
     for flush, call, handler in unheard(code):
         if code.context(handler) not in QUIET and handler not in lost_in:
             yield Finding(
@@ -60,13 +60,12 @@ def check(code: Code) -> Iterator[Finding]:
             )
 
 
-def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome) -> Finding:
+def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome, hangs: Stake) -> Finding:
     assert write.call is not None
     alone = only_call(code, write, handler)
     counted = [one.name for one in code.counters if one.call is write.call]
     name = next((one for one in counted if not is_plain(one)), counted[0] if counted else "")
     title = f"the write of `{name}`" if name else write.title
-    hangs = hanging(code, write)
     return Finding(
         span=handler.span,
         cause=write.span,
@@ -108,8 +107,10 @@ def tells_people(code: Code, handler: Scope) -> bool:
 def confidence(code: Code, loss: Loss, hangs: Stake, sure: bool) -> Confidence:
     """Where it is seen that a bill or a limit hangs on the write, names need not say so."""
     fallback = loss.ended is Outcome.LOGGED and not tells_people(code, loss.handler)
-    if (fallback and not only_call(code, loss.write, loss.handler)) or hangs is Stake.TOLD:
+    if fallback and not only_call(code, loss.write, loss.handler):
         # What is done instead is for the other work in the same try, whose failure the handler is about.
+        return Confidence.POSSIBLE
+    if of_rate(code, loss.write):
         return Confidence.POSSIBLE
     if hangs not in (Stake.BILL, Stake.LIMIT) and (
         only_statistics(code, loss.write, loss.handler) or unsure(code, loss.write, loss.ended)
@@ -161,6 +162,12 @@ def only_statistics(code: Code, write: UsageWrite, handler: Scope) -> bool:
     return bool(
         named & (STATISTICS | SUPPLY) or set(words(code.facts.text(handler.span))) & (STATISTICS - {"stats", "metrics"})
     )
+
+
+def of_rate(code: Code, write: UsageWrite) -> bool:
+    """Counts of a limiter of rates, which protects the machine and is forgotten after a minute or a day."""
+    said = {*words(code.facts.path.rpartition("/")[2]), *words(code.function_name(write.scope)), *words(write.title)}
+    return {"rate"} < said and bool(said & {"limit", "limits", "limiter", "limiting"})
 
 
 def is_billed(write: UsageWrite) -> bool:
@@ -705,5 +712,86 @@ func (s *UsageSink) Close(ctx context.Context) error {
 	return s.flush(ctx)
 }
 """,
+    ),
+    Example(
+        "typescript",
+        """
+import { recordModelUsage } from "../usage/model-usage";
+
+export async function caption(team: string, model: Model, picture: Picture) {
+  try {
+    const reply = await model.describe(picture);
+    recordModelUsage(team, reply);
+    return reply.text;
+  } catch (error) {
+    console.error("no caption", error);
+  }
+}
+""",
+        context={
+            "src/usage/model-usage.ts": """
+import { recordUsage } from "./rows";
+
+export function recordModelUsage(team: string, reply: Reply): void {
+  recordUsage({ team, tokens: reply.tokens });
+}
+""",
+            "src/usage/rows.ts": """
+export function recordUsage(row: UsageRow): void {
+  try {
+    void outbox.append(row);
+  } catch (error) {
+    metrics.increment("usage_rows_lost");
+  }
+}
+""",
+            "src/digest/run.ts": """
+export const digest = { recordUsage: async (row: UsageRow) => { await rows.add(row); } };
+""",
+        },
+    ),
+    Example(
+        "typescript",
+        """
+export class Assistant {
+  async answer(team: string, question: string) {
+    const reply = await this.model.ask(question);
+    await this.limits
+      .trackAiUsage(team, reply.tokens)
+      .catch(() => {});
+    return reply.text;
+  }
+}
+""",
+        path="src/billing/assistant.ts",
+        context={
+            "src/billing/plan-limits.ts": """
+export class PlanLimits {
+  async trackAiUsage(team: string, tokens: number) {
+    const plan = await this.plans.of(team);
+    const key = keyOf(team, plan);
+    try {
+      await this.redis.incrby(key, tokens);
+    } catch (caught: unknown) {
+      const cause = caught instanceof Error ? caught : new Error("unknown");
+      this.logger.warn(`usage of the plan not counted: ${cause.message}`);
+    }
+  }
+}
+""",
+        },
+    ),
+    Example(
+        "go",
+        """
+package relay
+
+func (r *Relay) finish(ctx context.Context, usage Usage) {
+	if err := r.bus.PublishUsage(ctx, usage); err != nil {
+		r.logger.Warn("usage not told", "err", err)
+	}
+}
+""",
+        path="billing/relay.go",
     ),
 )

@@ -84,8 +84,8 @@ def answers_nothing(code: Code, call: Call) -> bool:
     """A recorder that gives its caller nothing to wait for, or keeps its failures to itself: what is wrong is wrong in it."""
     if cannot_fail(code, call):
         return True
-    recorder = None if code.values.functions.get(call.method) else code.recorder(call)
-    return recorder is not None and not recorder.asynchronous
+    recorders = () if code.values.functions.get(call.method) else code.recorders(call)
+    return bool(recorders) and not any(one.asynchronous for one in recorders)
 
 
 def promised(code: Code, write: UsageWrite, call: Call) -> Confidence | None:
@@ -97,8 +97,8 @@ def promised(code: Code, write: UsageWrite, call: Call) -> Confidence | None:
         return Confidence.CERTAIN
     if promises(code, call):
         return Confidence.LIKELY
-    if emission is not None and code.recorder(call) is not None:
-        return Confidence.LIKELY
+    if emission is not None and (recorders := code.recorders(call)):
+        return Confidence.LIKELY if any(one.asynchronous for one in recorders) else None
     imported = "." not in call.name or call.name.split(".")[0] in {one.split(".")[0] for one in code.facts.imports.values()}
     plain = isinstance(call.callee, Name) and call.callee.text in code.facts.imports
     if emission is not None and plain and imported and in_async(call.scope):
@@ -259,7 +259,50 @@ async def both(request):
     await task
     asyncio.create_task(send_newsletter(request.customer))
     return answer
+
+async def transcribe(request, loop):
+    text = await hear(request.audio)
+    await loop.run_in_executor(None, record_usage, request.customer, text.seconds)
+    await asyncio.wait_for(loop.run_in_executor(None, record_usage, request.customer, 1), timeout=5)
+    return text
 """,
+    ),
+    Example(
+        "typescript",
+        """
+import { recordImageUsage } from "@/lib/image-usage";
+import { recordTokenUsage } from "@/lib/tokens";
+
+export async function POST(request: Request) {
+  const picture = await draw(await request.text());
+  recordImageUsage(picture.customer, 1);
+  recordTokenUsage(picture.customer, picture.tokens);
+  return Response.json(picture);
+}
+""",
+        context={
+            "lib/image-usage.ts": """
+import { storeUsage } from "./store";
+
+export function recordImageUsage(customer: string, images: number): void {
+  storeUsage({ customer, images });
+}
+""",
+            "lib/store.ts": """
+export function storeUsage(row: UsageRow): void {
+  outbox.append(row);
+}
+""",
+            "lib/tokens.ts": """
+export async function recordTokenUsage(customer: string, tokens: number) {
+  try {
+    await prisma.usageEvent.create({ data: { customer, tokens } });
+  } catch (error) {
+    await retryQueue.add("usage", { customer, tokens });
+  }
+}
+""",
+        },
     ),
     Example(
         "typescript",

@@ -121,8 +121,8 @@ def cannot_fail(code: Code, call: Call, hops: int = HOPS) -> bool:
     functions = code.values.functions.get(call.method, ())
     if functions:
         return len(functions) == 1 and is_local(call, code.values) and keeps_failures(code, functions[0], hops)
-    recorder = code.recorder(call)
-    return recorder is not None and recorder.swallows
+    recorders = code.recorders(call)
+    return bool(recorders) and all(one.swallows for one in recorders)
 
 
 def keeps_failures(code: Code, function: Scope, hops: int = HOPS) -> bool:
