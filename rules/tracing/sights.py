@@ -116,6 +116,10 @@ class Digest:
     constants: Mapping[str, str] = field(default_factory=dict)
     """Texts that the file gives a name, by dotted name."""
     test: bool = False
+    weighed: frozenset[str] = frozenset()
+    """Folded names of the fields by which it refuses or charges somebody, alone and with what they belong to."""
+    firm: frozenset[int] = frozenset()
+    """The routines that take only where there is room: under a row lock, or by a conditional write."""
 
 
 @dataclass(frozen=True, slots=True)
