@@ -2,9 +2,11 @@
 
 from rules.code import Code
 from rules.facts import Scope, fold
+from rules.meaning.contexts import SCRIPT_PATH
 from rules.meaning.vocabulary import BILLING_NOUNS, names_used, words
 from rules.schema.tables import key
 from rules.tracing.digest import digest_of
+from rules.tracing.graph import Graph
 
 BALANCES = frozenset("credit credits quota quotas balance balances wallet prepaid allowance entitlement".split())
 """What is taken from is spent: such a name needs no reader to say so."""
@@ -14,6 +16,8 @@ METERED = (BILLING_NOUNS - {"usage", "usages"}) | frozenset(
     "requests minutes seats units calls generations storage period month monthly weekly daily today plan api".split()
 )
 OWNERS = frozenset("account subscription org organization team tenant workspace customer user users usage".split())
+FEW = 5
+"""So few files are no project: what they do not read is read elsewhere."""
 VAGUE = frozenset("count counter total value amount number current used usage uses requests tokens limit points".split())
 """Names that many tables have: a reader elsewhere may mean another one's."""
 THROTTLES = (("rate", "limit"), ("rate", "limits"), ("rate", "limiter"), ("ratelimit",), ("ratelimiter",), ("throttle",))
@@ -29,8 +33,20 @@ def at_stake(code: Code, name: str, holder: str, scope: Scope) -> bool | None:
     if is_weighed(code, name, holder):
         return True
     paid = names_used(name) and not STATISTICS & said and bool(METERED & said or (METERED | OWNERS) & set(words(holder)))
-    # Where all files are at hand and none reads it, a name is little; where they are not, it is all there is.
-    return not code.elsewhere.whole or None if paid else None if not code.elsewhere.whole else False
+    if not paid:
+        return False if code.elsewhere.whole else None
+    graph = graph_of(code)
+    few = graph is None or not code.elsewhere.whole or len(graph.digests) < FEW
+    # The name alone is believed while somebody reads the counter, if only to show it.
+    return few or (graph is not None and is_read(graph, fold(name))) or None
+
+
+def is_read(graph: Graph, name: str) -> bool:
+    return any(name in one.mentions and not one.test and not SCRIPT_PATH.search(one.path) for one in graph.digests)
+
+
+def graph_of(code: Code) -> Graph | None:
+    return code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
 
 
 def throttles(code: Code, holder: str, scope: Scope) -> bool:
@@ -41,11 +57,17 @@ def throttles(code: Code, holder: str, scope: Scope) -> bool:
 
 def is_weighed(code: Code, name: str, holder: str) -> bool:
     """Vague names count only where they are read in this file, or as a field of the same thing."""
-    if fold(name) in digest_of(code).weighed:
+    own = digest_of(code).weighed
+    graph = graph_of(code)
+    every = graph.weighed if graph is not None else own
+    if fold(name) in own:
         return True
-    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
-    if graph is None:
-        return False
-    if frozenset(words(name)) <= VAGUE:
-        return bool(holder) and f"{key(holder)}.{fold(name)}" in graph.weighed
-    return fold(name) in graph.weighed
+    if not frozenset(words(name)) <= VAGUE:
+        return fold(name) in every
+    table = key(holder)
+    return any(one.endswith(f".{fold(name)}") and alike(one.partition(".")[0], table) for one in every) if table else False
+
+
+def alike(one: str, table: str) -> bool:
+    """`usage.used` is read of a `TenantUsage`."""
+    return len(one) > 3 and (table.endswith(key(one)) or key(one).endswith(table))

@@ -92,15 +92,17 @@ def against(code: Code, part: Compare, scope: Scope) -> Iterator[str]:
 
 
 def priced(code: Code) -> Iterator[str]:
-    """`minutes * pricePerMinute`, `used - included`: what is multiplied by a price, or charged beyond what is included."""
+    """`minutes * pricePerMinute`, `used - included`, `limit - used`: multiplied by a price, or set off against a limit."""
     for value, scope in code.expressions:
         for part in walk(value):
             if isinstance(part, Binary) and part.operator == "*":
                 for side, other in ((part.left, part.right), (part.right, part.left)):
                     if PRICES & set(words(said_by(other))):
                         yield from fields(code, side, scope, part.span.start)
-            elif isinstance(part, Binary) and part.operator == "-" and names_limit(said_by(part.right)):
-                yield from fields(code, part.left, scope, part.span.start)
+            elif isinstance(part, Binary) and part.operator == "-":
+                for side, other in ((part.left, part.right), (part.right, part.left)):
+                    if names_limit(said_by(other)):
+                        yield from fields(code, side, scope, part.span.start)
 
 
 def reported(code: Code) -> Iterator[str]:
