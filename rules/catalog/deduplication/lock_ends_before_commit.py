@@ -37,6 +37,7 @@ from rules.meaning.repeats.transactions import transaction_of
 from rules.meaning.subjects import BILLED, name_around
 from rules.meaning.usage.counters import Change
 from rules.meaning.usage.duties import Work, works
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 
 ABOUT = About(
