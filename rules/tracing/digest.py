@@ -31,12 +31,14 @@ from rules.meaning.usage.work import is_model_call, is_work
 from rules.meaning.usage.writes import INSERTS, ROW_NOUNS, inserts_usage
 from rules.meaning.values import definitions_at
 from rules.meaning.vocabulary import names_counter, names_left, names_limit, names_used, words
+from rules.tracing.firm import firm_in
 from rules.tracing.names import constants_of, event_names, named, sent_through
 from rules.tracing.queues import queues_of
 from rules.tracing.routines import index_of, mentions_of, routes_of, routines_of
 from rules.tracing.sights import MEMORY, RESET, Digest, Kind, Make, Sight, Sure
 from rules.tracing.stores import is_redis, key_of, sql_text, table_of_call, table_of_counter
 from rules.tracing.sums import sums_of
+from rules.tracing.weighed import weighed_in
 
 DIGESTS: WeakKeyDictionary[Code, Digest] = WeakKeyDictionary()
 """What was worked out for a file; gone with it."""
@@ -78,6 +80,8 @@ def made(code: Code) -> Digest:
         dict(constants_of(code)),
         frozenset(compared_in(code)) if code.billing else frozenset(),
         code.context(code.facts.root) is Context.TEST or is_copy(code.facts.path),
+        weighed_in(code) if is_server(code) else frozenset(),
+        frozenset(firm_in(code, known)) if is_server(code) else frozenset(),
     )
 
 

@@ -76,6 +76,11 @@ class Graph:
         return frozenset().union(*(digest.compared for digest in self.digests if not digest.test))
 
     @cached_property
+    def weighed(self) -> frozenset[str]:
+        """Folded names of the fields by which any file refuses or charges somebody."""
+        return frozenset().union(*(digest.weighed for digest in self.digests if not digest.test))
+
+    @cached_property
     def positions(self) -> Mapping[str, int]:
         return {digest.path: position for position, digest in enumerate(self.digests)}
 

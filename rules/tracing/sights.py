@@ -121,6 +121,10 @@ class Digest:
     """Folded names of fields and columns that are held against something: a date by which things renew, a limit, an order."""
     test: bool = False
     """A test, or a copy that was put aside: nothing calls it, and it is nobody's sibling."""
+    weighed: frozenset[str] = frozenset()
+    """Folded names of the fields by which it refuses or charges somebody, alone and with what they belong to."""
+    firm: frozenset[int] = frozenset()
+    """The routines that take only where there is room: under a row lock, or by a conditional write."""
 
 
 @dataclass(frozen=True, slots=True)

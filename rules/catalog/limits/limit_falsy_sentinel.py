@@ -51,6 +51,10 @@ SUBJECTS = frozenset(
     "seats budget spend monthly daily yearly plan tier subscription entitlement allowance included api event events unit units "
     "minutes scans runs exports credits".split()
 )
+CHARGES = frozenset(
+    "fee fees discount discounts installment installments instalment instalments price refund payout late".split()
+)
+"""What a customer pays, or is given off: its maximum is no limit of use."""
 OWNERS = frozenset("plan tier subscription entitlement entitlements limits quota quotas org organization account team".split())
 DESCRIBED = re.compile(r'"""[^"]*(unlimited|uncapped|no limit|no cap|not limited)', re.I)
 UNLIMITED = ("unlimited", "no limit", "no cap", "infinite", "0 means", "zero means", "0 =", "not limited", "uncapped", "0 is")
@@ -193,7 +197,7 @@ def is_field(part: Expression) -> bool:
 def is_limit(code: Code, limit: Limit) -> bool:
     """A number that is held against usage; a literal or a configured constant has no zero."""
     name = said_by(limit.limit)
-    return is_field(limit.limit) and not is_constant(limit.limit) and of_a_plan(name)
+    return is_field(limit.limit) and not is_constant(limit.limit) and of_a_plan(name) and not CHARGES & set(words(name))
 
 
 def is_constant(part: Expression) -> bool:
@@ -242,7 +246,7 @@ def names_plan_limit(left: Expression) -> bool:
     """A limit that says what of: `plan.limit`, `monthlyLimit`, `max_credits`; never the `limit` of a page."""
     name = said_by(left)
     said = frozenset(words(name))
-    if not names_limit(name) or not of_a_plan(name) or is_constant(left) or said >= {"max", "tokens"}:
+    if not names_limit(name) or not of_a_plan(name) or is_constant(left) or said >= {"max", "tokens"} or said & CHARGES:
         return False
     owner = frozenset(words(said_by(left.object))) if isinstance(left, Member | Index) else frozenset()
     return bool(said & SUBJECTS - LIMIT_NOUNS) or bool(said & {"quota", "allowance", "budget"}) or bool(owner & OWNERS)

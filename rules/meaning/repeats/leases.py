@@ -155,7 +155,7 @@ def compares_owner(code: Code, call: Call) -> bool:
     outermost = functions[-1]
     for other in code.calls_in(outermost):
         read = fold(other.method) in ("get", "hget") and is_store(other.name.rpartition(".")[0])
-        if read and other.span.end <= call.span.start and other.use in (Use.TESTED, Use.ASSIGNED):
+        if read and other.span.end <= call.span.start and other.use in (Use.TESTED, Use.ASSIGNED, Use.CHAINED):
             return True
     return False
 
