@@ -52,6 +52,11 @@ DAYS_IN_ZONE = {
     "csharp": "Convert first: `DateOnly.FromDateTime(TimeZoneInfo.ConvertTimeFromUtc(moment, customer.Zone))`.",
     "rust": "Convert first: `moment.with_timezone(&customer.tz).date_naive()`.",
 }
+UTC_TEXTS = {
+    "csharp": '`moment.ToUniversalTime().ToString("O", CultureInfo.InvariantCulture)`',
+    "java": "`Instant.toString()`, `DateTimeFormatter.ISO_INSTANT`",
+    "kotlin": "`Instant.toString()`, `DateTimeFormatter.ISO_INSTANT`",
+}
 MONTHS_ADDED = {
     "python": "`anchor + relativedelta(months=n)`",
     "go": "`AddDate(0, n, 0)` on the first of the month, then the anchor day, clamped",
@@ -138,6 +143,11 @@ def utc_month_start(language: str) -> str:
 def day_in_zone(language: str) -> str:
     """A sentence on how the day of a moment is taken in a customer's zone."""
     return of(language, DAYS_IN_ZONE, "Convert the moment into the customer's zone before its day is taken.")
+
+
+def utc_text(language: str) -> str:
+    """A point in time as a text that everybody reads alike."""
+    return of(language, UTC_TEXTS, "`2026-11-20T10:00:00Z`")
 
 
 def months_added(language: str) -> str:
