@@ -52,6 +52,8 @@ class Idioms:
     affected_rows: str = "the affected rows"
     utc_month_start: str = "Make it in UTC: `new Date(Date.UTC(year, month, 1))`, `setUTCHours(0, 0, 0, 0)`."
     """A sentence on how the start of a day or month is made in UTC."""
+    utc_text: str = "`2026-11-20T10:00:00Z`"
+    """A point in time as a text that everybody reads alike."""
     months_added: str = "`addMonths(anchor, n)`"
     """Calendar months counted from an anchor."""
     day_in_zone: str = "Convert the moment into the customer's zone before its day is taken."

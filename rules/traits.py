@@ -59,6 +59,12 @@ class Traits:
     """Binary floats, where a value is one only because its declared type says so."""
     binary_decimals: frozenset[str] = frozenset()
     """Folded names of decimal types that take over the binary digits of a float they are made of."""
+    single_floats: frozenset[str] = frozenset()
+    """Folded calls that cut a number to a float of 32 bits, besides those that name its width."""
+    rounded_moments: bool = False
+    """A point in time that is made of a float is rounded to microseconds: what was written comes out."""
+    local_moments: frozenset[str] = frozenset()
+    """Types of points in time whose plain text is in the form and zone of the machine's settings."""
     exact_products: bool = False
     """A product that is converted to a whole number may well be exact: decimals multiply, or integers convert alike."""
     never_null: frozenset[str] = frozenset()

@@ -7,6 +7,7 @@ TRAITS = Traits(
     truth=Truth.BOOLEANS,
     dates=Dates.JAVA_TIME,
     never_null=frozenset("int long double float short".split()),
+    local_moments=frozenset({"Date", "Calendar"}),
     builders=True,
     typed_bodies=True,
     # Frameworks mark what they inject; a body without a mark is called for what it is.
@@ -18,6 +19,7 @@ IDIOMS = Idioms(
     null_test="`!= null`",
     utc_month_start="Make it in UTC: `ZonedDateTime.now(ZoneOffset.UTC)`, `atStartOfDay(ZoneOffset.UTC)`.",
     months_added="`anchor.plusMonths(n)`",
+    utc_text="`Instant.toString()`, `DateTimeFormatter.ISO_INSTANT`",
     day_in_zone="Convert first: `moment.atZoneSameInstant(customer.zone()).toLocalDate()`, with joda `moment.withZone(…)`.",
     week_year="`IsoFields.WEEK_BASED_YEAR`",
     float="double",

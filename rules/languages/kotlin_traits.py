@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from rules.languages import jvm_traits
 
-TRAITS = replace(jvm_traits.TRAITS, float_types=frozenset({"Double", "Float"}))
+TRAITS = replace(jvm_traits.TRAITS, float_types=frozenset({"Double", "Float"}), single_floats=frozenset({"tofloat"}))
 IDIOMS = replace(
     jvm_traits.IDIOMS,
     title="Kotlin",

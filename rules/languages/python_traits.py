@@ -4,6 +4,7 @@ from rules.idioms import Idioms
 from rules.traits import Dates, Traits
 
 TRAITS = Traits(
+    rounded_moments=True,
     dates=Dates.NAIVE,
     lazy_coroutines=True,
     binary_decimals=frozenset({"decimal"}),

@@ -34,6 +34,7 @@ from rules.meaning.contexts import Context
 from rules.meaning.floats import declared, is_float
 from rules.meaning.sql import grammar
 from rules.meaning.subjects import bills, name_around, only_shows
+from rules.meaning.usage.fields import fields
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 
@@ -72,7 +73,7 @@ def check(code: Code) -> Iterator[Finding]:
     said: set[object] = set()
     for span, scope, description, remediation, confidence in (
         *redis_floats(code), *columns(code), *ddl(code), *decimals(code), *sums(code), *truncated(code),
-        *accumulated(code), *given_up(code), *float_queries(code),
+        *accumulated(code), *given_up(code), *singles(code), *float_queries(code),
     ):  # fmt: skip
         place = enclosing(scope, Kind.FUNCTION, Kind.CLASS) or span
         # A migration runs once and is no production code, but what it makes stays.
@@ -373,6 +374,30 @@ def given_up(code: Code) -> Iterator[Found]:
                 f"Make `{target.name}` a decimal too, and convert where it is shown.",
                 Confidence.LIKELY,
             )  # fmt: skip
+
+
+def singles(code: Code) -> Iterator[Found]:
+    """`Quantity = (float)row["quantity"]`: an amount that is billed passes through a float of 32 bits."""
+    for field in fields(code):
+        said = frozenset(words(field.name))
+        cut = field.value if isinstance(field.value, Call) and is_single(code, field.value) else None
+        counted = is_money(said) or bool(said & {"quantity", "units", "consumed", "usage"} and not said & (SHOWN | UNITS))
+        if cut is None or not counted or not judged(code, field.scope):
+            continue
+        yield (
+            cut.span, field.scope,
+            f"`{field.name}` is cut to a float of 32 bits, which holds seven digits: above 16,777,216 whole units are lost, "
+            "and every fraction is off.",
+            f"Read and keep it as {code.facts.idioms.exact_decimal}.",
+            Confidence.LIKELY,
+        )  # fmt: skip
+
+
+def is_single(code: Code, call: Call) -> bool:
+    if call.folded in ("float32", "convert.tosingle", "float.parse", "single.parse", "float.parsefloat"):
+        return True
+    named = call.folded if call.arguments else fold(call.method)
+    return named in code.facts.traits.single_floats
 
 
 def float_queries(code: Code) -> Iterator[Found]:

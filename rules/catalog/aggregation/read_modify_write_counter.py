@@ -166,8 +166,8 @@ def handed_locked(code: Code, counter: Counter) -> bool:
 
 
 def in_process(code: Code, counter: Counter, saved: Call) -> bool:
-    """`entry.count++; entries.set(key, entry)` of a Map: JavaScript runs a function through to its next `await`."""
-    if code.facts.language not in ("typescript", "javascript") or counter.call is not None or saved.start is Start.AWAITED:
+    """`entry.count++; entries.set(key, entry)` of a Map: where calls answer promises, a function runs through to its next `await`."""
+    if not code.facts.traits.promises or counter.call is not None or saved.start is Start.AWAITED:
         return False
     holder = name_of(saved.receiver)
     made = [one.value for one in code.values.definitions.get(holder, ())]

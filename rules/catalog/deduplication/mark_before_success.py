@@ -27,6 +27,7 @@ ABOUT = About(
     cwe=("CWE-696",),
     iso_25010="Reliability / recoverability",
     variants={
+        "marked-apart-from-balance": Variant("Unit is marked as done apart from the balance it changes", None, ("D7", "D8")),
         "transaction-left-by-return": Variant(
             "Transaction is left by `return` after it has written", Severity.MEDIUM, ("D7", "D8"), ("CWE-696",)
         ),
@@ -211,25 +212,29 @@ def too_early(code: Code, mark: Mark, after: Work) -> Finding:
     again = {"webhook": "the redelivered webhook", "queue worker": "the redelivered message"}.get(
         code.context(mark.scope), "the next attempt"
     )
-    state = (
-        f'`{mark.name}` is set to "{mark.value}"'
-        if mark.how is How.STATUS and mark.value != mark.name.lower()
-        else (
-            f"`{mark.name}` is set"
-            if mark.how is How.STATUS
-            else f"The event is written to `{mark.name}`"
-            if mark.how is How.ROW
-            else "The event's key is set"
-        )
-    )
+    sent = any(emission.call.span == after[0] for emission in code.emissions)
     return Finding(
         span=mark.span,
         cause=mark.span,
-        description=f"{state} before {after[2]}: if that fails, {again} finds it done and skips it, and it never happens.",
+        variant=None if sent else "marked-apart-from-balance",
+        description=(
+            f"{marked(code, mark)} before {after[2]}: if that fails, {again} finds it done and skips it, and it never happens."
+        ),
         remediation="Mark it after the work, do both in one transaction, or take the mark back when the work fails.",
         confidence=Confidence.LIKELY,
         trace=(Step(after[0], "the work is done here"),),
     )
+
+
+def marked(code: Code, mark: Mark) -> str:
+    """What a message says that the mark does."""
+    if mark.how is How.ROW:
+        return f"The event is written to `{mark.name}`"
+    if mark.how is not How.STATUS:
+        return "The event's key is set"
+    if mark.call is not None and not mark.value:
+        return f"`{code.facts.text(mark.call.callee.span).split('(')[0]}` marks it as done"
+    return f"`{mark.name}` is set" + (f' to "{mark.value}"' if mark.value != mark.name.lower() else "")
 
 
 def after_failure(mark: Mark, failed: Call) -> Finding:

@@ -9,7 +9,7 @@ from rules.meaning.flow import precedes
 from rules.meaning.outcomes import LOST, Outcome, outcome
 from rules.meaning.repeats.marks import Mark
 from rules.meaning.usage.counters import Change
-from rules.meaning.usage.emissions import is_local
+from rules.meaning.usage.emissions import command, is_local
 from rules.meaning.vocabulary import words
 
 GRANTS = frozenset("increase add grant credit topup increment fulfill apply give deposit settle refund".split())
@@ -31,7 +31,7 @@ def works(code: Code) -> Iterator[Work]:
             yield counter.span, counter.scope, f"the write of `{counter.name}`"
             doing.update(named_around(counter.scope))
     for call in code.facts.calls:
-        said = words(call.method)
+        said = words(command(call) or call.method)
         if said and (said[0] in GRANTS or said[:2] == ("top", "up")) and BALANCES & set(said[1:]):
             yield call.span, call.scope, f"`{call.name}`"
         functions = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
