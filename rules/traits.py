@@ -65,6 +65,14 @@ class Traits:
     """A point in time that is made of a float is rounded to microseconds: what was written comes out."""
     local_moments: frozenset[str] = frozenset()
     """Types of points in time whose plain text is in the form and zone of the machine's settings."""
+    takes_day: frozenset[str] = frozenset()
+    """Folded methods that ask a point in time for its day and are told no zone."""
+    zoned_types: frozenset[str] = frozenset()
+    """Types of points in time that carry the zone they were stored in, where only the declared type tells them from dates."""
+    dates_apart: bool = False
+    """What is asked for its day by those methods is a point in time, since a date has no such method."""
+    returns_leave_blocks: bool = False
+    """A `return` in a block ends the function around it, and what the block's end would have done is skipped."""
     exact_products: bool = False
     """A product that is converted to a whole number may well be exact: decimals multiply, or integers convert alike."""
     never_null: frozenset[str] = frozenset()

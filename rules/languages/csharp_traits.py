@@ -8,6 +8,7 @@ TRAITS = Traits(
     dates=Dates.CLR,
     float_types=frozenset({"double", "float"}),
     local_moments=frozenset({"DateTime", "DateTimeOffset"}),
+    takes_day=frozenset({"fromdatetime"}),
     exact_products=True,
     hidden_unless_exported=True,
     actions_by_result=True,

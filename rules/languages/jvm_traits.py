@@ -8,6 +8,8 @@ TRAITS = Traits(
     dates=Dates.JAVA_TIME,
     never_null=frozenset("int long double float short".split()),
     local_moments=frozenset({"Date", "Calendar"}),
+    takes_day=frozenset({"tolocaldate"}),
+    zoned_types=frozenset("DateTime OffsetDateTime DateTimeOffset".split()),
     builders=True,
     typed_bodies=True,
     # Frameworks mark what they inject; a body without a mark is called for what it is.

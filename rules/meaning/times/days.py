@@ -14,19 +14,7 @@ from rules.meaning.vocabulary import words
 OWNER = re.compile(r"(customer|account|organi[sz]ation|tenant|subscriber|merchant|workspace|company)$")
 """Whose bill follows a calendar; the zone of a user or a device is what they are shown their times in."""
 ZONE_COLUMN = re.compile(r"(timezone|tzname|timezoneid)$")
-TAKES_DAY = {
-    "ruby": frozenset({"todate", "today"}),
-    "java": frozenset({"tolocaldate"}),
-    "kotlin": frozenset({"tolocaldate"}),
-    "php": frozenset({"todatestring", "istoday"}),
-    "csharp": frozenset({"fromdatetime"}),
-    "rust": frozenset({"datenaive"}),
-}
-"""Methods that ask a moment for its day and are told no zone; `moment.today?` asks for it in the server's."""
-ALL_DAYS = frozenset().union(*TAKES_DAY.values())
-MOMENTS = frozenset("DateTime OffsetDateTime DateTimeOffset".split())
-"""Types whose values carry the zone that they were stored in."""
-MOMENT_WORDS = frozenset("at datetime timestamp".split())
+MOMENT_WORDS = frozenset("at datetime timestamp utc".split())
 EDGES = frozenset(
     "period start started starts end ended ends from until trial renew renews renewed renewal due cycle charges terminated "
     "billing billed usage event occurred effective expires expired cancelled canceled invoice invoiced".split()
@@ -46,9 +34,8 @@ def customers_zone(code: Code) -> str | None:
 
 def days_of_moments(code: Code) -> Iterator[tuple[Call, Expression]]:
     """Each day that is taken from a moment of a billing period, in a function that speaks of no zone, and the moment."""
-    asking = TAKES_DAY.get(code.facts.language, frozenset())
     for call in code.facts.calls:
-        moment = asked(call) if fold(call.method) in asking else None
+        moment = asked(call) if fold(call.method) in code.facts.traits.takes_day else None
         if moment is None or not is_moment(code, call, moment) or not EDGES & spoken(moment):
             continue
         if not aware(code, call, moment) and decides(code, call):
@@ -69,12 +56,10 @@ def spoken(moment: Expression) -> frozenset[str]:
 
 def is_moment(code: Code, call: Call, moment: Expression) -> bool:
     """By its type where the language declares one, else by its name: `ended_at`, `period_datetime`."""
-    if code.facts.language in ("java", "kotlin"):
-        return isinstance(moment, Name) and declared(code, moment, call.scope, call.span.start).rstrip("?") in MOMENTS
-    if code.facts.language == "rust":
-        return True
+    if zoned := code.facts.traits.zoned_types:
+        return isinstance(moment, Name) and declared(code, moment, call.scope, call.span.start).rstrip("?") in zoned
     last = words(name_of(moment).rsplit(".", 1)[-1])
-    return bool(last) and (last[-1] in MOMENT_WORDS or (last[-1] == "utc" and code.facts.language == "csharp"))
+    return code.facts.traits.dates_apart or (bool(last) and last[-1] in MOMENT_WORDS)
 
 
 def aware(code: Code, call: Call, moment: Expression) -> bool:
@@ -95,12 +80,12 @@ def levelled(code: Code, call: Call) -> bool:
     return any(
         isinstance(part, Compare)
         and any(one is call for one in (part.left, part.right))
-        and takes(part.left)
-        and takes(part.right)
+        and takes(code, part.left)
+        and takes(code, part.right)
         for whole, _ in code.expressions
         for part in walk(whole)
     )
 
 
-def takes(side: Expression) -> bool:
-    return isinstance(side, Call) and fold(side.method) in ALL_DAYS and asked(side) is not None
+def takes(code: Code, side: Expression) -> bool:
+    return isinstance(side, Call) and fold(side.method) in code.facts.traits.takes_day and asked(side) is not None

@@ -10,6 +10,7 @@ from rules.meaning.usage.fields import Field, fields
 from rules.meaning.values import is_clock, resolved
 from rules.meaning.vocabulary import words
 
+LAST = frozenset("timestamp time ts".split())
 HAPPENED = frozenset("occurred happened used recorded event started effective consumed metered measured".split())
 NOT_OF_EVENT = frozenset("created updated deleted expires expiry processing response elapsed run".split())
 FLOATS = frozenset("float float64 parsefloat todouble parsedouble double.parse convert.todouble floatval".split())
@@ -33,7 +34,7 @@ def is_event_time(name: str) -> bool:
     said = words(name)
     if not said or NOT_OF_EVENT & set(said):
         return False
-    return said[-1] in ("timestamp", "time", "ts") or (said[-1] == "at" and bool(HAPPENED & set(said)))
+    return said[-1] in LAST or (said[-1] == "at" and bool(HAPPENED & set(said)))
 
 
 def through_floats(code: Code) -> Iterator[tuple[Field, Call]]:
