@@ -74,6 +74,14 @@ class Elsewhere(Protocol):
         """The code of a file, if it is at hand."""
         ...
 
+    def code_of(self, path: str) -> "Code | None":
+        """The same of a file that is not judged: one that calls or is called."""
+        ...
+
+    def only_in(self, name: str) -> tuple[str, ...] | None:
+        """The files that have a name, however it is spelled; None where others may have it that are not at hand."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
@@ -87,6 +95,12 @@ class Nothing:
     whole: bool = False
 
     def code_at(self, path: str) -> "Code | None":
+        return None
+
+    def code_of(self, path: str) -> "Code | None":
+        return None
+
+    def only_in(self, name: str) -> tuple[str, ...] | None:
         return None
 
 

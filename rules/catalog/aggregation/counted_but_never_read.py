@@ -11,6 +11,7 @@ from rules.facts import Span, fold
 from rules.meaning.usage.counters import Change, Counter
 from rules.meaning.vocabulary import names_used
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.schema import looks_like_schema
 from rules.schema.tables import key
 from rules.tracing.graph import Graph
 from rules.tracing.seen import Seen
@@ -31,7 +32,7 @@ SIBLINGS = 2
 
 def check(code: Code) -> Iterator[Finding]:
     trace = code.elsewhere.trace
-    if trace is None or not code.elsewhere.whole:
+    if trace is None:
         return
     moved = {one.span.line: one for one in code.counters if one.change is Change.ADD and names_used(one.name)}
     counted = [sight for sight, _ in trace.seen.of(Kind.COUNT) if sight.owner and sight.owner != "redis"]
@@ -42,9 +43,18 @@ def check(code: Code) -> Iterator[Finding]:
         if not here or fold(sight.name) in read or sight.name in told or code.elsewhere.schema.table(sight.owner) is None:
             continue
         siblings = {fold(one.name): one for one in counted if key(one.owner) == key(sight.owner) and fold(one.name) in read}
-        if len(siblings) >= SIBLINGS:
+        if len(siblings) >= SIBLINGS and known(code, sight, counted):
             told.add(sight.name)
             yield finding(moved[sight.line], sight, next(iter(siblings.values())))
+
+
+def known(code: Code, sight: Sight, counted: list[Sight]) -> bool:
+    """Whether every file that could read it is at hand; where only those that have the name are, they must only count it."""
+    if code.elsewhere.whole:
+        return True
+    having = code.elsewhere.only_in(sight.name)
+    counting = {one.path for one in counted if fold(one.name) == fold(sight.name)}
+    return having is not None and all(path in counting or looks_like_schema(path) for path in having)
 
 
 def reads(graph: Graph, seen: Seen) -> frozenset[str]:
