@@ -97,6 +97,14 @@ class Elsewhere(Protocol):
         """Whether any other text names it."""
         ...
 
+    def code_of(self, path: str) -> "Code | None":
+        """The same of a file that is not judged: one that calls or is called."""
+        ...
+
+    def only_in(self, name: str) -> tuple[str, ...] | None:
+        """The files that have a name, however it is spelled; None where others may have it that are not at hand."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
@@ -114,6 +122,12 @@ class Nothing:
 
     def speaks_of(self, name: str, apart_from: frozenset[str]) -> bool:
         return False
+
+    def code_of(self, path: str) -> "Code | None":
+        return None
+
+    def only_in(self, name: str) -> tuple[str, ...] | None:
+        return None
 
 
 @dataclass(frozen=True, eq=False)

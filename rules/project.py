@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from rules.code import Code, Nothing, OwnNames, Recorder
-from rules.facts import Call, Function, Scope, chain, within
+from rules.facts import Call, Function, Scope, chain, fold, within
 from rules.judge import may_concern_billing, out_of_bounds
 from rules.languages import front_end
 from rules.languages.lowering import TooComplexError
@@ -50,8 +50,13 @@ class Project:
     names: OwnNames = OwnNames()
     whole: bool = True
     """Whether all files that matter are at hand, so that what is not there can be said to be missing."""
+    complete: frozenset[str] = frozenset()
+    """Names of which every file that has them is at hand, where not all files are; folded."""
     judged: Mapping[str, Before] = field(default_factory=dict)
     """The files that are judged, with what they were: all of them are lowered, the others as far as FILES allows."""
+
+    shared: dict[str, tuple[str, Code | None]] = field(default_factory=dict)
+    """The context files that were lowered: both ends of a change have the same ones."""
 
     @cached_property
     def schema(self) -> Schema:
@@ -112,9 +117,24 @@ class Project:
                 continue
             else:
                 around += 1
-                code = self.lowered(path)
+                code = self.beside(path)
             if code is not None:
                 yield code
+
+    def code_of(self, path: str) -> Code | None:
+        """The code of a file that was lowered for the trace, judged or not."""
+        return self.by_path.get(path)
+
+    @cached_property
+    def by_path(self) -> Mapping[str, Code]:
+        return {code.facts.path: code for code in self.codes}
+
+    def only_in(self, name: str) -> tuple[str, ...] | None:
+        """The files that have a name, however it is spelled; None where others may have it that are not at hand."""
+        wanted = fold(name)
+        if not self.whole and wanted not in self.complete:
+            return None
+        return tuple(path for path, text in self.texts.items() if wanted in fold(text))
 
     def has(self, code: Code) -> bool:
         """Whether a code is one of this project's own."""
@@ -134,6 +154,13 @@ class Project:
             return self.code_at(path) if path in self.judged else self.made(path, self.texts[path])
         except TooComplexError:
             return None
+
+    def beside(self, path: str) -> Code | None:
+        """The code of a context file. The other end of the change has the same, where the text is the same."""
+        text = self.texts[path]
+        if path not in self.shared or self.shared[path][0] is not text:
+            self.shared[path] = text, self.lowered(path)
+        return self.shared[path][1]
 
     def made(self, path: str, text: str) -> Code | None:
         lower = front_end(path)

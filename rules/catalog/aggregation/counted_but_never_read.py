@@ -11,6 +11,7 @@ from rules.facts import Span, fold
 from rules.meaning.usage.counters import Change, Counter
 from rules.meaning.vocabulary import names_used, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.schema import looks_like_schema
 from rules.schema.tables import key
 from rules.tracing.graph import Graph
 from rules.tracing.seen import Seen
@@ -33,7 +34,7 @@ PARTS = frozenset("reasoning thinking cached cache audio".split())
 
 def check(code: Code) -> Iterator[Finding]:
     trace = code.elsewhere.trace
-    if trace is None or not code.elsewhere.whole:
+    if trace is None:
         return
     moved = {one.span.line: one for one in code.counters if one.change is Change.ADD and names_used(one.name)}
     counted = [sight for sight, _ in trace.seen.of(Kind.COUNT) if sight.owner and sight.owner != "redis"]
@@ -45,9 +46,18 @@ def check(code: Code) -> Iterator[Finding]:
             continue
         siblings = {fold(one.name): one for one in counted if key(one.owner) == key(sight.owner) and fold(one.name) in read}
         counting = frozenset(one.path for one in counted if fold(one.name) == fold(sight.name))
-        if len(siblings) >= SIBLINGS and not code.elsewhere.speaks_of(sight.name, counting):
+        alone = known(code, sight, counting) and not code.elsewhere.speaks_of(sight.name, counting)
+        if len(siblings) >= SIBLINGS and alone:
             told.add(sight.name)
             yield finding(moved[sight.line], sight, next(iter(siblings.values())))
+
+
+def known(code: Code, sight: Sight, counting: frozenset[str]) -> bool:
+    """Whether every file that could read it is at hand; where only those that have the name are, they must only count it."""
+    if code.elsewhere.whole:
+        return True
+    having = code.elsewhere.only_in(sight.name)
+    return having is not None and all(path in counting or looks_like_schema(path) for path in having)
 
 
 def reads(graph: Graph, seen: Seen) -> frozenset[str]:

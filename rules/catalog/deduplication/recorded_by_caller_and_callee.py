@@ -6,6 +6,7 @@ two, and give the record a key made of the action, so that a second one is recog
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from rules.code import Code
 from rules.facts import Call, Expression, Kind, Literal, Member, Name, Scope, Span, enclosing, walk
@@ -15,7 +16,7 @@ from rules.meaning.usage.work import is_work
 from rules.meaning.values import definitions_at
 from rules.meaning.vocabulary import consumes, emits, releases, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.tracing.graph import Graph, Node, downwards
+from rules.tracing.graph import Graph, Node, downwards, upwards
 
 ABOUT = About(
     id="MTR-216",
@@ -31,13 +32,48 @@ PARTIAL = frozenset("pre post reserve settle adjust delta partial chunk input ou
 """Words of records that are made in parts: an estimate first, the difference afterwards."""
 
 
+@dataclass(frozen=True, slots=True)
+class Twice:
+    """One usage with two records: `record` in a function, and another below a call of the same function."""
+
+    record: Call
+    other: Call
+    inner: Node
+    line: int
+    """Of the record in `inner`."""
+
+
 def check(code: Code) -> Iterator[Finding]:
     trace = code.elsewhere.trace
-    if trace is None or not code.billing or code.context(code.facts.root) is Context.TEST:
+    if trace is None or not is_served(code):
         return
     for call in code.facts.calls:
-        if is_record(call) and (found := second(code, trace.graph, call)) is not None:
-            yield found
+        if not is_record(call):
+            continue
+        if (twice := second(code, trace.graph, call)) is not None:
+            yield finding(twice, trace.graph)
+        elif (above := first(code, trace.graph, call)) is not None:
+            yield found_below(call, *above)
+
+
+def is_served(code: Code) -> bool:
+    return code.billing and code.context(code.facts.root) is not Context.TEST
+
+
+def first(code: Code, graph: Graph, record: Call) -> tuple[Twice, str] | None:
+    """The record that a caller makes already, in a file that is at hand and not judged: what it says there nobody hears."""
+    here = graph.at(code.facts.path, record.span.line)
+    for above in upwards(graph, here, HOPS) if here is not None else ():
+        path = graph.path(above.node)
+        outer = code.elsewhere.code_of(path) if above.hops and above.sure == "certain" else None
+        if outer is None or code.elsewhere.code_at(path) is not None or not is_served(outer):
+            continue
+        for call in outer.facts.calls:
+            if is_record(call) and graph.at(path, call.span.line) == above.node:
+                twice = second(outer, graph, call)
+                if twice is not None and (twice.inner, twice.line) == (here, record.span.line):
+                    return twice, path
+    return None
 
 
 def is_record(call: Call) -> bool:
@@ -45,7 +81,7 @@ def is_record(call: Call) -> bool:
     return (emits(name) or consumes(name)) and not releases(name) and not PARTIAL & {*words(name)}
 
 
-def second(code: Code, graph: Graph, record: Call) -> Finding | None:
+def second(code: Code, graph: Graph, record: Call) -> Twice | None:
     """Another call before or after this one, on the same way, that leads to the very recorder."""
     here = graph.at(code.facts.path, record.span.line)
     recorder = certain_target(graph, here, record)
@@ -70,7 +106,7 @@ def second(code: Code, graph: Graph, record: Call) -> Finding | None:
         inner = deep.links[-1]
         there = called_at(code, graph.path(inner.caller), inner.line, record.method)
         if always(graph, inner.caller, inner.line) and same_usage(code, record, other, there):
-            return finding(record, other, graph, inner.caller, inner.line)
+            return Twice(record, other, inner.caller, inner.line)
     return None
 
 
@@ -87,7 +123,7 @@ def certain_target(graph: Graph, here: Node | None, record: Call) -> Node | None
 
 def called_at(code: Code, path: str, line: int, method: str) -> Call | None:
     """The inner record, where its file is at hand."""
-    file = code if path == code.facts.path else code.elsewhere.code_at(path)
+    file = code if path == code.facts.path else code.elsewhere.code_of(path)
     calls = file.facts.calls if file is not None else ()
     return next((call for call in calls if call.span.line == line and call.method == method), None)
 
@@ -159,7 +195,8 @@ def branch(scope: Scope) -> Scope | None:
     return enclosing(scope, Kind.BRANCH, Kind.HANDLER, Kind.LOOP, Kind.FUNCTION)
 
 
-def finding(record: Call, other: Call, graph: Graph, inner: Node, line: int) -> Finding:
+def finding(twice: Twice, graph: Graph) -> Finding:
+    record, other = twice.record, twice.other
     return Finding(
         span=record.span,
         description=(
@@ -170,7 +207,23 @@ def finding(record: Call, other: Call, graph: Graph, inner: Node, line: int) -> 
         confidence=Confidence.LIKELY,
         trace=(
             Step(other.span, "this call leads to the same record"),
-            Step(Span(line, line, 0, 0), "and records it here", graph.path(inner)),
+            Step(Span(twice.line, twice.line, 0, 0), "and records it here", graph.path(twice.inner)),
+        ),
+    )
+
+
+def found_below(record: Call, twice: Twice, path: str) -> Finding:
+    return Finding(
+        span=record.span,
+        description=(
+            f"A caller records this usage by `{record.method}` itself, besides calling `{twice.other.method}`, which leads "
+            "here: each action on that path is counted twice."
+        ),
+        remediation="Record it in one place: drop this call, or that of the caller.",
+        confidence=Confidence.LIKELY,
+        trace=(
+            Step(twice.other.span, "this call leads here", path),
+            Step(twice.record.span, "and the same usage is recorded here", path),
         ),
     )
 
