@@ -26,12 +26,13 @@ from rules.facts import (
     dotted,
     enclosing,
     fold,
+    outermost_function,
     walk,
     within,
 )
 from rules.meaning.contexts import REDELIVERED, Context
 from rules.meaning.repeats.keys import keys_of
-from rules.meaning.repeats.marks import How, Mark, adds_to_cache, lifetime, marks_of, outlives, speaks
+from rules.meaning.repeats.marks import ROW_INSERTS, UPDATES, How, Mark, adds_to_cache, lifetime, marks_of, outlives, speaks
 from rules.meaning.repeats.recognition import is_happening_id
 from rules.meaning.repeats.redelivery import deliveries
 from rules.meaning.repeats.segments import Part, segments_of
@@ -41,6 +42,8 @@ from rules.meaning.usage.duties import works
 from rules.meaning.usage.emissions import is_local
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
+from rules.tracing.graph import downwards
+from rules.tracing.sights import Kind as Sight
 
 ABOUT = About(
     id="MTR-207",
@@ -54,15 +57,15 @@ ABOUT = About(
         "in-memory-dedup": Variant("Processed-ids kept in a process-local Set/Map/LRU", Severity.HIGH, ("D5",)),
     },
 )
+BILLED_ROWS = BILLED | frozenset("payment payments order orders wallet balance purchase purchases ledger".split())
+GRANTS = frozenset("grant bonus fulfill topup deduct debit credit credits refund activate".split())
+MOVES = (Sight.COUNT, Sight.GRANT, Sight.INSERT, Sight.CHARGE, Sight.EMIT)
+HOPS = 3
+"""How many calls lie between a handler and what it books."""
 SHORT = 300
 WEBHOOK = 3600
 """A provider's second and third attempt come within this time; its last days later."""
 ASKS = frozenset("has contains containskey containsoradd load loadorstore get includes exists".split())
-CHANGES = frozenset(
-    "grant create update upsert insert save add apply record increment activate extend credit charge fulfill process handle "
-    "give sync set renew deposit settle refund topup deduct consume".split()
-)
-BOOKED = BILLED | frozenset("order orders payment payments purchase purchases bonus balance token tokens entitlement".split())
 IDS = frozenset("id uuid guid jobId job_id deliveryId".split())
 CLAIMS = frozenset("processing pending claimed started locked running progress inflight".split())
 STORES = ("Set", "Map", "set", "dict", "LRU", "lru", "Cache", "sync.Map", "map[", "OrderedDict", "deque", "Dictionary")
@@ -172,17 +175,29 @@ def in_memory(code: Code) -> Iterator[Finding]:
         if not remembers(code, name, scope) or not outlives(code, holder, scope) or not is_process_own(code, name):
             continue
         arrives = code.context(scope) in REDELIVERED or any(within(scope, one) for one in reached)
-        if not names_event(code, key) or not (is_deduplicator(code, scope) or (arrives and books(code))):
+        if not names_event(code, key) or not (is_deduplicator(code, scope) or (arrives and costs(code, scope))):
             continue
         said.add(name)
         yield only_here(asked, name)
 
 
-def books(code: Code) -> bool:
-    """Whether what comes again is counted, granted or charged anywhere in the file: a log line or a mail twice is no harm."""
-    return any(True for _ in works(code)) or any(
-        bool(said := set(words(call.method))) and bool(said & CHANGES) and bool({*said, *words(call.name)} & BOOKED)
-        for call in code.facts.calls
+def costs(code: Code, scope: Scope) -> bool:
+    """Whether a repeat that is taken for new writes usage, a balance, an order or the like a second time."""
+    function = outermost_function(scope)
+    if function is None or any(within(around, function) for _, around, _ in works(code)):
+        return function is not None
+    for call in code.calls_in(function):
+        said = set(words(call.method))
+        if (fold(call.method) in UPDATES | ROW_INSERTS and BILLED_ROWS & set(words(call.name))) or said & GRANTS:
+            return True
+    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
+    node = graph.at(code.facts.path, function.span.line) if graph is not None else None
+    if graph is None or node is None or node[1] < 0:
+        return False
+    return any(
+        sight.kind in MOVES and sight.routine == below.node[1]
+        for below in downwards(graph, node, HOPS)
+        for sight in graph.digests[below.node[0]].sights
     )
 
 
@@ -249,7 +264,7 @@ def only_here(asked: Expression, name: str) -> Finding:
         cause=asked.span,
         description=(
             f"What was handled is remembered in `{name}`, in this process only: another replica, or this one after a restart, "
-            "takes a repeat for new and books it again."
+            "takes a repeat for new, and what it books is booked again."
         ),
         remediation="Keep the ids in a shared store: a unique index, or `SET … NX` with a long expiry.",
         confidence=Confidence.LIKELY,
@@ -444,5 +459,22 @@ func HandleMessages(ctx context.Context, messages []kafka.Message) error {
 	return nil
 }
 """,
+    ),
+    Example(
+        "typescript",
+        """
+const processedEvents = new Set<string>();
+
+export async function POST(request: Request) {
+  const event = stripe.webhooks.constructEvent(await request.text(), signature(request), secret);
+  if (processedEvents.has(event.id)) return new Response("ok");
+  processedEvents.add(event.id);
+  if (event.type === "customer.subscription.created") {
+    await mails.send("welcome", event.data.object.customer);
+  }
+  return new Response("ok");
+}
+""",
+        path="app/api/webhooks/stripe/route.ts",
     ),
 )

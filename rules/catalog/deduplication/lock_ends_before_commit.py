@@ -31,7 +31,7 @@ from rules.facts import (
 from rules.meaning.contexts import Context
 from rules.meaning.limits.limits import leaves
 from rules.meaning.promises import promises, started_beside
-from rules.meaning.repeats.leases import Held, blind_releases, key_text, set_if_absent, speaks_of_lock, stretches
+from rules.meaning.repeats.leases import LOCKS, Held, blind_releases, key_text, set_if_absent, speaks_of_lock, stretches
 from rules.meaning.repeats.marks import speaks
 from rules.meaning.repeats.transactions import transaction_of
 from rules.meaning.subjects import BILLED, name_around
@@ -59,6 +59,9 @@ COMMITS = frozenset("commit committransaction rollback".split())
 
 MONEY = BILLED | frozenset("balance balances wallet payment payments payout refund refunds order orders reset resets "
                            "renewal period cycle rollover".split())  # fmt: skip
+
+
+HELPERS = LOCKS | frozenset("acquire release clear take get give try set free obtain distributed redis with".split())
 
 
 def check(code: Code) -> Iterator[Finding]:
@@ -217,6 +220,9 @@ def of_billing(code: Code, call: Call) -> bool:
     """Whether a lock keeps usage, a balance or a charge from being handled twice: by its key, the names around it, or what
     the function that takes or gives it back does."""
     said = {*words(key_text(code, call)), *words(name_around(call.scope)), *words(code.facts.path.rsplit("/", 1)[-1])}
+    if set(words(name_around(call.scope))) <= HELPERS:
+        # A helper for whatever is locked: who calls it is not seen from here.
+        return True
     function = outermost_function(call.scope)
     return bool(said & MONEY) or any(function is not None and within(scope, function) for _, scope, _ in works(code))
 
@@ -350,6 +356,7 @@ def close_period(redis, customer, token):
 
 def warm_plan(redis, plan):
     redis.set(f"plan:{plan.id}", plan.credits, nx=True, ex=600)
+
 """,
     ),
     Example(
@@ -453,6 +460,15 @@ func (s *Service) CloseHour(ctx context.Context, rdb *redis.Client, hour string)
 	}
 	return s.reportUsage(ctx, hour)
 }
+""",
+    ),
+    Example(
+        "python",
+        """
+def greet(redis, chat):
+    if redis.set(f"lock:greeting:{chat.id}", "1", nx=True, ex=60):
+        send_message(chat, "Your subscription has begun")
+        redis.delete(f"lock:greeting:{chat.id}")
 """,
     ),
 )

@@ -14,6 +14,8 @@ from rules.meaning.vocabulary import words
 
 GRANTS = frozenset("increase add grant credit topup increment fulfill apply give deposit settle refund".split())
 BALANCES = frozenset("credit credits quota quotas balance tokens token usage".split())
+ANSWERS = frozenset("error errors exception failure response email emails mail notification log cors".split())
+"""`handleApiError` answers the request, and `handleWelcomeEmail` writes a letter: neither books anything."""
 HANDLES = frozenset("process handle apply fulfill grant dispatch sync".split())
 
 Work = tuple[Span, Scope, str]
@@ -35,8 +37,8 @@ def works(code: Code) -> Iterator[Work]:
         if said and (said[0] in GRANTS or said[:2] == ("top", "up")) and BALANCES & set(said[1:]):
             yield call.span, call.scope, f"`{call.name}`"
         functions = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
-        handed = bool(said) and said[0] in HANDLES and len(said) > 1 and code.context(call.scope) in REDELIVERED
-        if any(function in doing for function in functions) or (handed and waited(call)):
+        handed = bool(said) and said[0] in HANDLES and not ANSWERS & set(said) and code.context(call.scope) in REDELIVERED
+        if any(function in doing for function in functions) or (handed and len(said) > 1 and waited(call)):
             yield call.span, call.scope, f"`{call.name}`"
 
 
