@@ -260,12 +260,13 @@ def comes_again(code: Code, call: Call) -> bool:
         return True
     trace = code.elsewhere.trace
     here = trace.graph.at(code.facts.path, call.span.line) if trace is not None else None
-    return (
-        trace is not None
-        and here is not None
-        and any(
-            one.sure != "possible" and trace.graph.context(one.node) in REDELIVERED for one in upwards(trace.graph, here, HOPS)
-        )
+    if trace is None or here is None:
+        return False
+    if not code.elsewhere.whole and here not in trace.graph.callers:
+        # A client of its own that hands failures on; who calls it lies outside of what a review sees.
+        return True
+    return any(
+        one.sure != "possible" and trace.graph.context(one.node) in REDELIVERED for one in upwards(trace.graph, here, HOPS)
     )
 
 
