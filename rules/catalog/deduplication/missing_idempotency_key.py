@@ -262,8 +262,8 @@ def comes_again(code: Code, call: Call) -> bool:
     here = trace.graph.at(code.facts.path, call.span.line) if trace is not None else None
     if trace is None or here is None:
         return False
-    if not code.elsewhere.whole and here not in trace.graph.callers:
-        # A client of its own that hands failures on; who calls it lies outside of what a review sees.
+    if not code.elsewhere.whole:
+        # It hands the failure on to somebody, and a review does not see all who call it.
         return True
     return any(
         one.sure != "possible" and trace.graph.context(one.node) in REDELIVERED for one in upwards(trace.graph, here, HOPS)
