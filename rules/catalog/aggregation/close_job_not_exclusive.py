@@ -89,7 +89,8 @@ def unique_by_time(code: Code) -> Iterator[Finding]:
 
 def only_enqueues(code: Code, perform: Scope) -> bool:
     """Whether the job does nothing but put other jobs into the queue, which are unique or not by themselves."""
-    return any(fold(call.method) in ("performlater", "performasync", "performall") for call in code.calls_in(perform))
+    done = {fold(call.method) for call in code.calls_in(perform)}
+    return bool(done & {"performlater", "performasync", "performall"}) and not done & {"call", "performnow", "create", "save"}
 
 
 def is_unique(mark: Call) -> bool:

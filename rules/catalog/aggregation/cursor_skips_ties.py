@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Kind, Name, Span, enclosing
+from rules.facts import Call, Kind, Name, Span, enclosing, fold, walk
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import bills
 from rules.meaning.times.ranges import Bound, is_instant
-from rules.meaning.values import definitions_at, root_of
+from rules.meaning.values import Definition, definitions_at, root_of
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 
@@ -31,6 +31,7 @@ MARKS = frozenset(
     "cursor watermark checkpoint state sync synced run offset progress bookmark setting settings position".split()
 )
 """What a place to go on from is kept under."""
+QUERIES = ("order", "sort", "where", "filter", "find", "select", "query", "first", "max", "execute", "limit", "scalar")
 NOT_CURSORS = frozenset("now cutoff expires expiry start end from to ago login seen active retention threshold".split())
 UNIQUE = re.compile(r"(^|_)(id|uuid|seq|sequence|ulid|pk|offset)$", re.I)
 
@@ -66,7 +67,12 @@ def goes_on(code: Code, bound: Bound) -> bool:
     known = definitions_at(code.values, root.text, bound.scope, bound.span.start) if isinstance(root, Name) else ()
     if any(one.how == "parameter" for one in known) or (isinstance(root, Name) and root.text in ("self", "this")):
         return True
-    return any(MARKS & set(words(code.facts.text(one.value.span))) for one in known if one.value is not None)
+    return any(one.value is not None and (MARKS & set(words(code.facts.text(one.value.span))) or is_kept(one)) for one in known)
+
+
+def is_kept(one: Definition) -> bool:
+    """`meter.last_billed_event`, `await lastProcessed()`: read from where it was put, and not looked for among the rows."""
+    return not any(isinstance(part, Call) and fold(part.method).startswith(QUERIES) for part in walk(one.value))
 
 
 def ordered(code: Code, bound: Bound) -> bool:

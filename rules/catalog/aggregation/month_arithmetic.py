@@ -143,7 +143,7 @@ def overflowing(code: Code) -> Iterator[Found]:
                 yield (
                     call.span, call.scope,
                     f"`{one_line(code, call.span)}` on the 29th to 31st runs over into the month after the one meant, as "
-                    "January 31 becomes March 3: the period is billed or reset late, and later ones keep the wrong day.",
+                    "January 31 becomes March 3: what is billed or reset then is late, and what is counted from there shifts.",
                     "Use `addMonthNoOverflow()`, and count from the anchor.",
                     Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
                 )  # fmt: skip
@@ -209,7 +209,7 @@ def late(call: Call) -> str:
     """What comes of a day that the month does not have."""
     if any(isinstance(part, Binary) and part.operator == "-" for part in walk(call.arguments[0].value)):
         return "as March 31 becomes March 3: the period begins days late, and what was used before is left out"
-    return "as January 31 becomes March 3: the period is too long, and later ones keep the wrong day"
+    return "as January 31 becomes March 3: the period is too long, and what is counted from its end shifts with it"
 
 
 def overflow(call: Call) -> str:

@@ -260,12 +260,13 @@ def comes_again(code: Code, call: Call) -> bool:
         return True
     trace = code.elsewhere.trace
     here = trace.graph.at(code.facts.path, call.span.line) if trace is not None else None
-    return (
-        trace is not None
-        and here is not None
-        and any(
-            one.sure != "possible" and trace.graph.context(one.node) in REDELIVERED for one in upwards(trace.graph, here, HOPS)
-        )
+    if trace is None or here is None:
+        return False
+    if not code.elsewhere.whole:
+        # It hands the failure on to somebody, and a review does not see all who call it.
+        return True
+    return any(
+        one.sure != "possible" and trace.graph.context(one.node) in REDELIVERED for one in upwards(trace.graph, here, HOPS)
     )
 
 
