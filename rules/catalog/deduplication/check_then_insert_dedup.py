@@ -42,6 +42,9 @@ from rules.meaning.usage.emissions import sent
 from rules.meaning.values import resolved
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
+from rules.schema.plain_indexes import plain_indexes
+from rules.schema.sql import tables
+from rules.schema.tables import Schema, Table, joined
 
 ABOUT = About(
     id="MTR-206",
@@ -54,6 +57,7 @@ ABOUT = About(
     gives_way_to=("mark-before-success",),
     variants={
         "redis-dedup-get-then-set": Variant("Dedup by GET/EXISTS then SET instead of SET NX", Severity.HIGH, ("D4",)),
+        "dedup-key-not-unique": Variant("Index over the key that tells repeats is not unique", Severity.HIGH, ("D4",)),
     },
 )
 LOOKS = (
@@ -85,6 +89,8 @@ COUNTED = STRICT | frozenset(
 """What a row is called that is added up, paid for, or the mark of a delivery."""
 HOLDERS = frozenset("tenantid customerid orgid organizationid accountid userid workspaceid teamid provider source".split())
 """Within whom an event's id is unique: its repeat is of the same one."""
+SOLE_KEYS = NAMED | frozenset("eventid messageid usageid deliveryid externaleventid providereventid trackingid".split())
+"""Of these, names of what stands for one event alone; several rows may come of one request or transaction."""
 NO_TABLE = frozenset(
     "prisma db session objects client self this ctx tx trx database orm query conn connection supabase models repo repository "
     "model c s r e d app store manager service select from insert where values eq execute add create find get".split()
@@ -111,6 +117,7 @@ def check(code: Code) -> Iterator[Finding]:
             looked = looked_before(code, call)
             if looked is not None and counts(code, call):
                 yield from in_table(code, call, looked)
+    yield from not_unique(code)
 
 
 def asked_before(code: Code, call: Call) -> Call | None:
@@ -366,6 +373,38 @@ def in_store(call: Call, asked: Call) -> Finding:
     )
 
 
+def not_unique(code: Code) -> Iterator[Finding]:
+    """`CREATE INDEX ON usage_events (event_id)`, where no unique key of the table has that column."""
+    own = joined(tables(code.facts.source.decode(errors="replace"))) if code.facts.traits.statements_only else Schema()
+    for index in plain_indexes(code.facts):
+        table = code.elsewhere.schema.table(index.table) or own.table(index.table)
+        if table is None or index.column not in SOLE_KEYS & table.columns.keys() or not counts_usage(index.table, table):
+            continue
+        schemas = (code.elsewhere.schema, own)
+        if any(index.column in key for known in schemas for other in known.tables.values() for key in other.unique):
+            continue
+        yield Finding(
+            span=index.call.span,
+            cause=index.call.span,
+            description=(
+                f"Rows of `{index.table}` are looked for by the key that tells a repeated event, and this index does not keep "
+                "two of one key apart, nor does any other: a repeat at the same time is stored, and its usage counts twice."
+            ),
+            remediation="Make it a unique index, with the tenant and what else an event may hold several rows of.",
+            confidence=Confidence.LIKELY,
+            variant="dedup-key-not-unique",
+        )
+
+
+def counts_usage(name: str, table: Table) -> bool:
+    """By its name, or as one of events that carry how much."""
+    said = set(words(name))
+    if said & {"log", "logs", "archive", "history", "audit", "summary", "daily", "monthly", "hourly"}:
+        return False
+    measured = bool({"quantity", "amount", "units", "tokens", "value"} & table.columns.keys())
+    return measured and bool(said & {"usage", "usages", "meter", "metering", "metered", "consumption", "event", "events"})
+
+
 UNIQUE = "CREATE TABLE usage_events (id serial PRIMARY KEY, event_id text {}, customer text, quantity bigint);\n"
 
 EXAMPLES = (
@@ -516,6 +555,50 @@ def on_product(session, tenant, payload):
     existing = session.query(Product).filter_by(tenant_id=tenant.id, external_id=payload["id"], plan=tenant.plan).first()
     if existing is None:
         session.add(Product(tenant_id=tenant.id, external_id=payload["id"], title=payload["title"]))
+""",
+    ),
+    Example(
+        "sql",
+        """
+CREATE TABLE usage_records (
+    id uuid PRIMARY KEY,
+    tenant_id uuid NOT NULL,
+    event_id varchar(128) NOT NULL,
+    quantity numeric(18, 9) NOT NULL
+);
+CREATE INDEX usage_records_event ON usage_records (event_id, tenant_id);  -- <- finding
+CREATE INDEX usage_records_tenant ON usage_records (tenant_id);
+""",
+    ),
+    Example(
+        "sql",
+        """
+CREATE TABLE usage_records (
+    id uuid PRIMARY KEY,
+    tenant_id uuid NOT NULL,
+    event_id varchar(128) NOT NULL,
+    request_id varchar(128) NOT NULL,
+    quantity numeric(18, 9) NOT NULL
+);
+CREATE UNIQUE INDEX usage_records_once ON usage_records (tenant_id, event_id);
+CREATE INDEX usage_records_event ON usage_records (event_id);
+CREATE INDEX usage_records_request ON usage_records (request_id);
+
+CREATE TABLE webhook_events (id uuid PRIMARY KEY, event_id text NOT NULL, payload text);
+CREATE INDEX webhook_events_event ON webhook_events (event_id);
+""",
+    ),
+    Example(
+        "sql",
+        """
+CREATE TABLE metering_events (
+    id uuid NOT NULL,
+    at timestamptz NOT NULL,
+    idempotency_key text NOT NULL,
+    quantity bigint NOT NULL
+) PARTITION BY RANGE (at);
+CREATE INDEX metering_events_key ON metering_events (idempotency_key);
+CREATE TABLE metering_event_keys (idempotency_key text PRIMARY KEY);
 """,
     ),
 )
