@@ -114,12 +114,17 @@ def is_telling(name: str) -> bool:
 
 def name_around(lines: Sequence[str], number: int) -> str | None:
     """The innermost function around a line, by the indentation; None where it has no name that is its own."""
-    depth = indented(lines[number - 1]) + 1
+    depth, brace = indented(lines[number - 1]) + 1, ""
     for line in reversed(lines[max(0, number - LINES) : number]):
         if not line.strip() or indented(line) >= depth:
             continue
+        if line.strip() == "{":
+            # It belongs to the line before, as most write it in C# and PHP.
+            brace = " {"
+            continue
         depth = indented(line)
-        if (defined := defined_by(line[:CHARACTERS])) is not None:
+        defined, brace = defined_by(line[:CHARACTERS].rstrip() + brace), ""
+        if defined is not None:
             return defined if is_telling(defined) else None
         if depth == 0:
             return None
