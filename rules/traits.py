@@ -40,6 +40,8 @@ class Traits:
 
     truth: Truth = Truth.VALUES
     dates: Dates | None = None
+    days_of_moments: frozenset[str] = frozenset()
+    """Folded methods that ask a moment for its day and are told no zone; `moment.today?` asks for it in the server's."""
     months_run_over: bool = False
     """A month after January 31 is in March."""
     promises: bool = False
@@ -91,6 +93,8 @@ class Traits:
     """The files of a folder are one package and need no import to call each other."""
     receiver_first: bool = False
     """A method names its own object as its first parameter, by any name."""
+    returns_leave_blocks: bool = False
+    """A `return` in a block leaves the method around it."""
     outer_names_declared: bool = False
     """A function that sets a variable of an outer scope has to declare it."""
     bare_members: bool = False

@@ -6,6 +6,7 @@ from rules.traits import Dates, Traits, Truth
 TRAITS = Traits(
     truth=Truth.BOOLEANS,
     dates=Dates.CLR,
+    days_of_moments=frozenset({"fromdatetime"}),
     float_types=frozenset({"double", "float"}),
     local_moments=frozenset({"DateTime", "DateTimeOffset"}),
     exact_products=True,

@@ -6,6 +6,7 @@ from rules.traits import Dates, Traits, Truth
 TRAITS = Traits(
     truth=Truth.BOOLEANS,
     dates=Dates.JAVA_TIME,
+    days_of_moments=frozenset({"tolocaldate"}),
     never_null=frozenset("int long double float short".split()),
     local_moments=frozenset({"Date", "Calendar"}),
     builders=True,

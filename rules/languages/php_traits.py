@@ -3,7 +3,14 @@
 from rules.idioms import Idioms
 from rules.traits import Dates, Traits
 
-TRAITS = Traits(dates=Dates.FLUENT, months_run_over=True, synchronous=True, rounded_moments=True, console_commands=True)
+TRAITS = Traits(
+    dates=Dates.FLUENT,
+    days_of_moments=frozenset({"todatestring", "istoday"}),
+    months_run_over=True,
+    synchronous=True,
+    rounded_moments=True,
+    console_commands=True,
+)
 IDIOMS = Idioms(
     title="PHP",
     throw_again="throw ${0};",

@@ -3,7 +3,14 @@
 from rules.idioms import Idioms
 from rules.traits import Dates, Traits, Truth
 
-TRAITS = Traits(truth=Truth.PRESENCE, dates=Dates.FLUENT, synchronous=True, bare_members=True)
+TRAITS = Traits(
+    truth=Truth.PRESENCE,
+    dates=Dates.FLUENT,
+    days_of_moments=frozenset({"todate", "today"}),
+    returns_leave_blocks=True,
+    synchronous=True,
+    bare_members=True,
+)
 IDIOMS = Idioms(
     title="Ruby",
     fail="raise an error",

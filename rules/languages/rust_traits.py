@@ -6,6 +6,7 @@ from rules.traits import Dates, Traits, Truth
 TRAITS = Traits(
     truth=Truth.BOOLEANS,
     dates=Dates.CHRONO,
+    days_of_moments=frozenset({"datenaive"}),
     float_types=frozenset({"f64", "f32"}),
     exact_products=True,
     extractors=True,

@@ -44,8 +44,6 @@ EVERYDAY = frozenset(
     "wrap fatal header some find concat flat".split()
 )
 """What every program calls: never a function of the project that matters here, or not to be told from one."""
-PROMISING = frozenset({"typescript", "javascript", "python"})
-"""Languages in which a call that is dropped may not have ended, or not even have begun."""
 REACHING = frozenset({Outcome.RETHROWN, Outcome.DUPLICATE_ONLY, Outcome.DURABLE, Outcome.ANSWERED, Outcome.STATUS})
 VERBS = frozenset({"get", "post", "put", "patch", "delete", "all", "route", "handle", "handlefunc"})
 
@@ -117,7 +115,8 @@ def is_heard(code: Code, call: Call) -> bool:
     """Whether somebody waits for the call, and its failure ends in no handler that only logs or does nothing."""
     end = sent(call, code.outer)
     dropped = end.start is Start.PLAIN and end.use is Use.DISCARDED
-    if end.start is Start.DETACHED or (dropped and code.facts.language in PROMISING):
+    unfinished = code.facts.traits.promises or code.facts.traits.lazy_coroutines
+    if end.start is Start.DETACHED or (dropped and unfinished):
         return False
     return all(outcome(code.facts, one) in REACHING for one in handlers_of(code, call, end)[:1])
 

@@ -133,6 +133,6 @@ def fields(code: Code, value: Expression, scope: Scope, at: int, hops: int = HOP
 
 def in_sql(code: Code) -> Iterator[str]:
     """What a procedure compares: `IF v_used >= v_limit`, `WHERE used + amount <= quota`."""
-    if code.facts.language == "sql":
+    if code.facts.traits.statements_only:
         for both in SQL_COMPARED.findall(code.facts.text(code.facts.root.span)):
             yield from (re.sub(r"^[vp]?_(?=\w)|^v(?=[A-Z])", "", name.rpartition(".")[2]) for name in both)

@@ -166,7 +166,7 @@ def handed_locked(code: Code, counter: Counter) -> bool:
 
 
 def in_process(code: Code, counter: Counter, saved: Call) -> bool:
-    """`entry.count++; entries.set(key, entry)` of a Map: where calls answer promises, a function runs through to its next `await`."""
+    """`entry.count++; entries.set(key, entry)` of a Map: with promises, a function runs through to its next `await`."""
     if not code.facts.traits.promises or counter.call is not None or saved.start is Start.AWAITED:
         return False
     holder = name_of(saved.receiver)

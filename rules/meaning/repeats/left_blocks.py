@@ -24,7 +24,7 @@ CALLED = frozenset("call perform run execute".split())
 
 def left_by_return(code: Code) -> Iterator[tuple[Return, Call]]:
     """Each early `return` in such a block, with a write before it on the same path."""
-    if code.facts.language != "ruby":
+    if not code.facts.traits.returns_leave_blocks:
         return
     for one in code.facts.returns:
         block = block_around(one.scope) if code.facts.text(one.span).startswith("return") else None

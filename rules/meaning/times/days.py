@@ -10,20 +10,11 @@ from rules.meaning.floats import declared
 from rules.meaning.subjects import bills, only_shows, spoken_in
 from rules.meaning.times.periods import mark_names
 from rules.meaning.vocabulary import words
+from rules.traits import Dates
 
 OWNER = re.compile(r"(customer|account|organi[sz]ation|tenant|subscriber|merchant|workspace|company)$")
 """Whose bill follows a calendar; the zone of a user or a device is what they are shown their times in."""
 ZONE_COLUMN = re.compile(r"(timezone|tzname|timezoneid)$")
-TAKES_DAY = {
-    "ruby": frozenset({"todate", "today"}),
-    "java": frozenset({"tolocaldate"}),
-    "kotlin": frozenset({"tolocaldate"}),
-    "php": frozenset({"todatestring", "istoday"}),
-    "csharp": frozenset({"fromdatetime"}),
-    "rust": frozenset({"datenaive"}),
-}
-"""Methods that ask a moment for its day and are told no zone; `moment.today?` asks for it in the server's."""
-ALL_DAYS = frozenset().union(*TAKES_DAY.values())
 MOMENTS = frozenset("DateTime OffsetDateTime DateTimeOffset".split())
 """Types whose values carry the zone that they were stored in."""
 MOMENT_WORDS = frozenset("at datetime timestamp".split())
@@ -46,7 +37,7 @@ def customers_zone(code: Code) -> str | None:
 
 def days_of_moments(code: Code) -> Iterator[tuple[Call, Expression]]:
     """Each day that is taken from a moment of a billing period, in a function that speaks of no zone, and the moment."""
-    asking = TAKES_DAY.get(code.facts.language, frozenset())
+    asking = code.facts.traits.days_of_moments
     for call in code.facts.calls:
         moment = asked(call) if fold(call.method) in asking else None
         if moment is None or not is_moment(code, call, moment) or not EDGES & spoken(moment):
@@ -69,12 +60,13 @@ def spoken(moment: Expression) -> frozenset[str]:
 
 def is_moment(code: Code, call: Call, moment: Expression) -> bool:
     """By its type where the language declares one, else by its name: `ended_at`, `period_datetime`."""
-    if code.facts.language in ("java", "kotlin"):
+    dates = code.facts.traits.dates
+    if dates is Dates.JAVA_TIME:
         return isinstance(moment, Name) and declared(code, moment, call.scope, call.span.start).rstrip("?") in MOMENTS
-    if code.facts.language == "rust":
+    if dates is Dates.CHRONO:
         return True
     last = words(name_of(moment).rsplit(".", 1)[-1])
-    return bool(last) and (last[-1] in MOMENT_WORDS or (last[-1] == "utc" and code.facts.language == "csharp"))
+    return bool(last) and (last[-1] in MOMENT_WORDS or (last[-1] == "utc" and dates is Dates.CLR))
 
 
 def aware(code: Code, call: Call, moment: Expression) -> bool:
@@ -95,12 +87,13 @@ def levelled(code: Code, call: Call) -> bool:
     return any(
         isinstance(part, Compare)
         and any(one is call for one in (part.left, part.right))
-        and takes(part.left)
-        and takes(part.right)
+        and takes_day(code, part.left)
+        and takes_day(code, part.right)
         for whole, _ in code.expressions
         for part in walk(whole)
     )
 
 
-def takes(side: Expression) -> bool:
-    return isinstance(side, Call) and fold(side.method) in ALL_DAYS and asked(side) is not None
+def takes_day(code: Code, side: Expression) -> bool:
+    asking = code.facts.traits.days_of_moments
+    return isinstance(side, Call) and fold(side.method) in asking and asked(side) is not None

@@ -148,7 +148,7 @@ def keeps_failures(code: Code, function: Scope, hops: int = HOPS) -> bool:
 
 def floats(code: Code, function: Scope, end: Call) -> bool:
     """A promise that is dropped: what becomes of it, no caller can hear."""
-    if code.facts.language not in ("typescript", "javascript"):
+    if not code.facts.traits.promises:
         return False
     dropped = end.use is Use.DISCARDED and end.start is Start.PLAIN
     head = function.head
