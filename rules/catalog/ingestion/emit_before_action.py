@@ -135,7 +135,8 @@ def wraps(code: Code, write: UsageWrite, call: Call) -> bool:
     inner = write.function
     for scope in chain(inner.parent if inner is not None else None):
         if isinstance(scope.head, Function) and any(one.name == call.callee.text for one in scope.head.parameters):
-            return call.use is Use.RETURNED or call.use is Use.ASSIGNED
+            waited = call.start is Start.AWAITED or code.facts.language not in ("typescript", "javascript")
+            return call.use is Use.RETURNED or (call.use is Use.ASSIGNED and waited)
     return False
 
 
