@@ -261,4 +261,30 @@ export async function illustrate(fal: FalClient, team: string, topic: string) {
 """,
         path="src/billing/illustrate.ts",
     ),
+    Example(
+        "python",
+        """
+def authorized(view):
+    def wrapper(request, *args):
+        token = Token.of(request)
+        token.record_usage(get_client_ip(request))
+        return view(request, *args)
+
+    return wrapper
+""",
+        path="billing/tokens.py",
+    ),
+    Example(
+        "typescript",
+        """
+export function answering(team: string, watch: () => number) {
+  return async (request: Request) => {
+    await recordUsage(team, 1);
+    const passed = watch();
+    return Response.json({ passed });
+  };
+}
+""",
+        path="src/billing/answering.ts",
+    ),
 )
