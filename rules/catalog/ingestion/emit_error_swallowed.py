@@ -21,7 +21,7 @@ from rules.meaning.usage.losses import Loss, losses
 from rules.meaning.usage.writes import UsageWrite, failing_writes
 from rules.meaning.vocabulary import BILLING_NOUNS, consumes, names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
-from rules.tracing.stakes import Stake, stake
+from rules.tracing.stakes import Stake, of_billing, says_billed, stake
 
 ABOUT = About(
     id="MTR-102",
@@ -112,7 +112,7 @@ def confidence(code: Code, loss: Loss, hangs: Stake, sure: bool) -> Confidence:
         return Confidence.POSSIBLE
     if of_rate(code, loss.write):
         return Confidence.POSSIBLE
-    if hangs not in (Stake.BILL, Stake.LIMIT) and (
+    if hangs not in (Stake.BILL, Stake.LIMIT, Stake.SENT) and (
         only_statistics(code, loss.write, loss.handler) or unsure(code, loss.write, loss.ended)
     ):
         return Confidence.POSSIBLE
@@ -189,7 +189,7 @@ def unsure(code: Code, write: UsageWrite, ended: Outcome) -> bool:
         return True
     strong, _ = code.evidence
     if any(one.call is write.call for one in code.emissions):
-        return strong == 0 and not is_billed(write) and write.call is not None and not consumes(write.call.method)
+        return write.call is None or not (says_billed(write.call) or of_billing(code, write.scope))
     if write.call is not None and not is_billed(write):
         return True
     log = write.call is not None and bool({"log", "logs"} & set(words(code.facts.text(write.call.span))))
