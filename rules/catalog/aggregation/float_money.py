@@ -219,7 +219,7 @@ def decimals(code: Code) -> Iterator[Found]:
                 call.span, call.scope,
                 f"`Decimal({text})` keeps the binary error of the float it is made of, as if it were exact.",
                 f"Keep the value decimal from the start; where it must be a float, `Decimal(str({text}))`.",
-                Confidence.CERTAIN if isinstance(value, Literal) else Confidence.LIKELY if kept else Confidence.POSSIBLE,
+                Confidence.LIKELY if kept else Confidence.POSSIBLE,
             )  # fmt: skip
 
 
