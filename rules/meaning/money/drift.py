@@ -62,12 +62,17 @@ def goes_wrong(code: Code, name: str, scope: Scope, hops: int = HOPS) -> bool:
     for whole, place in code.expressions:
         if not within(place, function):
             continue
-        for path in paths_to(whole, name, ()):
-            if any(isinstance(one, Call) and fold(one.method) in ROUNDS for one in path):
-                continue
-            if ends_badly(code, path):
+        for inside in paths_to(whole, name, ()):
+            path = (*given_to(code, whole), *inside)
+            rounded = any(isinstance(one, Call) and fold(one.method) in ROUNDS for one in path)
+            if not rounded and ends_badly(code, path):
                 return True
     return followed(code, name, function, hops)
+
+
+def given_to(code: Code, whole: Expression) -> Path:
+    """The call that an outermost expression is an argument of, if it is one."""
+    return tuple(call for call in code.facts.calls if any(one.value is whole for one in call.arguments))[:1]
 
 
 def paths_to(part: Expression, name: str, above: Path) -> Iterator[Path]:
