@@ -88,13 +88,13 @@ def nouns(name: str) -> frozenset[str]:
 
 def reckonings_of(code: Code) -> tuple[Reckoning, ...]:
     """All of a file that production code runs and that is not about showing figures."""
+    in_database = tuple(in_place(code))
+    spoken_of = [one for one in (*in_database, *reckoned(code)) if money_name(one[0]) and not aside(code, one[-1])]
+    found = [one for one in spoken_of if one in in_database or one[2] != ADDED or acts(code, one[-1])]
+    if not found:
+        return ()
     named = frozenset(key(word) for word in IDENTIFIER.findall(code.facts.source.decode(errors="replace")))
-    found: list[Reckoning] = []
-    kept = frozenset(span for *_, span, _ in in_place(code))
-    for field, holder, how, span, scope in (*in_place(code), *reckoned(code)):
-        if money_name(field) and not aside(code, scope) and (how != ADDED or span in kept or acts(code, scope)):
-            found.append(Reckoning(fold(field), how, code.facts.path, span, holder, named))
-    return tuple(found)
+    return tuple(Reckoning(fold(field), how, code.facts.path, span, holder, named) for field, holder, how, span, _ in found)
 
 
 def aside(code: Code, scope: Scope) -> bool:
