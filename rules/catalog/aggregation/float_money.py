@@ -59,6 +59,8 @@ TYPED = frozenset({"go", "csharp", "rust"})
 """Languages in which a value is a float only where something says so."""
 TOTALS = frozenset("sum total agg aggregate".split())
 LEDGERS = frozenset("invoice payment charge ledger wallet transaction balance credit payout refund order subscription".split())
+BINARY = re.compile(r"float|double|real")
+"""A column's type, as any schema writes it."""
 SHORT = 24 * 3600
 PASSING = frozenset(
     "minute minutely min hour hourly window rate ratelimit limiter rpm tpm throttle metric metrics stat stats latency".split()
@@ -136,18 +138,20 @@ def is_ledger(one: FloatColumn) -> bool:
 
 def speaks(code: Code, one: FloatColumn) -> bool:
     """Whether this file is the one to say it: the column is still a float at the end, and no better file describes it."""
-    models = [table for path, table in code.elsewhere.tables if path.endswith(".prisma") and key(table.name) == key(one.table)]
-    if models and not any(fold(one.name) in table.columns for table in models):
-        return False
     described = [
-        (path, kind) for path, table in code.elsewhere.tables if key(table.name) == key(one.table)
-        if (kind := table.columns.get(fold(one.name)))
+        (path, table.columns.get(fold(one.name), "")) for path, table in code.elsewhere.tables
+        if key(table.name) == key(one.table)
     ]  # fmt: skip
+    # Prisma's model is what the program works with, and it has every column.
+    models = [kind for path, kind in described if path.endswith(".prisma")]
+    if models and not any(map(BINARY.search, models)):
+        return False
+    described = [(path, kind) for path, kind in described if kind]
     if not described or not one.table:
         return True
-    if not re.search(r"float|double|real", described[-1][1]):
+    if not BINARY.search(described[-1][1]):
         return False
-    paths = [path for path, kind in described if re.search(r"float|double|real", kind) and not path.endswith(".prisma")]
+    paths = [path for path, kind in described if BINARY.search(kind) and not path.endswith(".prisma")]
     if not code.elsewhere.whole or code.facts.path not in paths:
         return True
     return code.facts.path == min(paths, key=lambda path: (path.endswith(".sql"), "migrat" not in path, path))
