@@ -648,6 +648,14 @@ CREATE TABLE billing_charges (
     Example(
         "sql",
         """
+CREATE TABLE "Charge" ("id" TEXT NOT NULL, "amount" DOUBLE PRECISION NOT NULL, "usage" BIGINT NOT NULL);
+""",
+        path="prisma/migrations/1_billing/migration.sql",
+        context={"prisma/schema.prisma": "model Charge {\n  id     String @id\n  amount Decimal\n  usage  BigInt\n}\n"},
+    ),
+    Example(
+        "sql",
+        """
 -- Money of the billing period in minor units; a semicolon in a comment; ends nothing.
 CREATE TABLE invoice_lines (
     id BIGINT PRIMARY KEY,
