@@ -17,9 +17,10 @@ from rules.meaning.usage.counters import Counter, counters_of
 from rules.meaning.usage.emissions import Emission, emissions_of, outer_calls
 from rules.meaning.values import Origin, Values, origins, values_of
 from rules.meaning.vocabulary import consumes, emits, evidence
-from rules.schema.tables import Schema
+from rules.schema.tables import Schema, Table
 
 if TYPE_CHECKING:
+    from rules.meaning.money.reckoning import Reckoning
     from rules.tracing.whole import Trace
 
 
@@ -71,6 +72,16 @@ class Elsewhere(Protocol):
     def schema(self) -> Schema: ...
 
     @property
+    def tables(self) -> tuple[tuple[str, Table], ...]:
+        """What each file says of a table; a later migration comes later."""
+        ...
+
+    @property
+    def reckonings(self) -> "Mapping[str, tuple[Reckoning, ...]]":
+        """By folded field: where money is added up, compared or cut."""
+        ...
+
+    @property
     def recorders(self) -> Mapping[str, tuple[Recorder, ...]]: ...
 
     @property
@@ -111,6 +122,8 @@ class Nothing:
     """A file that stands alone: pasted code, an example."""
 
     schema: Schema = Schema()
+    tables: tuple[tuple[str, Table], ...] = ()
+    reckonings: "Mapping[str, tuple[Reckoning, ...]]" = field(default_factory=dict)
     recorders: Mapping[str, tuple[Recorder, ...]] = field(default_factory=dict)
     meters: tuple[Meter, ...] = ()
     uses: tuple[Use, ...] = ()

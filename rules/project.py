@@ -12,13 +12,15 @@ from rules.judge import may_concern_billing, out_of_bounds
 from rules.languages import front_end
 from rules.languages.lowering import TooComplexError
 from rules.meaning.contexts import TEST_PATH
+from rules.meaning.money.reckoning import Reckoning, reckonings_of
 from rules.meaning.naming import Meter, Use
 from rules.meaning.promises import is_async
 from rules.meaning.samples import is_copy
 from rules.meaning.usage.losses import keeps_failures, records_by_class
 from rules.meaning.usage.writes import calls_procedure, inserts_usage
 from rules.meaning.vocabulary import consumes, emits, words
-from rules.schema import Schema, looks_like_schema, schema_of
+from rules.schema import Schema, Table, looks_like_schema, tables_of
+from rules.schema.tables import joined
 from rules.tracing.digest import digest_of
 from rules.tracing.routines import holder_of
 from rules.tracing.sights import Kind
@@ -60,7 +62,21 @@ class Project:
 
     @cached_property
     def schema(self) -> Schema:
-        return schema_of(self.texts)
+        return joined(table for _, table in self.tables)
+
+    @cached_property
+    def tables(self) -> tuple[tuple[str, Table], ...]:
+        """What each file says of a table; a later migration comes later."""
+        return tuple(tables_of(self.texts))
+
+    @cached_property
+    def reckonings(self) -> Mapping[str, tuple[Reckoning, ...]]:
+        """By folded field: where money is added up, compared or cut."""
+        found: dict[str, list[Reckoning]] = {}
+        for code in self.codes:
+            for one in reckonings_of(code):
+                found.setdefault(one.field, []).append(one)
+        return {field: tuple(them) for field, them in found.items()}
 
     @cached_property
     def recorders(self) -> Mapping[str, tuple[Recorder, ...]]:

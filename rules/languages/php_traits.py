@@ -7,6 +7,7 @@ TRAITS = Traits(
     dates=Dates.FLUENT,
     takes_day=frozenset({"todatestring", "istoday"}),
     rounded_moments=True,
+    inexact_products=True,
     months_run_over=True,
     synchronous=True,
     console_commands=True,

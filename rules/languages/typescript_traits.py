@@ -8,6 +8,7 @@ from rules.traits import Dates, Traits
 TRAITS = Traits(
     dates=Dates.EPOCH,
     promises=True,
+    inexact_products=True,
     in_browsers=True,
     appending=frozenset({"push", "unshift"}),
     appending_answers="the new length",

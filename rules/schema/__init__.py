@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from rules.schema import entity_framework, jvm_models, models, rust_tables, sql
 from rules.schema.tables import Schema, Table, joined
 
-__all__ = ["Schema", "Table", "looks_like_schema", "schema_of"]
+__all__ = ["Schema", "Table", "looks_like_schema", "schema_of", "tables_of"]
 
 READERS = (
     ((".prisma",), ("model ",), models.prisma),
@@ -37,7 +37,14 @@ JVM_NAMES = re.compile(r"(Entity|Document|Tables?|Schema)\.(?:java|kt)$")
 
 def schema_of(texts: Mapping[str, str]) -> Schema:
     """All tables that these files describe."""
-    return joined(table for path, text in sorted(texts.items()) for table in tables_in(path, text))
+    return joined(table for _, table in tables_of(texts))
+
+
+def tables_of(texts: Mapping[str, str]) -> Iterator[tuple[str, Table]]:
+    """What each file says of a table, in the order of the paths, so that of two migrations the later one comes later."""
+    for path, text in sorted(texts.items()):
+        for table in tables_in(path, text):
+            yield path, table
 
 
 def tables_in(path: str, text: str) -> Iterator[Table]:

@@ -131,7 +131,12 @@ def laravel(text: str) -> Iterator[Table]:
         keys |= {
             frozenset({fold(one)}) for one in re.findall(r"->\w+\(\s*['\"](\w+)['\"][^;\n]*\)->[^;\n]*unique\(\)", match[2])
         }
-        found = {fold(name): kind.lower() for kind, name in re.findall(r"\$table->(\w+)\(\s*['\"](\w+)['\"]", match[2])}
+        found = {
+            fold(name): kind.lower() + (f"({total or 8},{places or 2})" if "ecimal" in kind else "")
+            for kind, name, total, places in re.findall(
+                r"\$table->(\w+)\(\s*['\"](\w+)['\"](?:,\s*(\d+)(?:,\s*(\d+))?)?", match[2]
+            )
+        }
         yield Table(match[1], found, frozenset(keys))
 
 

@@ -22,6 +22,11 @@ ADD_COLUMN = re.compile(
 )
 ALTER = re.compile(rf"\balter\s+table\s+(?:if\s+exists\s+)?(?:only\s+)?{NAME}\s+([^;]*)", re.I)
 MORE_COLUMNS = re.compile(r"\badd\s+(?:column\s+)?(?:if\s+not\s+exists\s+)?([\w\"`]+)\s+(\w+)", re.I)
+RETYPED = re.compile(
+    r"\balter\s+(?:column\s+)?([\w\"`]+)\s+(?:set\s+data\s+)?type\s+(\w+(?:\s*\([^)]*\))?)|"
+    r"\bmodify\s+(?:column\s+)?([\w\"`]+)\s+(\w+(?:\s*\([^)]*\))?)",
+    re.I,
+)
 RENAMED = re.compile(rf"\balter\s+table\s+(?:if\s+exists\s+)?{NAME}\s+rename\s+(?:column\s+)?[\w\"`]+\s+to\s+([\w\"`]+)", re.I)
 ENGINE = re.compile(r"\bengine\s*=\s*(\w+)", re.I)
 ORDER_BY = re.compile(r"\border\s+by\s+\(?([^)\n;]*)", re.I)
@@ -46,6 +51,8 @@ def tables(text: str) -> Iterator[Table]:
         for name, kind in MORE_COLUMNS.findall(match[2]):
             if name.lower() not in NO_COLUMN:
                 yield Table(match[1], {fold(name.strip('"`')): kind.lower()})
+        for one in RETYPED.finditer(match[2]):
+            yield Table(match[1], {fold((one[1] or one[3]).strip('"`')): (one[2] or one[4]).lower()})
     for match in ADD_COLUMN.finditer(text):
         if match[2].lower() not in NO_COLUMN:
             yield Table(match[1], {fold(match[2].strip('"`')): match[3].lower()})

@@ -229,3 +229,13 @@ def test_the_columns_of_an_annotated_model_and_of_an_entity_are_read() -> None:
     assert "lockversion" in model.columns
     assert entity is not None
     assert {"amount": "integer", "key": "string"} == dict(entity.columns)
+
+
+def test_a_later_migration_changes_the_type_of_a_column() -> None:
+    made = "CREATE TABLE charges (id BIGINT, amount REAL, fee REAL);"
+    changed = 'ALTER TABLE "charges" ALTER COLUMN "amount" SET DATA TYPE numeric(20, 6), ALTER COLUMN fee TYPE bigint;'
+
+    table = schema_of({"m/1.sql": made, "m/2.sql": changed}).table("charges")
+
+    assert table is not None
+    assert {"id": "bigint", "amount": "numeric(20, 6)", "fee": "bigint"} == dict(table.columns)

@@ -15,6 +15,7 @@ from rules.facts import (
     Binary,
     Call,
     Compare,
+    Conditional,
     Expression,
     Function,
     Kind,
@@ -53,7 +54,7 @@ NULLS = frozenset("sum max min avg".split())
 def check(code: Code) -> Iterator[Finding]:
     if not code.billing:
         return
-    for found in (*scanned(code), *unboxed(code), *unguarded_sums(code), *counted_nothing(code)):
+    for found in (*scanned(code), *unboxed(code), *unguarded_sums(code), *called_sums(code), *counted_nothing(code)):
         if code.context(found[1]) is not Context.TEST:
             yield found[0]
 
@@ -138,7 +139,7 @@ def declared(code: Code, name: Name) -> str:
 
 
 def unguarded_sums(code: Code) -> Iterator[tuple[Finding, Scope]]:
-    """Prisma: `result._sum.quantity + n` without `?? 0`; SQLAlchemy: `.scalar() + n` of a bare `func.sum`."""
+    """SQLAlchemy: `.scalar() + n` of a bare `func.sum`. In JavaScript a null counts as 0 in a sum."""
     for whole, scope in code.expressions:
         guarded = [part.left.span for part in walk(whole) if isinstance(part, Logical)]
         for part in walk(whole):
@@ -151,9 +152,30 @@ def unguarded_sums(code: Code) -> Iterator[tuple[Finding, Scope]]:
                     yield reported(side.span, text, "it is used as a number here"), scope
 
 
+def called_sums(code: Code) -> Iterator[tuple[Finding, Scope]]:
+    """Prisma: `result._sum.amount!.toNumber()`: a sum over no rows is null, and has no methods."""
+    for call in code.facts.calls:
+        holder = call.receiver
+        if not isinstance(holder, Member) or not isinstance(holder.object, Member) or holder.object.name != "_sum":
+            continue
+        written = code.facts.text(holder.span)
+        optional = code.facts.source[holder.span.end : holder.span.end + 2] == b"?."
+        if not optional and not asked_for(code, written, call.scope):
+            yield reported(holder.span, written, f"`{call.method}` is called on it"), call.scope
+
+
+def asked_for(code: Code, text: str, scope: Scope) -> bool:
+    """Whether the function asks somewhere whether this is there: as a condition, or before `&&` and `? :`."""
+    function = enclosing(scope, Kind.FUNCTION)
+    conditions = [(one.value, one.scope) for one in code.facts.tests]
+    conditions += [
+        (part.left if isinstance(part, Logical) else part.test, place)
+        for whole, place in code.expressions for part in walk(whole) if isinstance(part, Logical | Conditional)
+    ]  # fmt: skip
+    return any(enclosing(place, Kind.FUNCTION) is function and text in code.facts.text(one.span) for one, place in conditions)
+
+
 def null_operand(code: Code, side: Expression, scope: Scope) -> str | None:
-    if isinstance(side, Member) and isinstance(side.object, Member) and side.object.name == "_sum":
-        return code.facts.text(side.span)
     value = resolved(code.values, side, scope, side.span.start)
     if isinstance(value, Call) and fold(value.method) in ("scalar", "scalarone"):
         text = code.facts.text(value.span)
@@ -220,7 +242,8 @@ def quota_left(session, customer):
         """
 export async function remainingCredits(prisma: PrismaClient, customer: Customer) {
   const used = await prisma.usageEvent.aggregate({ where: { customerId: customer.id }, _sum: { quantity: true } });
-  return customer.credits - used._sum.quantity;  // <- finding
+  const total = used._sum.quantity!.toNumber();  // <- finding
+  return customer.credits - total;
 }
 """,
     ),
@@ -230,6 +253,14 @@ export async function remainingCredits(prisma: PrismaClient, customer: Customer)
 export async function remainingCredits(prisma: PrismaClient, customer: Customer) {
   const used = await prisma.usageEvent.aggregate({ where: { customerId: customer.id }, _sum: { quantity: true } });
   return customer.credits - (used._sum.quantity ?? 0);
+}
+
+export async function overage(prisma: PrismaClient, customer: Customer, limit: number) {
+  const used = await prisma.usageEvent.aggregate({ where: { customerId: customer.id }, _sum: { quantity: true } });
+  if (used._sum.quantity && used._sum.quantity.toNumber() > limit) {
+    return used._sum.quantity.toNumber() - limit;
+  }
+  return 0;
 }
 """,
     ),

@@ -70,7 +70,9 @@ def check(code: Code) -> Iterator[Finding]:
 def feeds_bill(code: Code, one: Text) -> bool:
     """Whether the query, its function or its file speaks of what is paid for, and not of charts."""
     said = set(words(one.sql)) | set(words(name_around(one.scope))) | set(words("/".join(code.facts.path.split("/")[-2:])))
-    return bool(said & STRICT) and not only_shows(code.facts, one.scope)
+    # How much a thing is used is counted for many ends; what is billed is a sum, or says so.
+    paid = said & (STRICT - {"usage", "usages"}) or (said & STRICT and re.search(r"\bsum\s*\(", one.sql, re.I))
+    return bool(paid) and not only_shows(code.facts, one.scope)
 
 
 def replaces(code: Code, name: str) -> bool:
@@ -177,6 +179,14 @@ ENGINE = ReplacingMergeTree ORDER BY (event_id)
 def billable(client, customer):
     return client.query("SELECT sum(quantity) FROM usage_events WHERE customer = %(customer)s")  # <- finding
 ''',
+    ),
+    Example(
+        "python",
+        """
+def sdk_usage_by_version(client):
+    return client.query("SELECT sdk_version, count() FROM usage_events GROUP BY sdk_version")
+""",
+        context={"migrations/001.sql": MIGRATION.format("ReplacingMergeTree")},
     ),
     Example(
         "python",

@@ -3,40 +3,46 @@
 Most decimal fractions have no exact binary form: sums drift with every addition, comparisons with a limit come out wrong by
 a cent, and cutting `19.99 * 100` to a whole number gives 1998. Count in integer minor units (cents, micro-dollars), or use a
 decimal type from the database column to the invoice: NUMERIC, `Decimal(str(x))`, `decimal.Decimal`.
+
+A float that is rounded, shown or only carried from place to place harms nobody: it is said where one is summed, cut or
+compared.
 """
 
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import chain as every
 
 from rules.code import Code
 from rules.facts import (
-    Assign,
     Binary,
     Call,
-    Class,
     Expression,
-    Index,
+    Function,
     Kind,
     Literal,
     Member,
     Name,
-    Object,
     Scope,
     Span,
     Template,
     enclosing,
     fold,
-    name_of,
     walk,
+    within,
 )
 from rules.meaning.contexts import Context
 from rules.meaning.floats import declared, is_float
-from rules.meaning.sql import grammar
+from rules.meaning.money.columns import FloatColumn, float_columns
+from rules.meaning.money.drift import goes_wrong, is_exact, number
+from rules.meaning.money.names import MONEY, SHOWN, SUMS, UNITS, is_money, spoken
+from rules.meaning.money.reckoning import Reckoning, reckonings_of
 from rules.meaning.subjects import bills, name_around, only_shows
 from rules.meaning.usage.fields import fields
+from rules.meaning.values import resolved
 from rules.meaning.vocabulary import words
-from rules.rule import About, Classification, Confidence, Example, Finding, Severity
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.schema.tables import key
 
 ABOUT = About(
     id="MTR-304",
@@ -47,41 +53,113 @@ ABOUT = About(
     cwe=("CWE-1339", "CWE-681"),
     iso_25010="Functional suitability / functional correctness",
 )
-MONEY = frozenset(
-    "price prices amount amounts cost costs fee fees balance balances charge charges usd eur dollars spend spent revenue "
-    "subtotal budget credit credits money payout invoice".split()
-)
-SUMS = frozenset("sum total agg aggregate value quantity units consumed usage".split())
-SHOWN = frozenset("estimate estimated display displayed format formatted label text approx percent percentage ratio rate rates "
-                  "str string log average avg".split())  # fmt: skip
-UNITS = frozenset("micro micros cents cent nano nanos minor millis ms seconds bytes count counts tokens".split())
-"""Words of numbers that are whole."""
-STORES = frozenset("set values update insert create save hset execute upsert updateone put commit add exec query".split())
-FLOAT_TYPES = frozenset("float real double doubleprecision floatfield float8 float32 float64 double_precision".split())
 TO_FLOAT = frozenset("parsefloat float".split())
 TRUNCATES = frozenset("floor trunc parseint int int64 int32 uint64".split())
-EXACT_COLUMN = re.compile(r"type:\s*\"?(decimal|numeric)", re.I)
-MAPPED = frozenset({"Entity", "Table", "Document", "MappedEntity", "Embeddable"})
-"""Annotations of a class whose fields are columns."""
-"""A column that is exact, and sums over it are, whatever the program reads it into."""
+TOTALS = frozenset("sum total agg aggregate".split())
+LEDGERS = frozenset("invoice payment charge ledger wallet transaction balance credit payout refund order subscription".split())
+BINARY = re.compile(r"float|double|real")
+"""A column's type, as any schema writes it."""
+SHORT = 24 * 3600
+PASSING = frozenset(
+    "minute minutely min hour hourly window rate ratelimit limiter rpm tpm throttle metric metrics stat stats latency".split()
+)
+"""Words of keys whose sums are gone before they have drifted."""
+ANSWERED = frozenset("response resp res dto view proto pb metric metrics gauge json chart".split())
+READ = frozenset("scan row rows query aggregate meter result usage".split())
 Found = tuple[Span, Scope, str, str, Confidence]
 
 
 def check(code: Code) -> Iterator[Finding]:
     if not code.billing:
         return
+    yield from columns(code)
     said: set[object] = set()
-    for span, scope, description, remediation, confidence in (
-        *redis_floats(code), *columns(code), *ddl(code), *decimals(code), *sums(code), *truncated(code),
-        *accumulated(code), *given_up(code), *singles(code), *float_queries(code),
-    ):  # fmt: skip
+    found = every(
+        redis_floats(code),
+        decimals(code),
+        sums(code),
+        truncated(code),
+        accumulated(code),
+        given_up(code),
+        singles(code),
+        float_queries(code),
+    )
+    # The surest of a function speaks for it.
+    for span, scope, description, remediation, confidence in sorted(found, key=lambda one: one[4].rank):
         place = enclosing(scope, Kind.FUNCTION, Kind.CLASS) or span
-        # A migration runs once and is no production code, but what it makes stays.
-        once = code.context(scope) is Context.SCRIPT and "float column" not in description
-        if place in said or once or estimated(code, span) or code.context(scope) in (Context.TEST, Context.BROWSER):
+        aside = code.context(scope) in (Context.TEST, Context.SCRIPT, Context.BROWSER)
+        if place in said or aside or estimated(code, span):
             continue
         said.add(place)
         yield Finding(span=span, description=description, remediation=remediation, confidence=confidence)
+
+
+def columns(code: Code) -> Iterator[Finding]:
+    """One for a table: its first column that is known to be reckoned with speaks, else its first."""
+    tables: dict[object, list[tuple[FloatColumn, Reckoning | None]]] = {}
+    for one in float_columns(code):
+        # A migration runs once and is no production code, but what it makes stays.
+        aside = code.context(one.scope) in (Context.TEST, Context.BROWSER) or estimated(code, one.span)
+        if not aside and (one.cast or speaks(code, one)):
+            tables.setdefault(key(one.table) or one.span, []).append((one, reckoning(code, one)))
+    for them in tables.values():
+        known = [pair for pair in them if pair[1] is not None]
+        first, where = (known or them)[0]
+        yield column(code, first, where, [one.name for one, _ in known[1:]])
+
+
+def column(code: Code, one: FloatColumn, where: Reckoning | None, others: list[str]) -> Finding:
+    decimal = code.facts.idioms.exact_decimal
+    also = f" (and {', '.join(f'`{name}`' for name in others[:3])})" if others else ""
+    harm = f", and {where.how}" if where is not None else ""
+    end = ": fractions are not exact in it, so totals drift and equal amounts differ."
+    made = f"`{one.name}`{also} is money in a binary float column{harm}{end}"
+    cast = f"`{one.name}`{also} is money; this cast reads it as a binary float however exactly it is stored{harm}."
+    only_prices = frozenset(words(one.name)) & MONEY <= {"price", "prices"}
+    shown = where is not None or (not code.elsewhere.whole and is_ledger(one))
+    return Finding(
+        span=one.span,
+        description=cast if one.cast else made,
+        remediation=(
+            "Cast it to a decimal: `'decimal:6'`, or to an integer of minor units."
+            if one.cast
+            else f"Store it as NUMERIC ({decimal} in the program), or as an integer of minor units."
+        ),
+        confidence=Confidence.LIKELY if shown and not only_prices else Confidence.POSSIBLE,
+        trace=(Step(where.span, f"{where.how} here", None if where.path == code.facts.path else where.path),) if where else (),
+    )
+
+
+def reckoning(code: Code, one: FloatColumn) -> Reckoning | None:
+    """Where the program adds the column up, compares or cuts it; what is only stored and shown again is exact enough."""
+    found = code.elsewhere.reckonings.get(fold(one.name)) or reckonings_of(code)
+    return next((each for each in found if each.field == fold(one.name) and each.concerns(one.table)), None)
+
+
+def is_ledger(one: FloatColumn) -> bool:
+    """Whether a table is made for sums: where the rest of the project is not at hand, that says that they are."""
+    return "currency" in one.siblings or bool({key(word) for word in words(one.table)} & LEDGERS)
+
+
+def speaks(code: Code, one: FloatColumn) -> bool:
+    """Whether this file is the one to say it: the column is still a float at the end, and no better file describes it."""
+    described = [
+        (path, table.columns.get(fold(one.name), "")) for path, table in code.elsewhere.tables
+        if key(table.name) == key(one.table)
+    ]  # fmt: skip
+    # Prisma's model is what the program works with, and it has every column.
+    models = [kind for path, kind in described if path.endswith(".prisma")]
+    if models and not any(map(BINARY.search, models)):
+        return False
+    described = [(path, kind) for path, kind in described if kind]
+    if not described or not one.table:
+        return True
+    if not BINARY.search(described[-1][1]):
+        return False
+    paths = [path for path, kind in described if BINARY.search(kind) and not path.endswith(".prisma")]
+    if not code.elsewhere.whole or code.facts.path not in paths:
+        return True
+    return code.facts.path == min(paths, key=lambda path: (path.endswith(".sql"), "migrat" not in path, path))
 
 
 def estimated(code: Code, span: Span) -> bool:
@@ -92,154 +170,46 @@ def estimated(code: Code, span: Span) -> bool:
     )
 
 
-def spoken(expression: Expression | None) -> frozenset[str]:
-    """The words of the names, fields and keys in an expression."""
-    said: set[str] = set()
-    for part in walk(expression):
-        if isinstance(part, Name | Member):
-            said.update(words(name_of(part)))
-        elif isinstance(part, Index) and isinstance(part.key, Literal):
-            said.update(words(str(part.key.value)))
-    return frozenset(said)
-
-
-def is_money(said: frozenset[str]) -> bool:
-    return bool(said & MONEY) and not said & (UNITS | SHOWN)
-
-
 def redis_floats(code: Code) -> Iterator[Found]:
     """`HINCRBYFLOAT key cost 0.0123`, said once for a file: what is kept there is added to in several places."""
     for call in code.facts.calls:
-        if fold(call.method) not in ("incrbyfloat", "hincrbyfloat"):
+        if fold(call.method) not in ("incrbyfloat", "hincrbyfloat") or len(call.arguments) < 2:
             continue
-        said = {word for argument in call.arguments for word in spoken(argument.value)} | set(words(name_around(call.scope)))
-        said |= {word for argument in call.arguments for part in walk(argument.value) for word in text_words(part)}
-        if said & MONEY:
-            yield (
-                call.span, call.scope,
-                f"`{call.method}` adds money in binary floating point: the sum drifts a little with every "
-                "addition, from the amounts on record and from the limits that it is held against.",
-                "Add whole micro-units instead: `INCRBY` of the amount times 1,000,000, rounded once.",
-                Confidence.LIKELY,
-            )  # fmt: skip
-            return
-
-
-def text_words(part: Expression) -> tuple[str, ...]:
-    return words(part.value) if isinstance(part, Literal) and isinstance(part.value, str) else ()
-
-
-def columns(code: Code) -> Iterator[Found]:
-    """`amount = Column(Float)`, `cost: real("cost")`, `Amount float64` with a column tag."""
-    for assign in code.facts.assigns:
-        for target in assign.targets:
-            if is_money(frozenset(words(name_of(target)))) and float_column(code, assign):
-                yield column(code, assign.span, assign.scope, name_of(target))
-    yield from declared_by_calls(code)
-    for call in code.facts.calls:
-        if fold(call.method) in ("real", "doubleprecision") and call.arguments:
-            first = call.arguments[0].value
-            if isinstance(first, Literal) and is_money(frozenset(words(str(first.value)))) and is_schema(code):
-                yield column(code, call.span, call.scope, str(first.value))
-
-
-TABLES = frozenset("t table blueprint".split())
-
-
-def declared_by_calls(code: Code) -> Iterator[Found]:
-    """`t.float :amount`, `$table->double('cost')`, `add_column :invoices, :amount, :float`, and Eloquent's casts."""
-    for call in code.facts.calls:
-        given = [str(one.value.value) for one in call.arguments if isinstance(one.value, Literal) and one.name is None]
-        on_table = isinstance(call.receiver, Name) and call.receiver.text in TABLES
-        if on_table and fold(call.method) in ("float", "double") and given and is_money(frozenset(words(given[0]))):
-            yield column(code, call.span, call.scope, given[0])
-        added = fold(call.method) in ("addcolumn", "changecolumn") and given[2:3] == ["float"]
-        if added and is_money(frozenset(words(given[1]))):
-            yield column(code, call.span, call.scope, given[1])
-    held = [(one.value, one.scope) for one in code.facts.assigns if one.targets and name_of(one.targets[0]) == "casts"]
-    held += [(one.value, one.scope) for one in code.facts.returns if name_around(one.scope) == "casts"]
-    for whole, scope in held:
-        for entry in whole.entries if isinstance(whole, Object) else ():
-            kind = entry.value.value if isinstance(entry.value, Literal) else ""
-            if kind in ("float", "double", "real") and entry.name and is_money(frozenset(words(entry.name))):
-                yield cast_to_float(entry.span, scope, entry.name)
-
-
-def cast_to_float(span: Span, scope: Scope, name: str) -> Found:
-    return (
-        span, scope,
-        f"`{name}` is money, and this cast reads it as a binary float however exactly it is stored.",
-        "Cast it to a decimal: `'decimal:6'`, or to an integer of minor units.",
-        Confidence.LIKELY,
-    )  # fmt: skip
-
-
-def column(code: Code, span: Span, scope: Scope, name: str) -> Found:
-    decimal = code.facts.idioms.exact_decimal
-    return (
-        span, scope,
-        f"`{name}` is money in a binary float column: sums over it drift, and equal amounts do not compare equal.",
-        f"Store it as NUMERIC ({decimal} in the program), or as an integer of minor units.",
-        Confidence.POSSIBLE if frozenset(words(name)) & MONEY <= {"price", "prices"} else Confidence.CERTAIN,
-    )  # fmt: skip
-
-
-def float_column(code: Code, assign: Assign) -> bool:
-    if floats := code.facts.traits.float_types:
-        plain = re.sub(r"^[*]|^Option<|[>?]$", "", assign.type.rpartition(" ")[2])
-        return plain in floats and is_stored(code, assign)
-    if enclosing(assign.scope, Kind.FUNCTION) is not None:
-        return False
-    if not isinstance(assign.value, Call):
-        return re.fullmatch(r"Mapped\[(Optional\[)?float.*\]", assign.type) is not None
-    made = fold(assign.value.method)
-    kinds = {fold(name_of(part)) for argument in assign.value.arguments for part in walk(argument.value)}
-    kinds |= {
-        fold(part.method) for argument in assign.value.arguments for part in walk(argument.value) if isinstance(part, Call)
-    }
-    numbered = any(isinstance(argument.value, Literal) and argument.name is None for argument in assign.value.arguments)
-    return (made == "floatfield" and not numbered) or (made in ("column", "mappedcolumn") and bool(kinds & FLOAT_TYPES))
-
-
-def is_stored(code: Code, assign: Assign) -> bool:
-    """Whether a declared field is a column: its own tag says so, or its class is a table's row."""
-    tag = str(assign.value.value) if isinstance(assign.value, Literal) else ""
-    if assign.operator == ":" and re.search(r"\b(gorm|db|bun|bson|pg|xorm):\"", tag):
-        return not EXACT_COLUMN.search(tag)
-    marks = {name_of(mark) or getattr(mark, "method", "") for mark in getattr(assign.scope.head, "decorators", ())}
-    return bool(marks & MAPPED) or is_entity(code, assign) or (assign.operator == ":" and is_row(assign.scope.head))
-
-
-def is_entity(code: Code, assign: Assign) -> bool:
-    """A property of a class that Entity Framework is told to keep: `[Table]`, or a `[Key]` in it."""
-    holder = assign.scope.head
-    if assign.operator not in (":", "=") or not isinstance(holder, Class) or assign.scope.kind is not Kind.CLASS:
-        return False
-    marked = any(fold(name_of(mark)) in ("table", "owned") for mark in holder.decorators)
-    return marked or "[Key]" in code.facts.text(assign.scope.span)
-
-
-def is_row(holder: object) -> bool:
-    """`#[derive(Insertable)]`, `#[derive(DeriveEntityModel)]`: what Diesel and SeaORM write; what is only read may be shown."""
-    marks = holder.decorators if isinstance(holder, Class) else ()
-    derived = {name_of(part) for mark in marks if isinstance(mark, Call) for one in mark.arguments for part in walk(one.value)}
-    return bool(derived & {"Insertable", "AsChangeset", "DeriveEntityModel"})
-
-
-def is_schema(code: Code) -> bool:
-    return any(package.startswith("drizzle-orm") for package in code.facts.packages)
-
-
-def ddl(code: Code) -> Iterator[Found]:
-    """`amount DOUBLE PRECISION` in CREATE TABLE."""
-    for one in code.statements:
-        if one.kind != "create":
+        said = {word for argument in call.arguments for word in told(code, argument.value, call)}
+        if not (said | set(words(name_around(call.scope)))) & (MONEY - {"amount", "amounts", "charge", "charges"}):
             continue
-        for made in one.tree.find_all(grammar().ColumnDef):
-            kind = str(made.args.get("kind") or "").upper()
-            if kind.startswith(("FLOAT", "DOUBLE", "REAL")) and is_money(frozenset(words(made.name))):
-                yield column(code, one.span, one.scope, made.name)
-                break
+        if said & PASSING or expires(code, call):
+            continue
+        yield (
+            call.span, call.scope,
+            f"`{call.method}` adds money in binary floating point: the sum drifts a little with every "
+            "addition, from the amounts on record and from the limits that it is held against.",
+            "Add whole micro-units instead: `INCRBY` of the amount times 1,000,000, rounded once.",
+            Confidence.LIKELY,
+        )  # fmt: skip
+        return
+
+
+def told(code: Code, value: Expression, call: Call) -> Iterator[str]:
+    """The words of an argument, and of the text that a name stands for."""
+    for whole in (value, resolved(code.values, value, call.scope, call.span.start)):
+        yield from spoken(whole)
+        for part in walk(whole):
+            if isinstance(part, Literal) and isinstance(part.value, str):
+                yield from words(part.value)
+
+
+def expires(code: Code, call: Call) -> bool:
+    """Whether the key is given a day or less in the same function: it is gone before its sum has drifted."""
+    written_key = code.facts.text(call.arguments[0].span)
+    for one in code.calls_in(enclosing(call.scope, Kind.FUNCTION)):
+        given = [argument.value for argument in one.arguments]
+        if fold(one.method) not in ("expire", "pexpire") or len(given) < 2 or code.facts.text(given[0].span) != written_key:
+            continue
+        time = number(resolved(code.values, given[1], one.scope, one.span.start))
+        if time is not None and time <= SHORT * (1000 if fold(one.method) == "pexpire" else 1):
+            return True
+    return False
 
 
 def decimals(code: Code) -> Iterator[Found]:
@@ -248,48 +218,64 @@ def decimals(code: Code) -> Iterator[Found]:
         if fold(call.method) not in code.facts.traits.binary_decimals or len(call.arguments) != 1:
             continue
         value = call.arguments[0].value
-        if is_float(code, value, call.scope, call.span.start) and not is_exact(value):
+        if is_float(code, value, call.scope, call.span.start) and not is_short(value):
             text = code.facts.text(value.span)
-            sure = isinstance(value, Literal)
+            kept = any(
+                isinstance(target, Member) or (isinstance(target, Name) and goes_wrong(code, target.text, call.scope))
+                for target in call.targets
+            )
             yield (
                 call.span, call.scope,
                 f"`Decimal({text})` keeps the binary error of the float it is made of, as if it were exact.",
                 f"Keep the value decimal from the start; where it must be a float, `Decimal(str({text}))`.",
-                Confidence.CERTAIN if sure else Confidence.LIKELY,
+                Confidence.LIKELY if kept else Confidence.POSSIBLE,
             )  # fmt: skip
 
 
-def is_exact(value: Expression) -> bool:
+def is_short(value: Expression) -> bool:
     """`2.5` and `0.25` are the same in binary."""
     return isinstance(value, Literal) and isinstance(value.value, float) and Decimal(str(value.value)) == Decimal(value.value)
 
 
 def sums(code: Code) -> Iterator[Found]:
-    """`parseFloat(row.sum) + parseFloat(adjustment.total)`, `total += float(row.amount)`."""
+    """`total += float(row.amount)` of many rows, and `parseFloat(row.sum) + parseFloat(adjustment.total)` of two sums.
+
+    One sum of two amounts is right but for the last of sixteen digits, and with the next rounding it is exact again.
+    """
     for assign in code.facts.assigns:
-        if assign.value is None or not judged(code, assign.scope):
+        if assign.value is None or not assign.targets or not judged(code, assign.scope):
             continue
         target = frozenset(word for one in assign.targets for word in spoken(one))
-        if target & (SHOWN | UNITS):
+        parsed = [part for part in walk(assign.value) if isinstance(part, Call) and to_float(part)]
+        if target & (SHOWN | UNITS) or not parsed:
             continue
-        added = assign.operator in ("+=", "-=") or any(
-            isinstance(part, Binary) and part.operator in ("+", "-") and any(map(to_float, (part.left, part.right)))
-            for part in walk(assign.value)
-        )
-        parsed = next((part for part in walk(assign.value) if to_float(part)), None)
-        decimal = code.facts.idioms.exact_decimal
-        if not added or parsed is None or not isinstance(parsed, Call):
-            continue
-        said = target | spoken(parsed)
-        if is_money(said) or (said & SUMS and not said & (SHOWN | UNITS) and stores(code, assign.scope)):
+        added = [
+            part for part in walk(assign.value) if isinstance(part, Binary) and part.operator in ("+", "-")
+            and any(map(to_float, (part.left, part.right)))
+        ]  # fmt: skip
+        many = assign.operator in ("+=", "-=") and in_loop(assign.scope)
+        totals = any(to_float(one.left) and to_float(one.right) and all(map(is_total, (one.left, one.right))) for one in added)
+        said = target | spoken(parsed[0])
+        billed = is_money(said) or (bool(said & SUMS) and not said & (SHOWN | UNITS))
+        if billed and (many or totals):
+            held = assign.targets[0]
+            wrong = isinstance(held, Name) and goes_wrong(code, held.text, assign.scope)
             yield (
                 assign.span, assign.scope,
-                f"`{code.facts.text(parsed.span)}` turns a decimal into a binary float, and the sum is no "
-                "longer exact: what is "
-                "stored drifts from what was counted.",
-                f"Add in the database on NUMERIC columns, or with {decimal}; convert to a binary float only for display.",
-                Confidence.LIKELY,
+                f"`{code.facts.text(parsed[0].span)}` turns a decimal into a binary float, and the sum is no longer exact: "
+                "what is made of it is not what was counted.",
+                f"Add in the database on NUMERIC columns, or with {code.facts.idioms.exact_decimal}; convert to a "
+                "binary float only for display.",
+                Confidence.LIKELY if wrong else Confidence.POSSIBLE,
             )  # fmt: skip
+
+
+def in_loop(scope: Scope) -> bool:
+    inner = enclosing(scope, Kind.LOOP, Kind.FUNCTION)
+    if inner is None or inner.kind is Kind.LOOP:
+        return inner is not None
+    head = inner.head
+    return isinstance(head, Function) and fold(head.passed_to).rsplit(".", 1)[-1] in ("foreach", "each")
 
 
 def to_float(part: Expression) -> bool:
@@ -297,9 +283,8 @@ def to_float(part: Expression) -> bool:
     return isinstance(part, Call) and fold(part.method) in TO_FLOAT and len(part.arguments) == 1 and not part.constructs
 
 
-def stores(code: Code, scope: Scope) -> bool:
-    function = enclosing(scope, Kind.FUNCTION)
-    return function is not None and any(fold(call.method) in STORES and "." in call.name for call in code.calls_in(function))
+def is_total(part: Expression) -> bool:
+    return bool(spoken(part) & TOTALS)
 
 
 def judged(code: Code, scope: Scope) -> bool:
@@ -310,7 +295,7 @@ def judged(code: Code, scope: Scope) -> bool:
 def truncated(code: Code) -> Iterator[Found]:
     """`Math.floor(price * 100)`, `int(amount * 100)`: cut to cents, and one cent short."""
     for call in code.facts.calls:
-        if fold(call.method) not in TRUNCATES or not call.arguments:
+        if fold(call.method) not in TRUNCATES or not call.arguments or only_shows(code.facts, call.scope):
             continue
         product = call.arguments[0].value
         if not isinstance(product, Binary) or product.operator != "*":
@@ -318,14 +303,38 @@ def truncated(code: Code) -> Iterator[Found]:
         factor, other = (product.right, product.left) if isinstance(product.right, Literal) else (product.left, product.right)
         if not isinstance(factor, Literal) or factor.value not in (100, 100.0) or not is_money(spoken(other)):
             continue
-        if not code.facts.traits.exact_products or is_float(code, other, call.scope, call.span.start):
+        if is_share(other) or is_exact(code, other, call.scope) or only_compared(code, call):
+            continue
+        sure = code.facts.traits.inexact_products or any(
+            is_float(code, part, call.scope, call.span.start) for part in walk(other) if isinstance(part, Name | Call | Literal)
+        )
+        if sure or not code.facts.traits.exact_products:
             yield (
                 call.span, call.scope,
                 f"`{code.facts.text(call.span)}` cuts a binary fraction: 19.99 becomes 1998, one "
                 "cent short.",
                 "Round instead of cutting, or keep the amount in whole cents or a decimal type throughout.",
-                Confidence.LIKELY,
+                Confidence.LIKELY if sure or b"ecimal" not in code.facts.source else Confidence.POSSIBLE,
             )  # fmt: skip
+
+
+def is_share(value: Expression) -> bool:
+    """`spent / budget * 100` is a percentage."""
+    return any(
+        isinstance(part, Binary) and part.operator == "/" and not isinstance(part.right, Literal) for part in walk(value)
+    )
+
+
+def only_compared(code: Code, call: Call) -> bool:
+    """Whether what was cut is only held against another amount with room for a difference: `abs(paid - expected) < 50`."""
+    function = enclosing(call.scope, Kind.FUNCTION)
+    names = {one.text for one in call.targets if isinstance(one, Name)}
+    return any(
+        fold(one.method) == "abs" and within(one.scope, function) and any(
+            isinstance(part, Name) and part.text in names for argument in one.arguments for part in walk(argument.value)
+        )
+        for one in code.facts.calls if function is not None
+    )  # fmt: skip
 
 
 def accumulated(code: Code) -> Iterator[Found]:
@@ -340,19 +349,18 @@ def accumulated(code: Code) -> Iterator[Found]:
             continue
         said = frozenset(words(target.text))
         money = is_money(said) or (has_decimal and "quota" in said)
-        looped = enclosing(assign.scope, Kind.LOOP, Kind.FUNCTION)
-        adds_up = has_decimal or (looped is not None and looped.kind is Kind.LOOP)
+        adds_up = has_decimal or in_loop(assign.scope)
         kind = declared(code, target, assign.scope, assign.span.start)
         shown = kind if kind in code.facts.traits.float_types else code.facts.idioms.float
         if money and adds_up and kind in ("float64", "float32", *code.facts.traits.float_types):
             also = " while this file has a decimal type for it" if has_decimal else ""
             yield (
-                    assign.span, assign.scope,
-                    f"`{target.text}` is added up as `{shown}`{also}: each addition rounds, and the amount "
-                    "drifts from the exact one.",
-                    f"Add with {decimal}, or integers of a minor unit, and convert once at the end.",
-                    Confidence.LIKELY,
-                )  # fmt: skip
+                assign.span, assign.scope,
+                f"`{target.text}` is added up as `{shown}`{also}: each addition rounds, and the amount "
+                "drifts from the exact one.",
+                f"Add with {decimal}, or integers of a minor unit, and convert once at the end.",
+                Confidence.LIKELY if goes_wrong(code, target.text, assign.scope) else Confidence.POSSIBLE,
+            )  # fmt: skip
 
 
 def given_up(code: Code) -> Iterator[Found]:
@@ -367,12 +375,13 @@ def given_up(code: Code) -> Iterator[Found]:
             continue
         said = frozenset(words(target.name))
         if (said & (SUMS | MONEY)) and not said & SHOWN and not only_shows(code.facts, assign.scope):
+            around = spoken(target.object) | frozenset(words(name_around(assign.scope)))
             yield (
                 assign.span, assign.scope,
                 f"`{target.name}` was an exact decimal and leaves here as a float: whatever is billed from it "
                 "has lost the precision.",
                 f"Make `{target.name}` a decimal too, and convert where it is shown.",
-                Confidence.LIKELY,
+                Confidence.LIKELY if around & READ and not around & ANSWERED else Confidence.POSSIBLE,
             )  # fmt: skip
 
 
@@ -435,14 +444,15 @@ class InvoiceItem(Base):
     __tablename__ = "invoice_items"
     amount = Column(Float, nullable=False)  # <- finding
 
-def invoice_total(rows):
+def close_invoice(session, invoice, rows):
     total_amount = 0
     for row in rows:
         total_amount += float(row.amount)  # <- finding
-    return total_amount
+    session.execute(update(Invoice).where(Invoice.id == invoice.id), {"total": total_amount})
 
-def usage_charge(usage: float, price):
-    return Decimal(usage) * price  # <- finding
+def usage_charge(line, usage: float, price):
+    line.units = Decimal(usage)  # <- finding
+    line.charge = line.units * price
 
 def charge_in_cents(price):
     return int(price * 100)  # <- finding
@@ -455,6 +465,7 @@ class InvoiceItem(Base):
     __tablename__ = "invoice_items"
     amount = Column(Numeric(20, 6), nullable=False)
     tax_rate = Column(Float)
+    weight_cost = Column(Float, default=0.4)
 
 def invoice_total(rows):
     return sum((row.amount for row in rows), Decimal(0))
@@ -464,6 +475,20 @@ def usage_charge(usage: float, price):
 
 def charge_in_cents(price):
     return int((price * 100).to_integral_value())
+
+def invoice_cents(amount: Decimal):
+    return int(amount * 100)
+
+def looks_paid(invoice, paid_cents):
+    expected = int(float(invoice.price) * 100)
+    return abs(paid_cents - expected) < 50
+
+def credit_percent(spend, budget):
+    return int(spend / budget * 100)
+
+def spendable_balance(account):
+    balance = float(account.allowance) + float(account.purchased_credits)
+    return {"balance": balance}
 
 def estimated_cost(rows):
     estimate = 0.0
@@ -486,7 +511,7 @@ export async function addUsageCost(redis: Redis, customerId: string, cost: numbe
 }
 
 export async function closePeriod(db: Db, usage: Row, adjustment: Row) {
-  const billed = parseFloat(usage.amount) + parseFloat(adjustment.amount);  // <- finding
+  const billed = parseFloat(usage.sum) + parseFloat(adjustment.total);  // <- finding
   await db.update(invoices).set({ billed: billed.toString() });
 }
 """,
@@ -495,6 +520,16 @@ export async function closePeriod(db: Db, usage: Row, adjustment: Row) {
         "typescript",
         """
 import Decimal from "decimal.js";
+
+export async function throttleSpend(redis: Redis, customerId: string, cost: number, minute: number) {
+  const key = `spend:${customerId}:${minute}`;
+  await redis.incrbyfloat(key, cost);
+  await redis.expire(key, 180);
+}
+
+export async function addCalls(redis: Redis, customerId: string, usageAmount: number) {
+  await redis.incrbyfloat(`usage:${customerId}`, usageAmount);
+}
 
 export async function addUsageCost(redis: Redis, customerId: string, cost: number) {
   await redis.incrby(`usage:cost:${customerId}`, Math.round(cost * 1_000_000));
@@ -528,12 +563,12 @@ type Charge struct {
 	Amount float64 `gorm:"column:amount"`  // <- finding
 }
 
-func usageCost(lines []Line) float64 {
+func bookUsage(store Store, lines []Line) error {
 	cost := 0.0
 	for _, line := range lines {
 		cost += float64(line.Quantity) * line.UnitPrice  // <- finding
 	}
-	return cost
+	return store.Insert(Charge{Amount: cost})
 }
 
 func row(v decimal.Decimal) Row {
@@ -592,12 +627,58 @@ type usageLog struct {
     Example(
         "sql",
         """
-CREATE TABLE invoice_lines (  -- <- finding
+CREATE TABLE invoice_lines (
     id BIGINT PRIMARY KEY,
     usage_quantity BIGINT NOT NULL,
-    amount DOUBLE PRECISION NOT NULL
+    amount DOUBLE PRECISION NOT NULL  -- <- finding
 );
 """,
+        context={
+            "billing/close.ts": """
+export async function chargeCustomer(stripe: Stripe, customer: string, invoiceLines: InvoiceLine[]) {
+  let owed = 0;
+  for (const line of invoiceLines) owed += line.amount;
+  await stripe.charges.create({ customer, amount: Math.round(owed * 100), currency: "usd" });
+}
+"""
+        },
+    ),
+    Example(
+        "sql",
+        """
+CREATE TABLE quota_snapshots (
+    id BIGINT PRIMARY KEY,
+    metric TEXT NOT NULL,
+    amount DOUBLE PRECISION NOT NULL,
+    unit TEXT NOT NULL
+);
+CREATE TABLE wallets (
+    id BIGINT PRIMARY KEY,
+    balance DOUBLE PRECISION NOT NULL,  -- kept for old readers of the billing export
+    balance_in_cents BIGINT NOT NULL
+);
+""",
+    ),
+    Example(
+        "sql",
+        """
+CREATE TABLE billing_charges (
+    id BIGINT PRIMARY KEY,
+    amount REAL NOT NULL
+);
+""",
+        path="db/migrations/001_charges.sql",
+        context={
+            "db/migrations/002_exact.sql": "ALTER TABLE billing_charges ALTER COLUMN amount SET DATA TYPE NUMERIC(20, 6);\n"
+        },
+    ),
+    Example(
+        "sql",
+        """
+CREATE TABLE "Charge" ("id" TEXT NOT NULL, "amount" DOUBLE PRECISION NOT NULL, "usage" BIGINT NOT NULL);
+""",
+        path="prisma/migrations/1_billing/migration.sql",
+        context={"prisma/schema.prisma": "model Charge {\n  id     String @id\n  amount Decimal\n  usage  BigInt\n}\n"},
     ),
     Example(
         "sql",

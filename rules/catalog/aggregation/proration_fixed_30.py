@@ -32,6 +32,7 @@ ESTIMATES = frozenset(
 )
 REST = frozenset("left remaining used unused elapsed rest until since".split())
 """Beside `days`: a part of the period."""
+FORMATS = frozenset("format formatted sprintf fixed currency text render".split())
 CONVENTION = frozenset("30360 convention commercial".split())
 
 
@@ -96,7 +97,8 @@ def finding(code: Code, part: Binary, scope: Scope) -> Finding | None:
     named = around(code, part, scope)
     if named & ESTIMATES or not spoken(part.left) & MONEY:
         return None
-    prorates = bool(named & PRORATING) or (bool(named & DAILY) and bool(named & MONEY))
+    daily = bool(named & DAILY) and bool(named & MONEY) and is_multiplied(code, part, scope)
+    prorates = (bool(named & PRORATING) or daily) and not is_written_out(code, part)
     if not prorates and not times_days(code, part, scope):
         return None
     text = code.facts.text(part.span)
@@ -119,6 +121,14 @@ def finding(code: Code, part: Binary, scope: Scope) -> Finding | None:
             confidence=Confidence.LIKELY,
         )
     return None
+
+
+def is_written_out(code: Code, part: Binary) -> bool:
+    """`format_money(price / 30)`: a price per day that is advertised."""
+    return any(
+        FORMATS & set(words(call.method)) and any(one.value.span.holds(part.span) for one in call.arguments)
+        for call in code.facts.calls
+    )
 
 
 def times_days(code: Code, part: Binary, scope: Scope) -> bool:
@@ -169,6 +179,9 @@ def prorate(subscription, used):
 
 def average_daily_cost(invoice):
     return invoice.amount / 30
+
+def daily_price(plan):
+    return format_money(plan.price / 30)
 
 def prorated_amount(invoice, days_in_month, days_used):
     return invoice.amount_cents * days_used // days_in_month

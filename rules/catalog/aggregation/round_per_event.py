@@ -16,6 +16,7 @@ from rules.facts import (
     Kind,
     Lambda,
     Literal,
+    Loop,
     Member,
     Name,
     Scope,
@@ -48,8 +49,15 @@ MONEY = frozenset(
 )
 CONTRACT = frozenset("started billed increment increments micro micros nano minimum block blocks step rounded roundup".split())
 SHOWN = frozenset(
-    "percent percentage display label estimate estimated format ratio progress average avg formatted stats".split()
+    "percent percentage display label estimate estimated format ratio progress average avg formatted stats mrr arr".split()
 )
+REPORTED = frozenset("reporting reporter reporters kpi mrr arr".split())
+"""Words of files and functions whose sums are looked at."""
+LINES = frozenset(
+    "line lines item items plan plans product products tier tiers subscription subscriptions sub subs addon addons seat seats "
+    "discount discounts tax taxes invoice invoices fee fees".split()
+)
+"""What is rounded one by one on purpose: each stands on the invoice with its own amount, and the total is their sum."""
 
 
 def check(code: Code) -> Iterator[Finding]:
@@ -64,9 +72,8 @@ def check(code: Code) -> Iterator[Finding]:
         yield Finding(
             span=span,
             description=(
-                f"`{text}` is rounded for each event before it is added up: the errors do not cancel, and what "
-                "is billed differs "
-                "from the sum of what was used."
+                f"`{text}` is rounded for each event before it is added up: the errors do not cancel, and the sum differs "
+                "from what was used."
             ),
             remediation="Add the exact values, and round once, at the end.",
             confidence=Confidence.CERTAIN if certain else Confidence.LIKELY,
@@ -81,7 +88,8 @@ def judged(code: Code, scope: Scope) -> bool:
     said = set(words(name_around(scope)))
     if code.context(scope) in (Context.TEST, Context.SCRIPT, Context.BROWSER) or said & (CONTRACT | SHOWN):
         return False
-    return bills(code.facts, scope) and not only_shows(code.facts, scope)
+    told = said | set(words("/".join(code.facts.path.split("/")[-2:])))
+    return bills(code.facts, scope) and not only_shows(code.facts, scope) and not told & REPORTED
 
 
 def spoken(expression: Expression | None) -> frozenset[str]:
@@ -124,8 +132,15 @@ def in_loops(code: Code) -> Iterator[Found]:
         each = inner is not None and (inner.kind is Kind.LOOP or passed_each(inner))
         made = rounding(assign.value)
         said = spoken(assign.value) | frozenset(word for target in assign.targets for word in spoken(target))
-        if each and made is not None and said & MONEY and not said & (CONTRACT | SHOWN):
+        if each and made is not None and said & MONEY and not said & (CONTRACT | SHOWN) and not of_lines(made, inner):
             yield assign.span, assign.scope, code.facts.text(made.span), True, None
+
+
+def of_lines(made: Call, each: Scope | None) -> bool:
+    """Whether what is rounded is a line of an invoice, by the names of what is gone through and of what is rounded."""
+    head = each.head if each is not None else None
+    over = spoken(head.iterates) if isinstance(head, Loop) and head.iterates is not None else frozenset()
+    return bool((over | spoken(made)) & LINES)
 
 
 def passed_each(function: Scope) -> bool:
@@ -217,6 +232,18 @@ def invoice_amount(events, unit_price):
 
 def billed_minutes(calls):
     return sum(math.ceil(call.seconds / 60) for call in calls)
+
+def invoice_total(invoice):
+    total = 0
+    for line in invoice.lines:
+        total += round(line.quantity * line.unit_price, 2)
+    return total
+
+def monthly_usage_mrr(plans):
+    mrr = 0
+    for each in plans:
+        mrr += round(each.amount * each.per_year / 12)
+    return mrr
 
 def usage_percent(rows):
     total_percent = 0

@@ -291,6 +291,15 @@ def package_charge(usage, free_units, unit_price):
     billable_units = max(0, usage.units - free_units)
     return billable_units * unit_price
 
+def _charge_above(usage, free_units, unit_price):
+    billable_units = usage.units - free_units
+    return billable_units * unit_price
+
+def charge(usage, free_units, unit_price):
+    if usage.units > free_units:
+        return _charge_above(usage, free_units, unit_price)
+    return 0
+
 def overage(usage, included_units, unit_price):
     if usage.units <= included_units:
         return 0

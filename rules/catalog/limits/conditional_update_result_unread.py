@@ -52,7 +52,9 @@ def check(code: Code) -> Iterator[Finding]:
 def runs_once(code: Code, call: Call) -> bool:
     """A migration's own statement, as against one in the body of a procedure: nobody asks what it changed."""
     before = code.facts.source[: call.span.start]
-    return code.facts.traits.statements_only and len(re.findall(rb"\$\w*\$", before)) % 2 == 0 and b"BEGIN" not in before.upper()
+    return (
+        code.facts.traits.statements_only and len(re.findall(rb"\$\w*\$", before)) % 2 == 0 and b"BEGIN" not in before.upper()
+    )
 
 
 def gives_back(counter: Counter) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.facts import (
     Binary,
+    Branch,
     Call,
     Compare,
     Expression,
@@ -14,6 +15,7 @@ from rules.facts import (
     Member,
     Name,
     Scope,
+    chain,
     enclosing,
     fold,
     walk,
@@ -60,7 +62,7 @@ def difference(value: Expression | None) -> Binary | None:
 def open_below(code: Code, found: Binary, scope: Scope) -> bool:
     """Whether nothing in the function asks which of the two is larger, or puts a floor under them."""
     function = enclosing(scope, Kind.FUNCTION)
-    if function is None or not code.billing:
+    if function is None or not code.billing or called_above(code, found, function):
         return False
     mine = {said_by(found.left), said_by(found.right)} - {""}
     for test in code.facts.tests:
@@ -70,6 +72,22 @@ def open_below(code: Code, found: Binary, scope: Scope) -> bool:
     if any(isinstance(part, Compare) and mine & {said_by(part.left), said_by(part.right)} for part in compares):
         return False
     return not any(fold(call.method) in FLOORS for call in code.calls_in(function))
+
+
+def called_above(code: Code, found: Binary, function: Scope) -> bool:
+    """Whether each call of the function in its file stands behind a test of what is taken off: nobody else is to call it."""
+    head = function.head
+    name = head.name if isinstance(head, Function) else ""
+    taken = said_by(found.right)
+    calls = [call for call in code.facts.calls if name and call.method == name and not within(call.scope, function)]
+    return bool(calls) and all(
+        any(
+            isinstance(one.head, Branch) and one.head.test is not None
+            and any(is_named(part) and said_by(part) == taken for part in walk(one.head.test))
+            for one in chain(call.scope)
+        )
+        for call in calls
+    )  # fmt: skip
 
 
 def is_named(part: Expression) -> bool:
