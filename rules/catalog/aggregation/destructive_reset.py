@@ -8,17 +8,16 @@ the period that it was computed for (`… SET used = 0, resets_at = next WHERE r
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from rules.code import Code
-from rules.facts import Call, Expression, Kind, Literal, Member, Scope, Span, enclosing, fold, walk, within
+from rules.facts import Call, Expression, Kind, Literal, Member, Span, enclosing, fold, walk, within
 from rules.meaning.contexts import Context
 from rules.meaning.flow import runs_alone
 from rules.meaning.subjects import bills, name_around
-from rules.meaning.usage.counters import Change, Counter, sql_of
-from rules.meaning.vocabulary import names_counter, words
+from rules.meaning.usage.counters import Change, Counter, sql_of, written_fields
+from rules.meaning.vocabulary import names_counter, names_left, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.tracing.purposes import at_stake
+from rules.tracing.purposes import at_stake, is_weighed
 from rules.tracing.stores import table_of_counter
 
 ABOUT = About(
@@ -58,12 +57,11 @@ def check(code: Code) -> Iterator[Finding]:
             or archived(code, counter)
             or guarded(code, counter)
             or mirrors(code, counter)
-            or at_stake(code, *of(code, counter)) is False
+            or not limits(code, counter)
         ):
             continue
         said.add(place)
-        found = finding(code, counter)
-        yield found if at_stake(code, *of(code, counter)) else replace(found, confidence=Confidence.POSSIBLE)
+        yield finding(code, counter)
     for found in {one.span: one for one in moved_by_id(code)}.values():
         if not any(
             found.cause is not None and one.span.start == found.cause.start
@@ -73,8 +71,14 @@ def check(code: Code) -> Iterator[Finding]:
             yield found
 
 
-def of(code: Code, counter: Counter) -> tuple[str, str, Scope]:
-    return counter.name, table_of_counter(code, counter), counter.scope
+def limits(code: Code, counter: Counter) -> bool:
+    """Whether anything hangs on the counter. One that is reset together with a balance is a figure beside it, unless it is
+    seen to be compared: what is left then says who may go on."""
+    holder = table_of_counter(code, counter)
+    if is_weighed(code, counter.name, holder):
+        return True
+    beside = written_fields(code.values, counter.call) if counter.call is not None else ()
+    return at_stake(code, counter.name, holder, counter.scope) is not False and not any(names_left(name) for name, _ in beside)
 
 
 def moved_by_id(code: Code) -> Iterator[Finding]:
@@ -362,6 +366,17 @@ def begin_next_period(session, allowance, grant, following):
         "UPDATE allowances SET balance = :balance, next_reset_at = :following WHERE id = :id AND next_reset_at = :due",
         {"balance": grant, "following": following, "id": allowance.id, "due": allowance.next_reset_at},
     )
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function resetMonthlyCredits(prisma: PrismaClient, userId: string) {
+  await prisma.wallet.update({
+    where: { userId },
+    data: { credits: MONTHLY_CREDITS, creditsSpent: 0, lastReset: new Date() },
+  });
+}
 """,
     ),
 )
