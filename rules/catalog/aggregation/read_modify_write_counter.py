@@ -196,7 +196,7 @@ def saving_call(code: Code, counter: Counter) -> Call | None:
             continue
         if own and call.folded == f"{root.text}.save":
             return call
-        if not own and saves(call, root.text, row=not isinstance(counter.read, Index)):
+        if not own and saves(call, root.text, row=not isinstance(counter.read, Index) and code.facts.language != "go"):
             return call
     return None
 
@@ -227,7 +227,7 @@ def of_itself(code: Code, counter: Counter, call: Call) -> bool:
 
 
 def saves(call: Call, name: str, row: bool) -> bool:
-    """`row.save()`, `db.Save(&row)`; `session.commit()` writes changed rows, but no entry of a map."""
+    """`row.save()`, `db.Save(&row)`; `session.commit()` writes changed rows, but no entry of a map, and in Go no fields."""
     if row and fold(call.method) in ("commit", "flush", "savechanges", "savechangesasync"):
         return True
     parts = [call.receiver, *(argument.value for argument in call.arguments)]
