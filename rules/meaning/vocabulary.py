@@ -55,9 +55,6 @@ WEAK_EVIDENCE = frozenset(
     "usage used consumed customer meter period plan quantity tokens credit cost pricing tier remaining".split()
 )
 
-BOOLEAN_TESTS = frozenset("go java kotlin csharp rust".split())
-"""Languages that test only booleans: nothing is taken for missing by being zero, and a flag may be asked whether it is set."""
-
 OTHER_METERS = frozenset(
     "opentelemetry @opentelemetry prometheus prometheusclient prom-client promclient micrometer statsd datadog "
     "system.diagnostics.metrics".split()

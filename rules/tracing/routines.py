@@ -38,6 +38,9 @@ EVERYDAY = frozenset(
     "wrap fatal header some find concat flat".split()
 )
 """What every program calls: never a function of the project that matters here, or not to be told from one."""
+WRAPPED = re.compile(r"&?(?:mut )?(?:Arc|Rc|Box|State|Data|Extension|Lazy|Provider)<(?:dyn )?(.*)>$")
+"""Types that only hand on what they hold."""
+TYPE = re.compile(r"[&*?\s]*(?:mut |dyn |impl )?(?:\w+(?:\.|::|\\))*(?:I(?=[A-Z][a-z]))?([A-Z]\w*)\??$")
 VERBS = frozenset({"get", "post", "put", "patch", "delete", "all", "route", "handle", "handlefunc"})
 
 
@@ -69,8 +72,9 @@ def index_of(scope: Scope | None, known: Mapping[Scope, int]) -> int:
 def routines_of(code: Code) -> tuple[tuple[Routine, ...], Mapping[Scope, int]]:
     scopes, known = places_of(code)
     calls: dict[int, list[Called]] = {}
+    fields = fields_of(code)
     for call in code.facts.calls:
-        for one in called(call):
+        for one in called(call, fields):
             here = calls.setdefault(index_of(call.scope, known), [])
             if len(here) < CALLS:
                 here.append(one)
@@ -103,15 +107,58 @@ def name_of(scope: Scope) -> str:
     return scope.head.name if isinstance(scope.head, Function) else ""
 
 
-def called(call: Call) -> Iterator[Called]:
+def called(call: Call, fields: Mapping[tuple[str, str], str]) -> Iterator[Called]:
     """The call itself, and functions that it is handed by name: `waitUntil(record)`, `go run(job)`."""
     back = any(isinstance(one.value, Unary) and one.value.operator == "-" for one in call.arguments)
     if fold(call.method) not in EVERYDAY:
-        yield Called(call.method, call.name.rpartition(".")[0], call.span.line, back)
+        yield Called(call.method, call.name.rpartition(".")[0], call.span.line, back, type_before(call, fields))
     for argument in call.arguments[:6]:
         if isinstance(argument.value, Name | Member):
             name = dotted(argument.value)
             yield Called(name.rpartition(".")[2], "@" + name.rpartition(".")[0], call.span.line)
+
+
+def fields_of(code: Code) -> dict[tuple[str, str], str]:
+    """The declared types of fields by class and name; a Rust type and its `impl` are two scopes of one name."""
+    return {
+        (one.scope.head.name, target.text): one.type
+        for one in code.facts.assigns
+        if one.type and isinstance(one.scope.head, Class)
+        for target in one.targets
+        if isinstance(target, Name)
+    }
+
+
+def type_before(call: Call, fields: Mapping[tuple[str, str], str]) -> str:
+    """`UsageRecorder` for `usage.record(…)` and `this.usage.record(…)` where a parameter or field is declared so."""
+    held = call.receiver
+    if isinstance(held, Name):
+        return type_of(held.text, call.scope, fields)
+    if not isinstance(held, Member) or not isinstance(held.object, Name):
+        return ""
+    if held.object.text in ("this", "self"):
+        holder = enclosing(call.scope, Kind.CLASS)
+        owner = holder.head.name if holder is not None and isinstance(holder.head, Class) else ""
+    else:
+        owner = type_of(held.object.text, call.scope, fields)
+    return simple(fields.get((owner, held.name), ""))
+
+
+def type_of(name: str, scope: Scope, fields: Mapping[tuple[str, str], str]) -> str:
+    for outer in chain(scope):
+        if isinstance(outer.head, Class) and (outer.head.name, name) in fields:
+            return simple(fields[outer.head.name, name])
+        for one in outer.head.parameters if isinstance(outer.head, Function) else ():
+            if one.name == name:
+                return simple(one.type)
+    return ""
+
+
+def simple(written: str) -> str:
+    """`*usage.Recorder`, `Arc<UsageRecorder>` and `IUsageRecorder` name `Recorder` and `UsageRecorder`."""
+    wrapped = WRAPPED.match(written)
+    found = TYPE.match(wrapped[1] if wrapped else written)
+    return found[1] if found else ""
 
 
 def holder_of(scope: Scope) -> str:

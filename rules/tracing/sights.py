@@ -79,6 +79,8 @@ class Called:
     line: int
     back: bool = False
     """An amount is given with a minus: what was taken is given back."""
+    typed: str = ""
+    """The declared type of what stands before it, where the file writes one."""
 
 
 @dataclass(frozen=True, slots=True)

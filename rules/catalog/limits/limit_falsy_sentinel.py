@@ -35,7 +35,7 @@ from rules.meaning.limits.flags import compared_with_nothing
 from rules.meaning.limits.limits import Limit, is_zero, leaves, operands, said_by
 from rules.meaning.subjects import bills
 from rules.meaning.values import Kinds
-from rules.meaning.vocabulary import BOOLEAN_TESTS, LIMIT_NOUNS, names_limit, of_a_plan, words
+from rules.meaning.vocabulary import LIMIT_NOUNS, names_limit, of_a_plan, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity
 
 ABOUT = About(
@@ -58,7 +58,7 @@ UNLIMITED = ("unlimited", "no limit", "no cap", "infinite", "0 means", "zero mea
 
 
 def check(code: Code) -> Iterator[Finding]:
-    if not code.billing or code.facts.language in BOOLEAN_TESTS:
+    if not code.billing:
         return
     asked = compared_with_nothing(code) if code.facts.language not in ZERO_IS_TRUE else ()
     for span, scope, name in asked:

@@ -36,7 +36,8 @@ from rules.meaning.vocabulary import words
 HOPS = 4
 DECODERS = frozenset("decode unmarshal shouldbindjson bindjson shouldbind bind bodyparser shouldbindquery readjson".split())
 CARRIERS = frozenset(
-    "stringify dumps marshal string str urlencode newreader newbuffer newbufferstring number parseint int".split()
+    "stringify dumps marshal serialize serializeobject jsonencode string str urlencode newreader newbuffer newbufferstring "
+    "number parseint int".split()
 )
 PARSERS = frozenset("parse safeparse parseasync safeparseasync validate validatesync validateasync cast modelvalidate".split())
 NO_SCHEMA = frozenset("json date number qs url math querystring urllib".split())
