@@ -23,7 +23,7 @@ from rules.facts import (
 from rules.meaning.values import Values, resolved
 
 CONTAINERS = frozenset(
-    "params param input request body data json event options opts headers header payload config args values".split()
+    "params param input request body data json form event options opts headers header payload config args values".split()
 )
 """Arguments and entries that only hold the named ones."""
 APART = frozenset("headers header options opts payload config".split())

@@ -42,7 +42,7 @@ EXIT = re.compile(
     rb"SIGTERM|SIGINT|beforeExit|atexit|OnApplicationShutdown|onModuleDestroy|on_shutdown|lifespan|__a?exit__|asyncDispose|"
     rb"NotifyContext|RegisterOnShutdown|onClose|add_event_handler\([\"']shutdown|gracefulShutdown|@PreDestroy|"
     rb"addShutdownHook|DisposableBean|SmartLifecycle|ShutdownEvent|implements \w*Closeable|ApplicationStopp|Disposes\b|"
-    rb"IAsyncDisposable|StopAsync"
+    rb"IAsyncDisposable|StopAsync|ctrl_c\(|is_cancelled\(|\.cancelled\(\)|graceful_shutdown|impl Drop for"
 )
 ENDS = frozenset("close shutdown stop destroy dispose drain terminate teardown".split())
 TIMERS = frozenset(
@@ -231,7 +231,7 @@ def is_public(code: Code, function: Scope, head: Function) -> bool:
         return head.name[:1].isupper()
     if code.facts.language == "python":
         return not head.name.startswith("_")
-    if code.facts.language == "csharp":
+    if code.facts.language in ("csharp", "rust"):
         return head.exported
     line = code.facts.source[: function.span.start].rsplit(b"\n", 1)[-1] + code.facts.source[function.span.start :][:80]
     return b"private" not in line and (head.method or head.exported)

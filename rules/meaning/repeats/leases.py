@@ -32,7 +32,9 @@ from rules.meaning.vocabulary import words
 LOCKS = frozenset("lock locks mutex lease semaphore redlock locker".split())
 DELETES = frozenset("del delete unlink remove forget".split())
 TAKES = frozenset("lock acquire acquirelock obtain obtainlock takelock getlock createlock spinlock".split())
-GIVES = frozenset("unlock release releaselock clearlock freelock".split())
+GIVES = frozenset("unlock release releaselock clearlock freelock drop".split())
+GUARDED = frozenset({"rust"})
+"""Languages in which a lock is held as long as the guard that taking it gives."""
 ROUND = frozenset("withlock runexclusive using runlocked dolocked withmutex withredlock lockedsection executewithlock".split())
 FORCED = frozenset("force forced forcibly cleanup orphan orphans orphaned stale admin purge steal".split())
 """Whoever takes away a lock that is not his says so."""
@@ -200,6 +202,10 @@ def by_hand(code: Code) -> Iterator[Held]:
                 end = function.span.end if given.start is Start.DEFERRED else given.span.start
                 yield Held(taken, Span(taken.span.line, given.span.line, taken.span.end, end), taken.scope, function)
                 break
+        else:
+            if code.facts.language in GUARDED and taken.use is Use.ASSIGNED and taken.targets:
+                rest = Span(taken.span.line, taken.scope.span.end_line, taken.span.end, taken.scope.span.end)
+                yield Held(taken, rest, taken.scope, taken.scope)
 
 
 def inside_head(code: Code, taken: Call) -> bool:
