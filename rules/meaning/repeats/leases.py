@@ -171,11 +171,17 @@ def stretches(code: Code) -> Iterator[Held]:
                 taken = next((part for part in walk(item) if isinstance(part, Call) and takes(part)), None)
                 if taken is not None:
                     yield Held(taken, scope.span, scope.parent, scope)
-        elif isinstance(head, Function) and fold(head.passed_to).rsplit(".", 1)[-1] in ROUND and scope.parent is not None:
+        elif isinstance(head, Function) and goes_round(head.passed_to) and scope.parent is not None:
             outer = next((one for one in code.facts.calls if one.span.holds(scope.span) and one.scope is scope.parent), None)
-            if outer is not None and fold(outer.method) in ROUND:
+            if outer is not None and goes_round(outer.name):
                 yield Held(outer, scope.span, scope.parent, scope)
     yield from by_hand(code)
+
+
+def goes_round(name: str) -> bool:
+    """Whether a call holds a lock round the function that it is handed; Laravel's `lock(key)->block(5, f)` does."""
+    *before, last = fold(name).split(".")
+    return last in ROUND or (last in ("block", "get") and before[-1:] == ["lock()"])
 
 
 def takes(call: Call) -> bool:
