@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from rules.facts import (
     Call,
+    Entry,
     Expression,
     Index,
     Kind,
@@ -89,6 +90,9 @@ def object_of(values: Values, value: Expression, scope: Scope, at: int) -> Objec
         whole = whole.value
     if isinstance(whole, Call) and values.facts.language in BEANS and whole.constructs and not whole.arguments:
         return Object(whole.span, (), type=whole.method)
+    if isinstance(whole, Call) and whole.method[:1].isupper() and whole.arguments and all(one.name for one in whole.arguments):
+        made = tuple(Entry(one.span, one.name, one.value) for one in whole.arguments)
+        return Object(whole.span, made, type=whole.method)
     return whole if isinstance(whole, Object) else None
 
 

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping
 
 from rules.code import Code
 from rules.facts import (
+    Binary,
     Call,
     Class,
+    Entry,
     Expression,
     Function,
     Index,
@@ -23,6 +25,7 @@ from rules.facts import (
     fold,
     walk,
 )
+from rules.facts import name_of as last_name
 from rules.meaning.contexts import HTTP, NEXT_METHODS, Context, own_context_by_call
 from rules.meaning.vocabulary import names_counter, names_left
 from rules.tracing.sights import Called, Routine
@@ -255,11 +258,15 @@ def mentions_of(code: Code) -> Iterator[str]:
     for expression, _ in code.expressions:
         for part in walk(expression):
             for entry in part.entries if isinstance(part, Object) else ():
-                if entry.name is not None and selects(entry.value) and names_counter(entry.name):
+                if entry.name is not None and selects(entry) and names_counter(entry.name):
                     yield fold(entry.name)
 
 
-def selects(value: Expression) -> bool:
+def selects(entry: Entry) -> bool:
+    """Not `used: { increment: 1 }`, `used: 0` or `used: row.used + n`, which write it."""
+    value = entry.value
+    if isinstance(value, Binary):
+        return fold(last_name(value.left)) != fold(entry.name or "")
     return not isinstance(value, Object) and (not isinstance(value, Literal) or value.value is True)
 
 
