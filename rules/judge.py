@@ -30,7 +30,7 @@ WORK = frozenset(
     "replicate.run".split()
 )
 """Calls of priced resources: a handler that only makes one may be the one that forgets to record it."""
-RELEVANT = tuple(sorted(((BILLING_EVIDENCE | WEAK_EVIDENCE) - {"lago", "orb"}) | WORK, key=len))
+RELEVANT = tuple(sorted(((BILLING_EVIDENCE | WEAK_EVIDENCE) - {"lago", "orb"}) | {"getlago", "withorb"} | WORK, key=len))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -28,7 +28,7 @@ ABOUT = About(
 )
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3_600, "days": 86_400, "weeks": 604_800}
 FORMS = frozenset("timestamp isoformat toisostring torfc3339 unix unixmilli epochsecond toinstant format utc".split())
-FROM_SECONDS = frozenset("fromsecs fromtimestamp fromunixtimeseconds ofepochsecond".split())
+WRAPS = frozenset("fromsecs fromtimestamp fromunixtimeseconds ofepochsecond time ptr".split())
 MONTHLY = re.compile(r"^(\S+ )?\S+ \S+ (\d+|L|28-31) (\*|\*/1) \S+$|^@monthly$")
 DAILY = re.compile(r"^(\S+ )?\d+ \d+ \* \* \S+$|^@daily$|^@midnight$")
 
@@ -77,14 +77,17 @@ def shifted(code: Code, value: Expression, emission: Emission) -> int | None:
 
 
 def converted(call: Call) -> Expression | None:
-    """The moment that `day.isoformat()`, `DateTime::from_secs(n)` and `time.Unix()` only give another form."""
+    """The moment that `day.isoformat()`, `DateTime::from_secs(n)` and `aws.Time(day)` only give another form."""
     if fold(call.method) in FORMS:
         return call.receiver
-    return call.arguments[0].value if fold(call.method) in FROM_SECONDS and len(call.arguments) == 1 else None
+    return call.arguments[0].value if fold(call.method) in WRAPS and len(call.arguments) == 1 else None
 
 
 def moved_by_method(code: Code, whole: Call, emission: Emission) -> int | None:
-    """`ZonedDateTime.now().minusDays(2)`, Carbon's `now()->subDays(2)`."""
+    """`ZonedDateTime.now().minusDays(2)`, Carbon's `now()->subDays(2)`, Go's `now.Add(-48 * time.Hour)`."""
+    if fold(whole.method) == "add" and len(whole.arguments) == 1 and isinstance(whole.arguments[0].value, Binary):
+        length = spelled(code, whole.arguments[0].value, emission)
+        return length if length and whole.receiver is not None and is_now(code, whole.receiver, emission) else None
     match = re.fullmatch(r"(minus|plus|sub|add)(hours|days|weeks|minutes)", fold(whole.method))
     amount = whole.arguments[0].value if match and len(whole.arguments) == 1 else None
     if match is None or not isinstance(amount, Literal) or not isinstance(amount.value, int) or whole.receiver is None:

@@ -23,7 +23,7 @@ from rules.facts import (
     fold,
     walk,
 )
-from rules.meaning.usage.emissions import leading_text
+from rules.meaning.usage.emissions import leading_text, shown
 from rules.meaning.values import definitions_at
 from rules.meaning.vocabulary import words
 
@@ -81,7 +81,7 @@ def kept(code: Code) -> Iterator[Kept]:
     """What is written to the storage of a browser or app, and to cookies that carry no signature."""
     for call in code.facts.calls:
         if (pair := stored(call) or in_cookie(call)) is not None:
-            yield Kept(call.span, call.scope, f"`{call.name}`", *pair)
+            yield Kept(call.span, call.scope, f"`{shown(call)}`", *pair)
     for assign in code.facts.assigns:
         target = assign.targets[0] if assign.operator == "=" and assign.targets else None
         if isinstance(target, Index) and assign.value is not None and dotted(target.object) in JARS:
