@@ -18,11 +18,9 @@ NO_SDK = (
     "Autumn has SDKs for JavaScript and Python only; whoever calls its API otherwise is told of a failure by the HTTP client"
 )
 CANNOT_OCCUR = {
-    **{("m3ter-submit-all-not-iterated", language): ONLY_PYTHON for language in LANGUAGES if language != "python"},
-    **{
-        ("autumn-fail-open-usage", language): NO_SDK for language in LANGUAGES if language not in ("python", "typescript")
-    },
-}  # fmt: skip
+    **dict.fromkeys((("m3ter-submit-all-not-iterated", one) for one in LANGUAGES if one != "python"), ONLY_PYTHON),
+    **dict.fromkeys((("autumn-fail-open-usage", one) for one in LANGUAGES if one not in ("python", "typescript")), NO_SDK),
+}
 
 
 def pairs() -> Iterator[object]:

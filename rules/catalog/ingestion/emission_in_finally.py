@@ -111,7 +111,7 @@ def work_after(code: Code, deferred: Call, scope: Scope) -> bool:
 def passes_on(code: Code, call: Call) -> bool:
     """`draw(prompt).await?` leaves the function when it fails."""
     after = code.facts.source[call.span.end : call.span.end + 10]
-    return code.facts.language == "rust" and after.removeprefix(b".await").startswith(b"?")
+    return after.removeprefix(b".await").startswith(b"?")
 
 
 def measured(code: Code, call: Call) -> bool:
