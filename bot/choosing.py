@@ -5,15 +5,18 @@ from typing import TypeVar
 
 from bot.github.payloads import FileEntry
 from bot.local_files import is_code
+from bot.users import USERS
 from rules.change import ChangedFile
 from rules.meaning.vocabulary import evidence
 
 REQUESTS = 300
 """What one review may ask of GitHub, whose hourly limit all pull requests of an installation share."""
 FOR_CONTEXT = 50
+FOR_USERS = USERS
+"""They are guessed by their paths: code search knows no branch but the default one, and answers ten times a minute."""
 FOR_THE_TALK = 30
 """For the pull request, its comments, the check run and the configuration."""
-FOR_FILES = REQUESTS - FOR_CONTEXT - FOR_THE_TALK
+FOR_FILES = REQUESTS - FOR_CONTEXT - FOR_USERS - FOR_THE_TALK
 TOTAL_BYTES = 20 * 1024 * 1024
 
 TOO_MANY = f"reading it would take more than {REQUESTS} requests to GitHub"

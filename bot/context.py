@@ -13,6 +13,9 @@ IMPORTED_FILES = 40
 NEIGHBOURS = 12
 """Files of one Go package beside the changed one, which share its names without an import."""
 
+WHOLE_SCHEMA = ("db/schema.rb", "structure.sql", "schema.prisma", "schema.sql", "ddl.sql")
+"""What a migration tool or a person keeps as the sum of all migrations: models of Rails, which say less, would crowd it out."""
+
 JS_IMPORT = re.compile(r"""(?:from|import|require\()\s*\(?["']([./@~#][^"']+)["']""")
 PY_IMPORT = re.compile(r"^\s*(?:from\s+([.\w]+)\s+import\s+([\w ,()]*)|import\s+([.\w]+))", re.M)
 PHP_USE = re.compile(r"^use\s+([\\\w]+)", re.M)
@@ -45,10 +48,16 @@ def needs_context(changed: Mapping[str, str]) -> bool:
 
 
 def schema_files(there: frozenset[str], changed: Mapping[str, str]) -> list[str]:
-    """The newest migrations last in the alphabet first: a later one changes what an earlier one said."""
+    """A file with the whole schema first, then what is near, the newest migrations last in the alphabet before the older
+    ones: a later one changes what an earlier one said."""
     near = {PurePosixPath(path).parts[:2] for path in changed}
     found = [path for path in there if looks_like_schema(path)]
-    found.sort(key=lambda path: (PurePosixPath(path).parts[:2] in near, not is_migration(path), path), reverse=True)
+    found.sort(
+        key=lambda path: (
+            path.endswith(WHOLE_SCHEMA), PurePosixPath(path).parts[:2] in near, not is_migration(path), path
+        ),
+        reverse=True,
+    )  # fmt: skip
     return found[:SCHEMA_FILES]
 
 

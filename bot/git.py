@@ -66,16 +66,21 @@ class Entry:
 
 def run(repo: Path, *arguments: str, given: bytes = b"") -> bytes:
     """Standard output of one git command. Raises GitError."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | ALONE
-    command = [COMMAND[0], "-C", str(repo), *COMMAND[1:], *arguments]
-    try:
-        done = subprocess.run(command, input=given, capture_output=True, env=environment, check=False)
-    except FileNotFoundError as error:
-        raise LocalError("git is not installed or not on PATH: install it, or audit files with `meteraudit audit`.") from error
+    done = ended(repo, *arguments, given=given)
     if done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace").strip().removeprefix("fatal: ")
         raise GitError(f"git {arguments[0]} failed in {repo}: {said or f'exit {done.returncode}'}")
     return done.stdout
+
+
+def ended(repo: Path, *arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    """One git command, however it ended."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | ALONE
+    command = [COMMAND[0], "-C", str(repo), *COMMAND[1:], *arguments]
+    try:
+        return subprocess.run(command, input=given, capture_output=True, env=environment, check=False)
+    except FileNotFoundError as error:
+        raise LocalError("git is not installed or not on PATH: install it, or audit files with `meteraudit audit`.") from error
 
 
 def said(repo: Path, *arguments: str) -> str | None:
@@ -211,6 +216,24 @@ def tree(repo: Repository, revision: str) -> dict[str, str]:
             _, _, named = rest.partition(" ")
             blob, _, path = named.partition("\t")
             found[path] = blob
+    return found
+
+
+def having(repo: Repository, commit: str, texts: Iterable[str]) -> dict[str, set[str]] | None:
+    """Which files of a commit have which of these texts, lower-cased in the answer; None where not all could be searched."""
+    wanted = [option for text in texts for option in ("-e", text)]
+    if not wanted:
+        return {}
+    options = ("--fixed-strings", "-I", "--ignore-case", "--only-matching", "-z", "--no-color", "--no-line-number")
+    done = ended(repo.top, "grep", *options, "--no-textconv", *wanted, commit)
+    # It answers 1 where nothing has any; of a blob that is not there it only says so.
+    if done.returncode not in (0, 1) or done.stderr:
+        return None
+    found: dict[str, set[str]] = {}
+    for line in done.stdout.decode("utf-8", "surrogateescape").split("\n"):
+        name, separator, text = line.partition("\0")
+        if separator:
+            found.setdefault(text.lower(), set()).add(name.removeprefix(f"{commit}:"))
     return found
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bot import git
-from bot.context import context_paths, needs_context
 from bot.git import Entry, LocalError, Repository
+from bot.local_context import around
 from bot.local_files import FILE_BYTES, TOO_LARGE, UnreadableError, is_code, read_file, shown_path, text_of
 from bot.patch import FileDiff, PatchError, hunks_between, hunks_from_git_diff
 from rules.change import Change, ChangedFile, Hunk, NotAnalyzed
@@ -106,29 +106,18 @@ def change_between(repo: Repository, between: Ends, excluded: Excluded) -> Local
     files, refused, left_out = texts(repo, wanted)
     not_analyzed = [NotAnalyzed(shown_path(path), reason) for path, reason in sorted((refused | left_out).items())]
     changed = tuple(sorted(with_hunks(repo, between, files), key=lambda file: file.path))
+    context = around(repo, between.head or "HEAD", changed, excluded)
     change = Change(
         mode="review",
         files=changed,
         base=between.base,
         head=between.head,
-        context=context_of(repo, between.head or "HEAD", changed),
+        context=context.texts,
+        complete=context.complete,
         not_analyzed=tuple(not_analyzed),
     )
     left_alone = Counter(reason for reason in reasons.values() if reason is not None)
     return LocalChange(change, left_alone, any(map(is_code, left_out)))
-
-
-def context_of(repo: Repository, revision: str, files: tuple[ChangedFile, ...]) -> dict[str, str]:
-    """Unchanged files that the rules need: imports of the changed ones, schema and migrations. Empty without a commit."""
-    heads = {file.path: file.head for file in files if file.head is not None}
-    if not needs_context(heads) or git.commit_of(repo, revision) is None:
-        return {}
-    there = git.tree(repo, revision)
-    wanted = {path: there[path] for path in context_paths(there, heads)}
-    known = git.sizes(repo, set(wanted.values()))
-    small = {blob for blob in wanted.values() if known.get(blob, FILE_BYTES + 1) <= FILE_BYTES}
-    content = git.contents(repo, small)
-    return {path: content[blob].decode(errors="replace") for path, blob in wanted.items() if blob in content}
 
 
 def added(path: str) -> Entry:

@@ -1,17 +1,19 @@
 """The change of a pull request, read from GitHub: files, texts before and after, hunks."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bot.choosing import FOR_CONTEXT, TOO_MANY, TOO_MUCH, is_wanted, within_bytes, within_requests
+from bot.choosing import FOR_CONTEXT, FOR_USERS, TOO_MANY, TOO_MUCH, is_wanted, within_bytes, within_requests
 from bot.context import context_paths, needs_context
 from bot.github.errors import NotFound, TooLarge
 from bot.github.payloads import FileEntry, PullRequest
 from bot.github.repository import Files, RepositoryClient
 from bot.patch import PatchError, added_lines, hunks_between, parse_patch
 from bot.text_before import text_before
+from bot.touched import touched_names
+from bot.users import likely_users, mention
 from config.paths import generated_by_attributes
 from rules.change import Change, ChangedFile, NotAnalyzed
 from rules.report import Report
@@ -111,7 +113,7 @@ async def read_entries(
         repository=await repository.name(),
         base=base,
         head=head,
-        context=await read_context(repository, head, texts, gate),
+        context=await read_context(repository, head, texts, excluded, gate, is_scarce),
         not_analyzed=(*unread, *too_many),
     )
     return Reading(
@@ -126,14 +128,33 @@ async def read_entries(
 
 
 async def read_context(
-    repository: RepositoryClient, head: str, files: list[ChangedFile], gate: asyncio.Semaphore
+    repository: RepositoryClient,
+    head: str,
+    files: list[ChangedFile],
+    excluded: Excluded,
+    gate: asyncio.Semaphore,
+    is_scarce: Callable[[], bool],
 ) -> dict[str, str]:
-    """Unchanged files that the rules need: what the changed ones import, and the schema. None where nothing is metered."""
+    """Unchanged files that the rules need: what the changed ones import, the schema, and likely users of the names that
+    they touch. None where nothing is metered."""
     heads = {file.path: file.head for file in files if file.head is not None}
     if not needs_context(heads):
         return {}
     blobs = {entry.path: entry.sha for entry in (await repository.tree(head)).tree if entry.type == "blob"}
-    wanted = context_paths(blobs, heads)[:FOR_CONTEXT]
+    texts = await context_texts(repository, blobs, context_paths(blobs, heads)[:FOR_CONTEXT], gate)
+    if is_scarce():
+        return texts
+    names = touched_names(files)
+    changed = {path for file in files for path in (file.path, file.base_path) if path is not None}
+    others = [path for path in blobs if path not in texts and path not in changed]
+    likely = await context_texts(repository, blobs, likely_users(others, names, changed, excluded)[:FOR_USERS], gate)
+    return texts | {path: text for path, text in likely.items() if mention(text, names)}
+
+
+async def context_texts(
+    repository: RepositoryClient, blobs: Mapping[str, str], wanted: list[str], gate: asyncio.Semaphore
+) -> dict[str, str]:
+    """The texts of these files by path, without those that cannot be had."""
     texts = await asyncio.gather(*(context_text(repository, blobs[path], gate) for path in wanted))
     return {path: text for path, text in zip(wanted, texts, strict=True) if text is not None}
 

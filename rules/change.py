@@ -62,5 +62,7 @@ class Change:
     context: Mapping[str, str] = field(default_factory=dict)
     """Head texts of files that did not change, by path, from which project facts are read."""
     base_context: Mapping[str, str] = field(default_factory=dict)
+    complete: frozenset[str] = frozenset()
+    """Names of which every file of the repository that has them is among the files or in the context."""
     not_analyzed: tuple[NotAnalyzed, ...] = ()
     """What the door that made the change already had to leave out."""

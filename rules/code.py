@@ -1,5 +1,6 @@
 """One file with all that is known about it: what every rule is given."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,11 +16,17 @@ from rules.meaning.times.ranges import Bound, bounds_of
 from rules.meaning.usage.counters import Counter, counters_of
 from rules.meaning.usage.emissions import Emission, emissions_of, outer_calls
 from rules.meaning.values import Origin, Values, origins, values_of
-from rules.meaning.vocabulary import evidence
+from rules.meaning.vocabulary import consumes, emits, evidence
 from rules.schema.tables import Schema
 
 if TYPE_CHECKING:
     from rules.tracing.whole import Trace
+
+
+INDEX = re.compile(r"/(index|__init__|mod)$")
+"""A file that stands for its folder in an import."""
+SHORT = 3
+"""A receiver's name of so few letters tells no class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,8 @@ class Recorder:
     """A function of the project that records usage, wherever it lies."""
 
     name: str
+    holder: str
+    """The class around it, if any."""
     path: str
     line: int
     asynchronous: bool
@@ -43,6 +52,16 @@ class Recorder:
     """It never fails towards its caller: what is lost is lost in it."""
     measures: bool
     """It feeds product analytics or telemetry, and nothing that is billed."""
+
+    def meant(self, before: str) -> bool:
+        """Whether what stands before the dot of a call, imports resolved, names the class or the file."""
+        last = fold(before.rpartition(".")[2].removesuffix("()"))
+        if self.holder and len(last) > SHORT and last in fold(self.holder):
+            return True
+        folded = fold(before.rpartition("@")[2].strip("/").replace("/", "."))
+        place = fold(INDEX.sub("", self.path.rpartition(".")[0]).replace("/", "."))
+        longer, shorter = sorted((folded, place), key=len, reverse=True)
+        return bool(shorter) and f".{longer}".endswith(f".{shorter}")
 
 
 class Elsewhere(Protocol):
@@ -52,7 +71,7 @@ class Elsewhere(Protocol):
     def schema(self) -> Schema: ...
 
     @property
-    def recorders(self) -> Mapping[str, Recorder]: ...
+    def recorders(self) -> Mapping[str, tuple[Recorder, ...]]: ...
 
     @property
     def meters(self) -> tuple[Meter, ...]: ...
@@ -74,19 +93,40 @@ class Elsewhere(Protocol):
         """The code of a file, if it is at hand."""
         ...
 
+    def speaks_of(self, name: str, apart_from: frozenset[str]) -> bool:
+        """Whether any other text names it."""
+        ...
+
+    def code_of(self, path: str) -> "Code | None":
+        """The same of a file that is not judged: one that calls or is called."""
+        ...
+
+    def only_in(self, name: str) -> tuple[str, ...] | None:
+        """The files that have a name, however it is spelled; None where others may have it that are not at hand."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
     """A file that stands alone: pasted code, an example."""
 
     schema: Schema = Schema()
-    recorders: Mapping[str, Recorder] = field(default_factory=dict)
+    recorders: Mapping[str, tuple[Recorder, ...]] = field(default_factory=dict)
     meters: tuple[Meter, ...] = ()
     uses: tuple[Use, ...] = ()
     trace: "Trace | None" = None
     whole: bool = False
 
     def code_at(self, path: str) -> "Code | None":
+        return None
+
+    def speaks_of(self, name: str, apart_from: frozenset[str]) -> bool:
+        return False
+
+    def code_of(self, path: str) -> "Code | None":
+        return None
+
+    def only_in(self, name: str) -> tuple[str, ...] | None:
         return None
 
 
@@ -126,8 +166,15 @@ class Code:
         """Whether another file of the project shows that the recorder called here feeds no bill."""
         if self.values.functions.get(call.method) or is_one_of(call.name, self.names.emit):
             return False
-        recorder = self.elsewhere.recorders.get(call.method)
-        return recorder is not None and recorder.measures
+        found = self.recorders(call)
+        return bool(found) and all(one.measures for one in found)
+
+    def recorders(self, call: Call) -> tuple[Recorder, ...]:
+        """The functions of other files that a call may mean: those by what stands before the dot, else all so called."""
+        found = self.elsewhere.recorders.get(call.method, ())
+        before = call.name.rpartition(".")[0]
+        meant = tuple(one for one in found if one.meant(before))
+        return meant or (found if emits(call.method) or consumes(call.method) else ())
 
     @cached_property
     def counters(self) -> tuple[Counter, ...]:

@@ -1,11 +1,9 @@
 """Edits of source text by byte range. Each keeps every byte it is not about."""
 
 from rules.facts import Call, Facts, Object, Span
+from rules.idioms import Idioms
 from rules.meaning.arguments import Given
 from rules.rule import Edit
-
-KEYWORDS = {"python": "{0}={1}", "ruby": "{0}: {1}"}
-"""How a keyword argument is written."""
 
 
 def added_field(facts: Facts, call: Call, event: Given, name: str, value: str) -> Edit | None:
@@ -13,22 +11,18 @@ def added_field(facts: Facts, call: Call, event: Given, name: str, value: str) -
     if event.literal is not None:
         return added_entry(facts, event.literal, name, value)
     keywords = [argument for argument in call.arguments if argument.name is not None]
-    if not keywords or facts.language not in KEYWORDS:
+    if not keywords or not facts.idioms.keyword:
         return None
-    return added_after(facts, keywords[-1].span, call.span.end, KEYWORDS[facts.language].format(name, value))
+    return added_after(facts, keywords[-1].span, call.span.end, facts.idioms.keyword.format(name, value))
 
 
 def added_entry(facts: Facts, literal: Object, name: str, value: str) -> Edit | None:
     """One more entry at the end of an object literal, in the layout the others have. None where there is none to follow."""
     if not literal.entries:
         return None
-    if facts.language in CHAINED:
+    if facts.traits.builders:
         return added_link(facts, literal, name, value)
-    return added_after(facts, literal.entries[-1].span, literal.span.end, entry(facts.language, name, value))
-
-
-CHAINED = frozenset({"java", "kotlin"})
-"""Languages whose SDKs take what a builder makes."""
+    return added_after(facts, literal.entries[-1].span, literal.span.end, entry(facts.idioms, name, value))
 
 
 def added_link(facts: Facts, literal: Object, name: str, value: str) -> Edit | None:
@@ -55,13 +49,7 @@ def added_after(facts: Facts, last: Span, end: int, written: str) -> Edit:
     return Edit(at, at, lead + written + ("," if comma and own_line else ""))
 
 
-def entry(language: str, name: str, value: str) -> str:
-    if language == "python":
-        return f'"{name}": {value}'
-    if language == "php":
-        return f"'{name}' => ${value.replace('.', '->')}"
-    if language == "ruby":
-        return f"{name}: {value}"
-    if language == "csharp":
-        return f"{name} = {value}"
-    return name if name == value else f"{name}: {value}"
+def entry(idioms: Idioms, name: str, value: str) -> str:
+    if idioms.shorthand and name == value:
+        return name
+    return idioms.entry.format(name, value.replace(".", idioms.joint))

@@ -7,7 +7,7 @@ from functools import partial
 
 from rules import catalog
 from rules.change import Change, ChangedFile, NotAnalyzed
-from rules.code import OwnNames
+from rules.code import Code, OwnNames
 from rules.facts import fold
 from rules.ignores import Ignore, ignores, silences
 from rules.judge import Around, Judged, Said, judge
@@ -121,13 +121,16 @@ def projects(change: Change, names: OwnNames) -> tuple[Project, Project]:
     """The project at the base and at the head: what did not change is context of both."""
     base = {file.base_path or file.path: file.base for file in change.files if file.base is not None}
     head = {file.path: file.head for file in change.files if file.head is not None}
-    was = Project({**change.context, **change.base_context, **base}, names, False, dict.fromkeys(base, Before()))
+    complete = frozenset(map(fold, change.complete))
+    shared: dict[str, tuple[str, Code | None]] = {}
+    texts = {**change.context, **change.base_context, **base}
+    was = Project(texts, names, False, complete, dict.fromkeys(base, Before()), shared)
     before = {
         file.path: Before(was if file.base is not None else None, file.base_path or file.path, file.deleted)
         for file in change.files
         if file.head is not None
     }
-    return was, Project({**change.context, **head}, names, change.mode == "audit", before)
+    return was, Project({**change.context, **head}, names, change.mode == "audit", complete, before, shared)
 
 
 def examine_file(

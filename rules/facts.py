@@ -11,6 +11,9 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+from rules.idioms import Idioms
+from rules.traits import Traits
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -275,7 +278,7 @@ class Function:
     returns: str = ""
     """The annotated result type, as written."""
     passed_to: str = ""
-    """The dotted name of the call it is an argument of: `app.post`, `setInterval`, `p.catch`."""
+    """The dotted name of the call it is an argument of: `app.post`, `setInterval`, `p.catch`; a `Start` if started in place."""
     registered_as: str = ""
     """The first string argument of that call: a route, a queue, an event name."""
     method: bool = False
@@ -417,6 +420,9 @@ class Facts:
 
     path: str
     language: str
+    """Its name, for those who show it and for what providers publish by language; no rule asks which it is."""
+    traits: Traits
+    idioms: Idioms
     source: bytes
     root: Scope
     scopes: tuple[Scope, ...]
@@ -435,15 +441,13 @@ class Facts:
     """`use client`, `use server`."""
     broken: tuple[Span, ...] = ()
     """Where the source does not parse; what stands there is not judged."""
+    renders: bool = False
+    """A file of components that draw a page."""
 
     def text(self, part: Span) -> str:
         return self.source[part.start : part.end].decode(errors="replace")
 
 
-ZERO_IS_TRUE = frozenset("go ruby java csharp kotlin rust".split())
-"""Languages in which a number is never tested for truth, or 0 is as true as any other."""
-WAITING = frozenset("php ruby".split())
-"""Languages in which a call has always ended before what follows it."""
 UNFOLDED = str.maketrans("", "", "_-!?")
 
 

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from rules.code import Code, Elsewhere, Nothing, OwnNames
-from rules.facts import Span
+from rules.facts import Facts, Kind, Span, enclosing
 from rules.fingerprints import fingerprints
 from rules.languages import UNREAD, front_end
 from rules.languages.lowering import TooComplexError
@@ -90,11 +91,34 @@ def judge(
         except Exception:  # noqa: BLE001  one rule that fails on one file costs just that, and the report names it
             failed.append(rule.about.id)
             continue
-        if harmless:
-            findings = [replace(finding, confidence=Confidence.POSSIBLE) for finding in findings]
+        findings = [
+            replace(finding, confidence=Confidence.POSSIBLE) if harmless or in_broken(code, finding) else finding
+            for finding in findings
+        ]
         prints = fingerprints(code, rule.about.id, identity, findings)
         said.extend(Said(rule, *pair) for pair in zip(findings, prints, strict=True))
     return Judged(code, tuple(one_per_cause(said)), failed=tuple(failed))
+
+
+def in_broken(code: Code, finding: Finding) -> bool:
+    """Whether what stands around a finding does not parse, so that its braces may close elsewhere than it seems."""
+    facts = (code.base.facts if code.base is not None else None) if finding.at_base else code.facts
+    if facts is None or not facts.broken or facts.traits.statements_only:
+        return False
+    bodies = bodies_of(facts)
+    around = next((body for body in bodies if body.holds(finding.span)), None)
+    if around is not None and any(around.holds(span) for span in facts.broken):
+        return True
+    # Outside of every function a brace is missing or too many: which function anything is in is then a guess.
+    return any(not any(body.holds(span) for body in bodies) for span in facts.broken)
+
+
+@lru_cache(maxsize=8)
+def bodies_of(facts: Facts) -> tuple[Span, ...]:
+    """The functions that stand in no other."""
+    return tuple(
+        scope.span for scope in facts.scopes if scope.kind is Kind.FUNCTION and enclosing(scope.parent, Kind.FUNCTION) is None
+    )
 
 
 def ready_code(path: str, around: Around) -> Code | None:

@@ -1,23 +1,26 @@
 """What only several files tell: the schema, and which functions of other files record usage and how they fail."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import PurePosixPath
 
 from rules.code import Code, Nothing, OwnNames, Recorder
-from rules.facts import Function, Scope, within
+from rules.facts import Call, Function, Scope, chain, fold, within
 from rules.judge import may_concern_billing, out_of_bounds
 from rules.languages import front_end
 from rules.languages.lowering import TooComplexError
 from rules.meaning.contexts import TEST_PATH
 from rules.meaning.naming import Meter, Use
 from rules.meaning.promises import is_async
-from rules.meaning.usage.losses import keeps_failures
+from rules.meaning.samples import is_copy
+from rules.meaning.usage.losses import keeps_failures, records_by_class
 from rules.meaning.usage.writes import calls_procedure, inserts_usage
 from rules.meaning.vocabulary import consumes, emits, words
-from rules.schema import Schema, schema_of
+from rules.schema import Schema, looks_like_schema, schema_of
 from rules.tracing.digest import digest_of
+from rules.tracing.routines import holder_of
 from rules.tracing.sights import Kind
 from rules.tracing.whole import Trace, traced
 
@@ -47,22 +50,32 @@ class Project:
     names: OwnNames = OwnNames()
     whole: bool = True
     """Whether all files that matter are at hand, so that what is not there can be said to be missing."""
+    complete: frozenset[str] = frozenset()
+    """Names of which every file that has them is at hand, where not all files are; folded."""
     judged: Mapping[str, Before] = field(default_factory=dict)
     """The files that are judged, with what they were: all of them are lowered, the others as far as FILES allows."""
+
+    shared: dict[str, tuple[str, Code | None]] = field(default_factory=dict)
+    """The context files that were lowered: both ends of a change have the same ones."""
 
     @cached_property
     def schema(self) -> Schema:
         return schema_of(self.texts)
 
     @cached_property
-    def recorders(self) -> Mapping[str, Recorder]:
-        """Functions that record usage, by name; a name that several files define is left out, since a call may mean either."""
-        found: dict[str, Recorder | None] = {}
-        for code in self.codes:
-            # Alone: what a recorder does is asked of its own file, and never of the recorders that it calls in turn.
-            for recorder in recorders_in(replace(code, elsewhere=Nothing())):
-                found[recorder.name] = None if recorder.name in found else recorder
-        return {name: one for name, one in found.items() if one is not None}
+    def recorders(self) -> Mapping[str, tuple[Recorder, ...]]:
+        """Functions that record usage, by name.
+
+        What a recorder does is first asked of its own file alone, then once more for those that call the ones of other files.
+        """
+        holding = [code for code in self.codes if has_recorders(code)]
+        found = {code.facts.path: tuple(recorders_in(replace(code, elsewhere=Nothing()))) for code in holding}
+        known = by_name(one for them in found.values() for one in them)
+        for code in holding:
+            hands_on = any(call.method in known and not code.values.functions.get(call.method) for call in code.facts.calls)
+            if hands_on and not all(one.swallows for one in found[code.facts.path]):
+                found[code.facts.path] = tuple(recorders_in(replace(code, elsewhere=Nothing(recorders=known))))
+        return by_name(one for them in found.values() for one in them)
 
     @cached_property
     def meters(self) -> tuple[Meter, ...]:
@@ -78,6 +91,14 @@ class Project:
     def trace(self) -> Trace:
         """The ways of the meters over all files at hand."""
         return traced((digest_of(code) for code in self.codes), self.schema)
+
+    def speaks_of(self, name: str, apart_from: frozenset[str]) -> bool:
+        """Whether any other text names it, in whatever spelling; tests and the schema, which name everything, left out."""
+        spelled = re.compile("[_-]?".join(map(re.escape, words(name))), re.I)
+        return any(
+            path not in apart_from and not looks_like_schema(path) and not TEST_PATH.search(path) and spelled.search(text)
+            for path, text in self.texts.items()
+        )
 
     def prepare(self) -> None:
         """Works out what all files ask for, so that processes that are forked off have it."""
@@ -96,9 +117,24 @@ class Project:
                 continue
             else:
                 around += 1
-                code = self.lowered(path)
+                code = self.beside(path)
             if code is not None:
                 yield code
+
+    def code_of(self, path: str) -> Code | None:
+        """The code of a file that was lowered for the trace, judged or not."""
+        return self.by_path.get(path)
+
+    @cached_property
+    def by_path(self) -> Mapping[str, Code]:
+        return {code.facts.path: code for code in self.codes}
+
+    def only_in(self, name: str) -> tuple[str, ...] | None:
+        """The files that have a name, however it is spelled; None where others may have it that are not at hand."""
+        wanted = fold(name)
+        if not self.whole and wanted not in self.complete:
+            return None
+        return tuple(path for path, text in self.texts.items() if wanted in fold(text))
 
     def has(self, code: Code) -> bool:
         """Whether a code is one of this project's own."""
@@ -119,6 +155,13 @@ class Project:
         except TooComplexError:
             return None
 
+    def beside(self, path: str) -> Code | None:
+        """The code of a context file. The other end of the change has the same, where the text is the same."""
+        text = self.texts[path]
+        if path not in self.shared or self.shared[path][0] is not text:
+            self.shared[path] = text, self.lowered(path)
+        return self.shared[path][1]
+
     def made(self, path: str, text: str) -> Code | None:
         lower = front_end(path)
         if lower is None:
@@ -136,21 +179,48 @@ class Project:
         return {}
 
 
+def by_name(recorders: Iterable[Recorder]) -> Mapping[str, tuple[Recorder, ...]]:
+    found: dict[str, list[Recorder]] = {}
+    for one in recorders:
+        found.setdefault(one.name, []).append(one)
+    return {name: tuple(them) for name, them in found.items()}
+
+
+def has_recorders(code: Code) -> bool:
+    if TEST_PATH.search(code.facts.path) or is_copy(code.facts.path):
+        return False
+    return any(says_recorder(scope) for scope in code.facts.scopes)
+
+
+def says_recorder(scope: Scope) -> bool:
+    return isinstance(scope.head, Function) and (emits(scope.head.name) or consumes(scope.head.name) or records_by_class(scope))
+
+
 def recorders_in(code: Code) -> Iterator[Recorder]:
     """The functions of a file that say by their name that they record usage, and what becomes of it in them."""
-    if TEST_PATH.search(code.facts.path):
-        return
     for function in code.facts.scopes:
         head = function.head
-        if isinstance(head, Function) and (emits(head.name) or consumes(head.name)):
+        if isinstance(head, Function) and says_recorder(function):
             yield Recorder(
                 head.name,
+                holder_of(function),
                 code.facts.path,
                 function.span.line,
-                is_async(head),
+                is_async(head) or gives_promise(code, function),
                 swallows=keeps_failures(code, function),
                 measures=only_measures(code, function),
             )
+
+
+def own_function(scope: Scope) -> Scope | None:
+    return next((one for one in chain(scope) if isinstance(one.head, Function)), None)
+
+
+def gives_promise(code: Code, function: Scope) -> bool:
+    """Whether a function that says nothing of its result returns that of another call, which may be a promise."""
+    returned = (one.value for one in code.facts.returns if own_function(one.scope) is function)
+    assert isinstance(function.head, Function)
+    return not function.head.returns and any(isinstance(value, Call) for value in returned)
 
 
 def only_measures(code: Code, function: Scope) -> bool:

@@ -15,6 +15,9 @@ ENOUGH = 2
 MANY = 3
 """So many siblings, and none with the defect, make a possible finding a likely one."""
 
+HEARD = frozenset({"emit-error-swallowed", "emit-not-awaited"})
+"""Rules about the failure of a call: a sibling does it right only if its own failure is seen to reach somebody."""
+
 Place = tuple[str, int]
 
 
@@ -27,7 +30,10 @@ def with_siblings(found: Iterable[Reported], graph: Graph, judged: frozenset[str
     calls = recording_calls(graph, judged)
     names = {place: name for name, places in calls.items() for place in places}
     wrong = {(one.rule, one.path, line) for one in findings for line in range(one.line, one.end_line + 1)}
-    return [judged_beside(one, calls, names, wrong, graph) for one in findings]
+    wrong |= {(one.rule, point.path, point.line) for one in findings for point in one.trace}
+    routines = (routine for digest in graph.digests for routine in digest.routines)
+    heard = {(routine.path, call.line) for routine in routines for call in routine.calls if call.heard}
+    return [judged_beside(one, calls, names, wrong, heard, graph) for one in findings]
 
 
 def recording_calls(graph: Graph, judged: frozenset[str]) -> dict[str, list[Place]]:
@@ -47,13 +53,18 @@ def recording_calls(graph: Graph, judged: frozenset[str]) -> dict[str, list[Plac
 
 
 def judged_beside(
-    one: Reported, calls: dict[str, list[Place]], names: dict[Place, str], wrong: set[tuple[str, str, int]], graph: Graph
+    one: Reported,
+    calls: dict[str, list[Place]],
+    names: dict[Place, str],
+    wrong: set[tuple[str, str, int]],
+    heard: set[Place],
+    graph: Graph,
 ) -> Reported:
     name = names.get((one.path, one.line))
     if name is None or one.section not in SECTIONS or one.side == "left":
         return one
     others = [place for place in calls[name] if place != (one.path, one.line)]
-    right = [place for place in others if (one.rule, *place) not in wrong]
+    right = [place for place in others if (one.rule, *place) not in wrong and (one.name not in HEARD or place in heard)]
     if len(right) < ENOUGH or len(right) <= len(others) - len(right):
         return one
     path, line = next((place for place in right if place[0] != one.path), right[0])

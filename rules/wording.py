@@ -4,11 +4,10 @@ import re
 from dataclasses import replace
 
 from rules.code import Code
+from rules.idioms import Idioms
 from rules.rule import Finding
 
 QUOTED = re.compile(r"`([A-Za-z_][\w.()]*\w(?:\(\)|[?!])?)`")
-RESPELLED = frozenset("ruby php java kotlin csharp rust".split())
-"""Languages whose facts have one spelling for several: `$this->client`, `@client` and `client` are names of one field."""
 OWN = ("this", "self")
 JOINT = r"\s*(\?\.|!!\.|&\.|::|\?->|->|\.)\s*"
 ARGUMENTS = r"\((?:[^()]|\([^()]*\))*\)"
@@ -16,14 +15,14 @@ ARGUMENTS = r"\((?:[^()]|\([^()]*\))*\)"
 
 def as_written(code: Code, finding: Finding) -> Finding:
     """`$this->client->save` is `this.client.save` in PHP's facts, `SaveAsync` is `Save` in C#'s: a message undoes that."""
-    if code.facts.language not in RESPELLED:
+    if not code.facts.idioms.respelled:
         return finding
     source = code.facts.source.decode(errors="replace")
     if code.base is not None:
         source += code.base.facts.source.decode(errors="replace")
 
     def respelled(text: str) -> str:
-        return QUOTED.sub(lambda match: f"`{spelled(code.facts.language, source, match[1])}`", text)
+        return QUOTED.sub(lambda match: f"`{spelled(code.facts.idioms, source, match[1])}`", text)
 
     return replace(
         finding,
@@ -33,32 +32,33 @@ def as_written(code: Code, finding: Finding) -> Finding:
     )
 
 
-def spelled(language: str, source: str, name: str) -> str:
+def spelled(idioms: Idioms, source: str, name: str) -> str:
     """A name of the facts as the source spells it; unchanged where the source does not have it."""
     parts = name.split(".")
     if len(parts) == 1:
-        return alone(language, source, name)
+        return alone(idioms, source, name)
     for dropped in range(len(parts)):
         tail = parts[dropped:]
         if len(tail) == 1 and (dropped > 1 or parts[0] not in OWN):
             break
-        if (found := standing(language, source, tail)) is not None:
+        if (found := standing(idioms, source, tail)) is not None:
             return found
     return name
 
 
-def alone(language: str, source: str, name: str) -> str:
-    """A name without a path: PHP's variables have their sign, and C# may say `Async` at its end."""
+def alone(idioms: Idioms, source: str, name: str) -> str:
+    """A name without a path: variables may have a sign before them, as in PHP, and calls an `Async` at the end, as in C#."""
     if re.search(rf"(?<![\w$]){re.escape(name)}(?!\w)", source):
         return name
-    if language == "php" and re.search(rf"\${re.escape(name)}(?!\w)", source):
-        return f"${name}"
-    return f"{name}Async" if language == "csharp" and f"{name}Async" in source else name
+    signed, ended = idioms.sign + name, name + idioms.ending
+    if idioms.sign and re.search(rf"{re.escape(signed)}(?!\w)", source):
+        return signed
+    return ended if ended in source else name
 
 
-def standing(language: str, source: str, parts: list[str]) -> str | None:
+def standing(idioms: Idioms, source: str, parts: list[str]) -> str | None:
     """The first place where these parts follow each other, without what is between parentheses."""
-    ending = "(Async)?" if language == "csharp" else "()"
+    ending = f"({idioms.ending})?"
     pattern = JOINT.join(re.escape(part.removesuffix("()")) + ARGUMENTS * part.endswith("()") for part in parts)
     for sign in ("[@$]+", ""):
         found = re.search(rf"(?<![\w@$])({sign}){pattern}{ending}(?!\w)", source)

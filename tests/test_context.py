@@ -65,3 +65,11 @@ def test_php_classes_are_found_by_their_namespace() -> None:
     changed = {"app/Services/Billing/Report.php": text}
 
     assert {"app/Services/Billing/Meter.php", "app/Models/Usage.php"} <= set(context_paths([*there, *changed], changed))
+
+
+def test_the_whole_schema_comes_before_models_that_lie_near() -> None:
+    models = [f"app/models/model_{number}.rb" for number in range(SCHEMA_FILES + 1)]
+
+    chosen = context_paths(["db/schema.rb", *models], {"app/models/changed.rb": ""})
+
+    assert chosen[0] == "db/schema.rb"

@@ -2,11 +2,13 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rules.catalog import rules
+from rules.languages import ENDINGS
 
 ROOT = Path(__file__).parent.parent
 SOURCES = [path for folder in ("bot", "rules", "config") for path in sorted((ROOT / folder).rglob("*.py"))]
@@ -66,3 +68,43 @@ def test_there_is_nothing_else_at_the_top() -> None:
 def test_every_rule_has_its_name_from_its_file() -> None:
     for rule in rules():
         assert (ROOT / "rules" / "catalog" / rule.section / f"{rule.name.replace('-', '_')}.py").is_file()
+
+
+LANGUAGES = ({*ENDINGS, *ENDINGS.values(), "c#", "golang"}) - {"sql"}
+"""SQL is no language of a file alone: programs in all the others speak it."""
+SPEAKERS = {"languages", "schema", "providers", "examples"}
+"""Front ends, the formats of schemas, what providers publish for which language, and code that is shown."""
+NEUTRAL = [path for path in SOURCES if path.is_relative_to(ROOT / "rules") and path.relative_to(ROOT).parts[1] not in SPEAKERS]
+HANDED_ON = {"match", "imports", "written", "option_written"}
+"""Calls of a provider's data, which has an entry for each language that it has an SDK in."""
+
+
+def outside_examples(tree: ast.AST) -> Iterator[ast.AST]:
+    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id == "Example":
+        return
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        yield from outside_examples(child)
+
+
+def is_name_of_language(text: str) -> bool:
+    """`python`, `.py`, `java kotlin`; not a text that has other words too."""
+    said = text.lower().split()
+    return bool(said) and all(word.lstrip(".") in LANGUAGES for word in said)
+
+
+@pytest.mark.parametrize("path", NEUTRAL, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_rule_asks_for_a_language(path: Path) -> None:
+    nodes = list(outside_examples(ast.parse(path.read_text())))
+    names = [one.value for one in nodes if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    handed = {
+        id(given)
+        for one in nodes
+        if isinstance(one, ast.Call) and getattr(one.func, "attr", getattr(one.func, "id", "")) in HANDED_ON
+        for given in one.args
+    }
+    asked = [one.lineno for one in nodes if isinstance(one, ast.Attribute) and one.attr == "language" and id(one) not in handed]
+
+    # What differs between languages is a trait or an idiom, which their front ends say.
+    assert [] == [name for name in names if is_name_of_language(name)]
+    assert [] == asked

@@ -31,14 +31,6 @@ FRAMEWORKS = {
     "rails": "Rails",
     "springframework": "Spring",
 }
-LANGUAGES = {
-    "typescript": "TypeScript",
-    "tsx": "TypeScript",
-    "javascript": "JavaScript",
-    "csharp": "C#",
-    "php": "PHP",
-    "sql": "SQL",
-}
 PERIODS = (
     (r"current_?period_?(start|end)", "the subscription's own period"),
     (r"month|day=1\b|setUTC?Date\(1\)|SetDate\(1\)", "calendar month"),
@@ -80,7 +72,7 @@ def period(seen: Seen) -> str:
 
 
 def stack(seen: Seen) -> Iterator[str]:
-    languages = Counter(LANGUAGES.get(code.facts.language, code.facts.language.title()) for code in seen.codes)
+    languages = Counter(code.facts.idioms.title for code in seen.codes)
     yield from (name for name, _ in languages.most_common(3))
     used = Counter(name for code in seen.codes for name in {*frameworks(code), *stores_of(code)})
     yield from (name for name, _ in sorted(used.items(), key=lambda one: (-one[1], one[0]))[:MOST])

@@ -104,11 +104,10 @@ class Seen:
     def billing(self) -> tuple[Code, ...]:
         """The billing code of the server, without scripts that somebody runs by hand."""
         apart = (Context.BROWSER, Context.SCRIPT)
-        views = (".tsx", ".jsx", ".vue", ".svelte")
         return tuple(
             code
             for code in self.codes
-            if code.billing and code.context(code.facts.root) not in apart and not code.facts.path.endswith(views)
+            if code.billing and code.context(code.facts.root) not in apart and not code.facts.renders
         )
 
     @cached_property

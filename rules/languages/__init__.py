@@ -1,4 +1,4 @@
-"""The front ends: one module a language, each with SUFFIXES and `lower(path, source) -> Facts`."""
+"""The front ends: one module a language, each with SUFFIXES, TRAITS and `lower(path, source) -> Facts`."""
 
 import pkgutil
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import PurePosixPath
 
 from rules.facts import Facts
+from rules.traits import Traits
 
 Lower = Callable[[str, bytes], Facts]
 
@@ -44,6 +45,17 @@ ENDINGS = {
 def _by_suffix() -> dict[str, Lower]:
     modules = [import_module(f"{__name__}.{one.name}") for one in pkgutil.iter_modules(__path__)]
     return {suffix: module.lower for module in modules for suffix in getattr(module, "SUFFIXES", ())}
+
+
+@cache
+def _traits() -> dict[str, Traits]:
+    modules = [import_module(f"{__name__}.{one.name}") for one in pkgutil.iter_modules(__path__)]
+    return {suffix: module.TRAITS for module in modules for suffix in getattr(module, "SUFFIXES", ())}
+
+
+def traits_of(path: str) -> Traits:
+    """What sets the language of a file apart, for those who have only its path."""
+    return _traits().get(PurePosixPath(path).suffix.lower(), Traits())
 
 
 def front_end(path: str) -> Lower | None:

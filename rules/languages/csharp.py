@@ -36,6 +36,7 @@ from rules.languages.csharp_syntax import (
     statement,
     type_name,
 )
+from rules.languages.csharp_traits import IDIOMS, TRAITS
 from rules.languages.csharp_values import VALUES
 from rules.languages.lowering import ARGUMENT, DEPTH, DISCARDED, RETURNED, TESTED, Lowering, begin, loop_scope, span
 
@@ -60,7 +61,7 @@ PATTERNS = (
 
 def lower(path: str, source: bytes) -> Facts:
     """Raises TooComplexError for a file that no one wrote by hand."""
-    low, root = begin(path, "csharp", source, GRAMMAR)
+    low, root = begin(path, "csharp", source, GRAMMAR, TRAITS, IDIOMS)
     block(low, root, low.root)
     cursor = QueryCursor(REMARKS)
     cursor.set_max_start_depth(2 * DEPTH)

@@ -29,6 +29,7 @@ from rules.facts import (
 )
 from rules.languages.go_declared import import_declaration, inside, parameters, type_declaration
 from rules.languages.go_errors import failure
+from rules.languages.go_traits import IDIOMS, TRAITS
 from rules.languages.go_values import EXPRESSIONS, bind, expression, listed, part
 from rules.languages.lowering import (
     ARGUMENT,
@@ -53,7 +54,7 @@ DEFERRED = DISCARDED._replace(start=Start.DEFERRED)
 
 def lower(path: str, source: bytes) -> Facts:
     """Raises TooComplexError for a file that no one wrote by hand."""
-    low, root = begin(path, "go", source, GRAMMAR)
+    low, root = begin(path, "go", source, GRAMMAR, TRAITS, IDIOMS)
     block(low, root, low.root)
     low.comments.sort(key=lambda one: one.span.start)
     return low.facts()

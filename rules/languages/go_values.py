@@ -45,7 +45,7 @@ from rules.languages.lowering import (
     span,
 )
 
-STARTED = {Start.DETACHED: CHAINED._replace(passed_to="go"), Start.DEFERRED: CHAINED._replace(passed_to="defer")}
+STARTED = {start: CHAINED._replace(passed_to=start.value) for start in (Start.DETACHED, Start.DEFERRED)}
 LISTS = ("slice_type", "array_type", "implicit_length_array_type")
 PREDECLARED = frozenset(
     "any bool byte complex64 complex128 error float32 float64 int int8 int16 int32 int64 rune string uint uint8 uint16 "

@@ -24,6 +24,7 @@ from rules.facts import (
 )
 from rules.languages.java_declared import DECLARATIONS, nothing
 from rules.languages.java_syntax import EXPRESSIONS, STATEMENTS, State, block, expression, inside, only, part, statement
+from rules.languages.java_traits import IDIOMS, TRAITS
 from rules.languages.java_values import VALUES, stray_statement
 from rules.languages.jvm_names import declare
 from rules.languages.lowering import (
@@ -47,7 +48,7 @@ GRAMMAR = Language(tree_sitter_java.language())
 
 def lower(path: str, source: bytes) -> Facts:
     """Raises TooComplexError for a file that no one wrote by hand."""
-    low, root = begin(path, "java", source, GRAMMAR)
+    low, root = begin(path, "java", source, GRAMMAR, TRAITS, IDIOMS)
     for child in inside(low, root):
         statement(low, child, low.root)
     low.imports.pop("package", None)

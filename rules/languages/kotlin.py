@@ -38,6 +38,7 @@ from rules.languages.kotlin_syntax import (
     statement,
     type_text,
 )
+from rules.languages.kotlin_traits import IDIOMS, TRAITS
 from rules.languages.kotlin_values import VALUES, arms, stray_statement, value_of
 from rules.languages.lowering import ARGUMENT, DISCARDED, PLAIN, TESTED, How, Lowering, begin, bound, span
 
@@ -48,7 +49,7 @@ GRAMMAR = Language(tree_sitter_kotlin.language())
 def lower(path: str, source: bytes) -> Facts:
     """Raises TooComplexError for a file that no one wrote by hand."""
     # At a file that ends in a name, without a line end, the grammar's scanner waits for ever for what ends the statement.
-    low, root = begin(path, "kotlin", source if source.endswith(b"\n") else source + b"\n", GRAMMAR)
+    low, root = begin(path, "kotlin", source if source.endswith(b"\n") else source + b"\n", GRAMMAR, TRAITS, IDIOMS)
     for child in inside(low, root):
         statement(low, child, low.root)
     low.imports.pop(PACKAGE, None)

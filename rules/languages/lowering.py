@@ -34,6 +34,8 @@ from rules.facts import (
     dotted,
     fold,
 )
+from rules.idioms import Idioms
+from rules.traits import Traits
 
 DEPTH = 250
 """Syntax nested deeper than this is not judged: lowering is recursive, and no hand-written code comes near it."""
@@ -83,6 +85,8 @@ class Lowering:
 
     path: str
     language: str
+    traits: Traits
+    idioms: Idioms
     source: bytes
     root: Scope
     scopes: list[Scope]
@@ -97,6 +101,7 @@ class Lowering:
     packages: set[str]
     directives: set[str]
     broken: list[Span]
+    renders: bool = False
     depth: int = 0
     failing: dict[str, tuple[Call, ...]] = dataclasses.field(default_factory=dict)
     """Where errors are values: a variable, and the calls whose error it may hold."""
@@ -164,6 +169,8 @@ class Lowering:
         return Facts(
             path=self.path,
             language=self.language,
+            traits=self.traits,
+            idioms=self.idioms,
             source=self.source,
             root=self.root,
             scopes=tuple(self.scopes),
@@ -178,6 +185,7 @@ class Lowering:
             packages=frozenset(self.packages),
             directives=frozenset(self.directives),
             broken=tuple(self.broken),
+            renders=self.renders,
         )
 
 
@@ -200,11 +208,11 @@ def parsed(source: bytes, grammar: Language) -> Tree:
         raise TooComplexError("takes too long to parse") from error
 
 
-def begin(path: str, language: str, source: bytes, grammar: Language) -> tuple[Lowering, Node]:
+def begin(path: str, language: str, source: bytes, grammar: Language, traits: Traits, idioms: Idioms) -> tuple[Lowering, Node]:
     """Parses, and opens the lists. The tree's root node comes with it."""
     tree = parsed(source, grammar)
     root = Scope(Kind.MODULE, Span(1, tree.root_node.end_point.row + 1, 0, len(source)))
-    lowering = Lowering(path, language, source, root, [root], [], [], [], [], [], [], [], {}, set(), set(), [])
+    lowering = Lowering(path, language, traits, idioms, source, root, [root], [], [], [], [], [], [], [], {}, set(), set(), [])
     if tree.root_node.has_error:
         lowering.broken.extend(span(node) for node in errors(tree.root_node))
     return lowering, tree.root_node

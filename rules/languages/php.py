@@ -24,6 +24,7 @@ from rules.languages.lowering import ARGUMENT, DEPTH, DISCARDED, PLAIN, RETURNED
 from rules.languages.php_calls import CALLS
 from rules.languages.php_declared import DECLARATIONS, FUNCTIONS
 from rules.languages.php_syntax import EXPRESSIONS, STATEMENTS, State, block, expression, pattern, statement, sub
+from rules.languages.php_traits import IDIOMS, TRAITS
 from rules.languages.php_values import VALUES
 
 SUFFIXES = (".php",)
@@ -33,7 +34,7 @@ REMARKS = Query(GRAMMAR, "(comment) @comment")
 
 def lower(path: str, source: bytes) -> Facts:
     """Raises TooComplexError for a file that no one wrote by hand."""
-    low, root = begin(path, "php", source, GRAMMAR)
+    low, root = begin(path, "php", source, GRAMMAR, TRAITS, IDIOMS)
     block(low, root, low.root)
     cursor = QueryCursor(REMARKS)
     cursor.set_max_start_depth(2 * DEPTH)

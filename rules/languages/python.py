@@ -59,6 +59,7 @@ from rules.languages.lowering import (
     numeric,
     span,
 )
+from rules.languages.python_traits import IDIOMS, TRAITS
 
 SUFFIXES = (".py", ".pyi")
 GRAMMAR = Language(tree_sitter_python.language())
@@ -66,7 +67,7 @@ GRAMMAR = Language(tree_sitter_python.language())
 
 def lower(path: str, source: bytes) -> Facts:
     """Raises TooComplexError for a file that no one wrote by hand."""
-    lowering, root = begin(path, "python", source, GRAMMAR)
+    lowering, root = begin(path, "python", source, GRAMMAR, TRAITS, IDIOMS)
     block(lowering, root, lowering.root)
     # The grammar hangs a comment that opens a block on the statement around it, where no statement is read.
     lowering.comments.clear()

@@ -32,6 +32,7 @@ from rules.languages.lowering import negated as opposite
 from rules.languages.ruby_calls import CALLS
 from rules.languages.ruby_definitions import DEFINITIONS, own_methods
 from rules.languages.ruby_syntax import CONTROL, EXPRESSIONS, expression, last_value, pattern, statements, sub
+from rules.languages.ruby_traits import IDIOMS, TRAITS
 from rules.languages.ruby_values import VALUES
 
 SUFFIXES = (".rb", ".rake")
@@ -46,7 +47,7 @@ ARMS = 40
 
 def lower(path: str, source: bytes) -> Facts:
     """Raises TooComplexError for a file that no one wrote by hand."""
-    low, root = begin(path, "ruby", source, GRAMMAR)
+    low, root = begin(path, "ruby", source, GRAMMAR, TRAITS, IDIOMS)
     heredocs(low, root)
     low.exported.update(own_methods(low, root))
     statements(low, children(root), low.root, DISCARDED)

@@ -9,6 +9,7 @@ from rules.languages.lowering import DEPTH, begin
 from rules.languages.rust_flow import FLOW, STEPS
 from rules.languages.rust_items import CLOSURES, ITEMS, LEFT_OUT, items, skipped
 from rules.languages.rust_syntax import EXPRESSIONS, STATEMENTS
+from rules.languages.rust_traits import IDIOMS, TRAITS
 from rules.languages.rust_values import VALUES
 
 SUFFIXES = (".rs",)
@@ -19,7 +20,7 @@ rust_macros.LANGUAGE[:] = [GRAMMAR]
 
 def lower(path: str, source: bytes) -> Facts:
     """Raises TooComplexError for a file that no one wrote by hand."""
-    low, root = begin(path, "rust", source, GRAMMAR)
+    low, root = begin(path, "rust", source, GRAMMAR, TRAITS, IDIOMS)
     items(low, root, low.root)
     cursor = QueryCursor(REMARKS)
     cursor.set_max_start_depth(2 * DEPTH)

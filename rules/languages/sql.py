@@ -4,6 +4,7 @@ import re
 from bisect import bisect_right
 
 from rules.facts import Argument, Call, Comment, Facts, Kind, Literal, Name, Scope, Span, Start, Use
+from rules.languages.sql_traits import IDIOMS, TRAITS
 
 SUFFIXES = (".sql",)
 
@@ -35,7 +36,8 @@ def lower(path: str, source: bytes) -> Facts:
             start = piece.end()
     calls.extend(statement(source, breaks, start, len(source), root))
     none: tuple[()] = ()
-    return Facts(path, "sql", source, root, (root,), tuple(calls), none, none, none, none, none, tuple(comments))
+    lists = (tuple(calls), none, none, none, none, none, tuple(comments))
+    return Facts(path, "sql", TRAITS, IDIOMS, source, root, (root,), *lists)
 
 
 def statement(source: bytes, breaks: list[int], start: int, end: int, root: Scope) -> list[Call]:

@@ -58,6 +58,7 @@ from rules.languages.typescript_syntax import (
     property_name,
     statement,
 )
+from rules.languages.typescript_traits import IDIOMS, OF_JAVASCRIPT, TRAITS
 from rules.languages.typescript_values import VALUES
 
 SUFFIXES = (".ts", ".mts", ".cts", ".tsx", ".js", ".mjs", ".cjs", ".jsx")
@@ -73,12 +74,13 @@ REMARKS = {
 
 def lower(path: str, source: bytes) -> Facts:
     """Raises TooComplexError for a file that no one wrote by hand."""
-    grammar, language = JAVASCRIPT, "javascript"
+    grammar, language, idioms = JAVASCRIPT, "javascript", OF_JAVASCRIPT
     if path.endswith((".ts", ".mts", ".cts")):
-        grammar, language = TYPESCRIPT, "typescript"
+        grammar, language, idioms = TYPESCRIPT, "typescript", IDIOMS
     elif path.endswith(".tsx"):
-        grammar, language = TSX, "typescript"
-    low, root = begin(path, language, source, grammar)
+        grammar, language, idioms = TSX, "typescript", IDIOMS
+    low, root = begin(path, language, source, grammar, TRAITS, idioms)
+    low.renders = path.endswith((".tsx", ".jsx"))
     low.exported.update(exported_names(low, root))
     for child in children(root):
         statement(low, child, low.root)

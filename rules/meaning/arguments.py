@@ -29,8 +29,6 @@ CONTAINERS = frozenset(
 """Arguments and entries that only hold the named ones."""
 APART = frozenset("headers header options opts payload config".split())
 """Of these, the ones that are no place for a field of the event itself."""
-BEANS = frozenset({"java", "kotlin"})
-"""Languages in which an object is made empty and its fields are set after."""
 NOT_OPTIONS = frozenset("ctx context self this cls ct".split())
 """Names that are never an object of arguments: Go's context above all."""
 
@@ -88,7 +86,7 @@ def object_of(values: Values, value: Expression, scope: Scope, at: int) -> Objec
     whole = resolved(values, value, scope, at)
     if isinstance(whole, Unary) and whole.operator in ("&", "*"):
         whole = whole.value
-    if isinstance(whole, Call) and values.facts.language in BEANS and whole.constructs and not whole.arguments:
+    if isinstance(whole, Call) and values.facts.traits.builders and whole.constructs and not whole.arguments:
         return Object(whole.span, (), type=whole.method)
     if isinstance(whole, Call) and whole.method[:1].isupper() and whole.arguments and all(one.name for one in whole.arguments):
         made = tuple(Entry(one.span, one.name, one.value) for one in whole.arguments)

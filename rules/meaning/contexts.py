@@ -6,6 +6,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from rules.facts import (
+    Assign,
     Call,
     Class,
     Expression,
@@ -17,6 +18,7 @@ from rules.facts import (
     Name,
     Object,
     Scope,
+    Sequence,
     chain,
     dotted,
     enclosing,
@@ -186,7 +188,7 @@ def own_context_by_shape(facts: Facts, scope: Scope, head: Function) -> Context 
     """From name, parameters, class and file."""
     types = " ".join(parameter.type for parameter in head.parameters)
     names = [fold(parameter.name) for parameter in head.parameters]
-    if facts.language == "rust" and EXTRACTORS.search(types):
+    if facts.traits.extractors and EXTRACTORS.search(types):
         return Context.REQUEST
     if TIMED_TYPES.search(types):
         return Context.SCHEDULE
@@ -198,7 +200,7 @@ def own_context_by_shape(facts: Facts, scope: Scope, head: Function) -> Context 
         return Context.REQUEST
     if REQUEST_TYPES.search(types) or names[:2] in (["req", "res"], ["request", "response"], ["request", "reply"], ["w", "r"]):
         return Context.REQUEST
-    if facts.language == "python" and (names[:1] == ["request"] or names[:2] == ["self", "request"]):
+    if facts.traits.request_first and (names[:1] == ["request"] or names[:2] == ["self", "request"]):
         return Context.REQUEST
     if (made := made_task(facts, scope)) is not None:
         return made
@@ -208,7 +210,7 @@ def own_context_by_shape(facts: Facts, scope: Scope, head: Function) -> Context 
         clocked = head.name == "perform" and SCHEDULE_PATH.search(facts.path)
         return Context.SCHEDULE if clocked else Context.WORKER
     if command_class(scope) and head.name in ("handle", "execute", "__invoke"):
-        return Context.SCHEDULE if facts.language == "php" else None
+        return Context.SCHEDULE if facts.traits.console_commands else None
     if (found := own_context_by_class(facts, scope, head)) is not None:
         return found
     if "use server" in facts.directives and head.exported:
@@ -226,7 +228,7 @@ def own_context_by_class(facts: Facts, scope: Scope, head: Function) -> Context 
         return None
     if HOSTED & set(holder.bases) and (not head.exported or head.name in ("Start", "Execute", "Invoke")):
         return Context.SCHEDULE
-    if facts.language == "csharp":
+    if facts.traits.actions_by_result:
         controller = any(CONTROLLERS.search(base) for base in holder.bases) or "ApiController" in map(
             name_of, holder.decorators
         )
@@ -259,10 +261,16 @@ def takes_messages(facts: Facts, scope: Scope) -> bool:
 
 def of_work_file(facts: Facts, head: Function, names: list[str]) -> bool:
     """Functions of a file of Temporal activities, and those that arq hands its `ctx`."""
-    if head.exported and facts.language in ("typescript", "javascript"):
-        return "@temporalio/activity" in facts.packages
-    settings = any(isinstance(one.head, Class) and one.head.name == "WorkerSettings" for one in facts.scopes)
-    return facts.language == "python" and names[:1] == ["ctx"] and (settings or "arq" in facts.packages)
+    if head.exported and "@temporalio/activity" in facts.packages:
+        return True
+    return names[:1] == ["ctx"] and ("arq" in facts.packages or any(lists_work(one) for one in facts.assigns))
+
+
+def lists_work(assign: Assign) -> bool:
+    """`functions = […]` in arq's `class WorkerSettings`."""
+    holder = assign.scope.head
+    settings = isinstance(holder, Class) and holder.name == "WorkerSettings"
+    return settings and isinstance(assign.value, Sequence) and name_of(assign.targets[0]) in ("functions", "cron_jobs")
 
 
 def worker_class(scope: Scope) -> bool:
@@ -295,9 +303,9 @@ def decorator_strings(head: Function) -> Iterator[str]:
 @lru_cache(maxsize=8)
 def is_browser(facts: Facts) -> bool:
     """`use client`, React hooks in a component file, code that reaches for `window` and its kind, or an app for Android."""
-    if facts.language in ("java", "kotlin"):
-        return any(package.startswith(("android.", "androidx.")) for package in facts.packages)
-    if facts.language not in ("typescript", "javascript"):
+    if any(package.startswith(("android.", "androidx.")) for package in facts.packages):
+        return True
+    if not facts.traits.in_browsers:
         return False
     if "use client" in facts.directives:
         return True
@@ -307,9 +315,7 @@ def is_browser(facts: Facts) -> bool:
         call.folded in HOOKS or call.folded.removeprefix("react.") in HOOKS for call in facts.calls
     ):
         return True
-    if facts.path.endswith((".tsx", ".jsx")) and any(
-        isinstance(call.callee, Name) and OWN_HOOK.match(call.callee.text) for call in facts.calls
-    ):
+    if facts.renders and any(isinstance(call.callee, Name) and OWN_HOOK.match(call.callee.text) for call in facts.calls):
         return True
     return any(uses_browser(call) for call in facts.calls)
 

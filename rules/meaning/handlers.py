@@ -5,7 +5,6 @@ from weakref import WeakKeyDictionary
 
 from rules.code import Code
 from rules.facts import (
-    WAITING,
     Call,
     Handler,
     Kind,
@@ -83,7 +82,7 @@ def carriers_of(code: Code) -> Mapping[Scope, Call]:
     found: dict[Scope, Call] = {}
     for call in code.facts.calls:
         for argument in call.arguments:
-            waited = call if code.facts.language in WAITING else awaited(call, code.outer)
+            waited = call if code.facts.traits.synchronous else awaited(call, code.outer)
             if isinstance(argument.value, Lambda) and waited is not None:
                 found[argument.value.scope] = waited
     return found

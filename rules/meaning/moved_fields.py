@@ -37,8 +37,8 @@ MOVED = {
 }
 VERSION = re.compile(rb"[\"'](20\d\d-\d\d-\d\d)\.[a-z]+[\"']")
 SINCE = b"2025-03-31"
-GO_SDK = re.compile(r"stripe-go/v(\d+)")
-GO_SINCE = 82
+SDK = re.compile(r"stripe-go/v(\d+)")
+SDK_SINCE = 82
 CALLS = frozenset("retrieve update create cancel".split())
 KNOWS = (b"subscription_details", b"SubscriptionDetails", b"subscriptionDetails")
 
@@ -56,9 +56,7 @@ def old_fields(code: Code) -> Iterator[OldField]:
     """One for each field that the file reads in its old place, although it asks for a later version of the API."""
     if b"tripe" not in code.facts.source or any(word in code.facts.source for word in KNOWS):
         return
-    if code.facts.language == "go":
-        yield from declared(code)
-        return
+    yield from declared(code)
     if not any(found >= SINCE for found in VERSION.findall(code.facts.source)):
         return
     said: set[str] = set()
@@ -120,9 +118,9 @@ def is_stripes(value: Expression) -> bool:
 
 
 def declared(code: Code) -> Iterator[OldField]:
-    """A Go struct that is filled from an invoice's JSON and has the field where it was."""
-    sdk = [int(found[1]) for package in code.facts.packages if (found := GO_SDK.search(package))]
-    if not sdk or max(sdk) < GO_SINCE:
+    """A struct that is filled from an invoice's JSON and has the field where it was."""
+    sdk = [int(found[1]) for package in code.facts.packages if (found := SDK.search(package))]
+    if not sdk or max(sdk) < SDK_SINCE:
         return
     structs: dict[Scope, list[Assign]] = {}
     for assign in code.facts.assigns:

@@ -133,8 +133,8 @@ def returns_error(facts: Facts, one: Return, bound: str, handler: Scope) -> bool
     if enclosing(one.scope, Kind.FUNCTION) is not enclosing(handler, Kind.FUNCTION):
         return is_callback(handler) and mentions(one, bound) and not (isinstance(one.value, Call) and logs(one.value))
     if one.value is None:
-        return facts.language == "go" and names_result(handler, bound)
-    if facts.language == "go":
+        return facts.traits.errors_returned and names_result(handler, bound)
+    if facts.traits.errors_returned:
         values = one.value.items if isinstance(one.value, Sequence) else (one.value,)
         last = values[-1]
         return not (isinstance(last, Literal) and last.value is None) and (
@@ -153,7 +153,7 @@ def names_result(handler: Scope, bound: str) -> bool:
 def returned_after(facts: Facts, handler: Scope, bound: str) -> bool:
     """Go code that logs, falls through and returns the same error at the end."""
     function = enclosing(handler, Kind.FUNCTION)
-    if facts.language != "go" or not bound or function is None:
+    if not facts.traits.errors_returned or not bound or function is None:
         return False
     later = [one for one in facts.returns if one.span.start >= handler.span.end and within(one.scope, function)]
     said = next((one for one in later if mentions(one, bound)), None)
@@ -182,7 +182,10 @@ def keeps_error(facts: Facts, handler: Scope, bound: str) -> bool:
     if not bound:
         return False
     for assign in facts.assigns:
-        if within(assign.scope, handler) and any(isinstance(part, Name) and part.text == bound for part in walk(assign.value)):
+        # What is declared in the handler ends with it.
+        if assign.declares or not within(assign.scope, handler):
+            continue
+        if any(isinstance(part, Name) and part.text == bound for part in walk(assign.value)):
             names = [word for target in assign.targets for word in words(getattr(target, "text", getattr(target, "name", "")))]
             if {"err", "error", "errors", "errs", "failed", "failures"} & set(names):
                 return True
@@ -311,7 +314,7 @@ def results(facts: Facts, handler: Scope) -> list[Return]:
         and enclosing(one.scope, Kind.FUNCTION) is function
         and one.value is not None
         and (not isinstance(one.value, Name | Member) or not is_nothing(one.value))
-        and not (facts.language == "go" and is_nothing(one.value))
+        and not (facts.traits.errors_returned and is_nothing(one.value))
     ]
 
 

@@ -1,4 +1,4 @@
-"""Code whose defects cost no customer anything: it shows, seeds, measures, traces, or is run once by hand."""
+"""Code whose defects cost no customer anything: it shows, seeds, measures, traces, was put aside, or is run once by hand."""
 
 import re
 
@@ -14,12 +14,19 @@ FOLDERS = frozenset(
 STEM = re.compile(
     r"^(seed|seeds|seeder|demo|example|sample|benchmark|bench|playground|tutorial|quickstart|mock)$|"
     r"[._-](seed|seeds|seeder|demo|example|sample|bench|benchmark|mock|stories)$|"
-    r"^(seed|demo|example|sample|benchmark|bench|mock)[._-]",
+    r"^(seed|demo|example|sample|benchmark|bench|mock|fix|repair|debug|one-?off)[._-]",
     re.I,
 )
 CAMEL = re.compile(r"(seed|mock|demo)[A-Z]")
 TEST_KEY = re.compile(r"^(sk|rk|pk|whsec)_test_\w{8,}|^(your|my)[-_ ]?(stripe|api|secret)[-_ ]?\w*key$|^<.*key.*>$", re.I)
 
+COPY = re.compile(
+    r"^([\w.-]*[._-])?(backups?|bak|old)/|^_?(archived?|deprecated)/|(^|/)[\w.-]*[._-](bak|old)_*/|"
+    r"(\.(backup|bak|old|orig|copy)| copy( \d+)?)\.\w+$",
+    re.I,
+)
+"""What was put aside before a change: `security-backup/` at the top, `handlers_old/`, `page.backup.tsx`. Deeper down
+`app-backup/` may well be the product's own feature."""
 
 OBSERVES = frozenset("instrumentation instrumentations instrumentor telemetry tracing otel opentelemetry posthog".split())
 """Folders and files that watch a program and bill nobody."""
@@ -27,6 +34,8 @@ OBSERVES = frozenset("instrumentation instrumentations instrumentor telemetry tr
 
 def bills_nobody(facts: Facts) -> bool:
     """By its folder or file name, or because a provider's test key is written into it."""
+    if is_copy(facts.path):
+        return True
     *folders, file = MAIN_CODE.sub("/", facts.path).lower().split("/")
     if OBSERVES & {*folders, file.rpartition(".")[0]}:
         return True
@@ -39,3 +48,8 @@ def bills_nobody(facts: Facts) -> bool:
         for value in written
         for part in walk(value)
     )
+
+
+def is_copy(path: str) -> bool:
+    """Whether a file lies beside the live code as it once was, so that nothing calls it."""
+    return COPY.search(path) is not None

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Call, Kind, Member, Use, enclosing, fold
+from rules.meaning.handlers import awaited
 from rules.meaning.promises import started_beside
 from rules.meaning.usage.emissions import Emission
 from rules.meaning.vocabulary import consumes, emits, words
@@ -15,7 +16,7 @@ def beside(code: Code) -> Iterator[tuple[Call, str]]:
     for call in code.facts.calls:
         for started in started_beside(call):
             dropped = call.use in (Use.DISCARDED, Use.CHAINED) or fold(call.method) == "thread"
-            if dropped and is_report(started, reported) and not joined(code, call):
+            if dropped and awaited(call, code.outer) is None and is_report(started, reported) and not joined(code, call):
                 name = started.name if isinstance(started, Call | Member) else getattr(started, "text", "")
                 yield call, f"`{name}` is started beside the request and nobody reads its result"
         if (title := kafka(code, call) or produced(code, call)) is not None:
@@ -38,7 +39,7 @@ def joined(code: Code, call: Call) -> bool:
 
 def kafka(code: Code, call: Call) -> str | None:
     """kafka-python returns a future from `send`; dropped, a refused or unsent message is never noticed."""
-    if fold(call.method) != "send" or call.use is not Use.DISCARDED or code.facts.language != "python" or not code.billing:
+    if fold(call.method) != "send" or call.use is not Use.DISCARDED or not code.billing:
         return None
     made = any(fold(one.method) == "kafkaproducer" for one in code.facts.calls)
     settled = any(fold(one.method) == "flush" for one in code.calls_in(enclosing(call.scope, Kind.FUNCTION)))

@@ -422,7 +422,7 @@ def named_method(values: Values, name: Name) -> Scope | None:
     found = values.functions.get(name.text, ())
     head = found[0].head if len(found) == 1 else None
     plain = isinstance(head, Function) and head.method and not head.parameters
-    return found[0] if plain and values.facts.language == "ruby" else None
+    return found[0] if plain and values.facts.traits.bare_members else None
 
 
 def answer_of(values: Values, method: Scope) -> Return | None:
@@ -529,7 +529,7 @@ def is_request(values: Values, expression: Expression, scope: Scope, at: int) ->
         return any(part in REQUEST_PARTS for part in path)
     if given and given[0].how == "parameter" and ASKED & set(path) and web_context(given[0], root.text):
         return True
-    if name == "r" and values.facts.language == "go":
+    if name in values.facts.traits.request_names:
         return any(part in ("body", "formvalue", "url", "postformvalue") for part in path)
     found = definitions_at(values, root.text, scope, at)
     return (

@@ -71,6 +71,10 @@ class Key:
         """The key's name inside the event as this language writes it. None: the SDK has no place for it."""
         return self.spelling.get(family(language))
 
+    def option_written(self, language: Language) -> str | None:
+        """The key's name among the options of the call."""
+        return self.option_spelling.get(family(language))
+
 
 @dataclass(frozen=True, slots=True)
 class Time:

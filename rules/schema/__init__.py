@@ -12,7 +12,7 @@ READERS = (
     ((".prisma",), ("model ",), models.prisma),
     (
         (".sql", ".py", ".ts", ".js", ".go", ".rb", ".php", ".cs"),
-        ("create table", "unique index", "add constraint"),
+        ("create table", "alter table", "unique index", "add constraint"),
         sql.tables,
     ),
     ((".ts", ".js"), ("Table(",), models.drizzle),
@@ -23,7 +23,7 @@ READERS = (
     ((".rb",), ("Schema Information",), models.annotated),
     ((".php",), ("Schema::",), models.laravel),
     ((".php",), ("ORM\\", "#[Entity"), models.doctrine),
-    ((".java", ".kt"), ("create table", "unique index", "add constraint"), sql.tables),
+    ((".java", ".kt"), ("create table", "alter table", "unique index", "add constraint"), sql.tables),
     ((".java", ".kt"), ("@Entity", "@Document", "@Table", "@MappedEntity"), jvm_models.jpa),
     ((".kt",), ("Table(",), jvm_models.exposed),
     ((".xml",), ("<createTable", "<addUniqueConstraint", "<createIndex"), jvm_models.liquibase),

@@ -9,6 +9,7 @@ from rules.code import Code
 from rules.facts import (
     Binary,
     Call,
+    Compare,
     Expression,
     Literal,
     Member,
@@ -16,24 +17,28 @@ from rules.facts import (
     Scope,
     Span,
     fold,
+    name_of,
     walk,
 )
 from rules.meaning.arguments import given
 from rules.meaning.contexts import Context
 from rules.meaning.limits import gates
 from rules.meaning.naming import HOLE, keys
+from rules.meaning.samples import is_copy
 from rules.meaning.usage.counters import Change, Counter
 from rules.meaning.usage.emissions import shown
 from rules.meaning.usage.work import is_model_call, is_work
 from rules.meaning.usage.writes import INSERTS, ROW_NOUNS, inserts_usage
 from rules.meaning.values import definitions_at
 from rules.meaning.vocabulary import names_counter, names_left, names_limit, names_used, words
+from rules.tracing.firm import firm_in
 from rules.tracing.names import constants_of, event_names, named, sent_through
 from rules.tracing.queues import queues_of
 from rules.tracing.routines import index_of, mentions_of, routes_of, routines_of
 from rules.tracing.sights import MEMORY, RESET, Digest, Kind, Make, Sight, Sure
 from rules.tracing.stores import is_redis, key_of, sql_text, table_of_call, table_of_counter
 from rules.tracing.sums import sums_of
+from rules.tracing.weighed import weighed_in
 
 DIGESTS: WeakKeyDictionary[Code, Digest] = WeakKeyDictionary()
 """What was worked out for a file; gone with it."""
@@ -49,7 +54,8 @@ PAYMENTS = ("invoiceitems.create", "invoiceitem.create", "invoices.create", "inv
 CHARGED = frozenset("invoice invoices invoiceitem invoiceitems invoiceline invoicelines fee fees ledgerentry".split())
 GIVES = frozenset("reset resets allocate allocated init initialize initialized grant sync refresh update create".split())
 """In the name of a helper: it sees to it that there is a limit, and asks nobody."""
-
+ORDERS = frozenset("isbefore isafter before after ispast past isfuture lt lte gt gte lessthan greaterthan compareto".split())
+"""Methods that hold one date against another."""
 
 Known = Mapping[Scope, int]
 
@@ -72,8 +78,23 @@ def made(code: Code) -> Digest:
         tuple(routes_of(code)),
         frozenset(mentions_of(code)) if code.billing else frozenset(),
         dict(constants_of(code)),
-        code.context(code.facts.root) is Context.TEST,
+        frozenset(compared_in(code)) if code.billing else frozenset(),
+        code.context(code.facts.root) is Context.TEST or is_copy(code.facts.path),
+        weighed_in(code) if is_server(code) else frozenset(),
+        frozenset(firm_in(code, known)) if is_server(code) else frozenset(),
     )
+
+
+def compared_in(code: Code) -> Iterator[str]:
+    """`if (row.periodEnd < now)`, `where: { resetAt: { lte: now } }`, `isBefore(row.periodEnd, now)`."""
+    yield from (fold(bound.column) for bound in code.bounds)
+    for whole, _ in code.expressions:
+        for part in walk(whole):
+            if isinstance(part, Compare) and part.operator in ("<", "<=", ">", ">="):
+                yield from (fold(name_of(one)) for one in (*walk(part.left), *walk(part.right)) if name_of(one))
+            elif isinstance(part, Call) and fold(part.method) in ORDERS:
+                given = (part.receiver, *(argument.value for argument in part.arguments))
+                yield from (fold(name_of(one)) for each in given for one in walk(each) if name_of(one))
 
 
 def is_server(code: Code) -> bool:

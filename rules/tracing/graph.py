@@ -71,6 +71,16 @@ class Graph:
         return frozenset().union(*(digest.mentions for digest in self.digests))
 
     @cached_property
+    def compared(self) -> frozenset[str]:
+        """Folded names of fields and columns that any file holds against something."""
+        return frozenset().union(*(digest.compared for digest in self.digests if not digest.test))
+
+    @cached_property
+    def weighed(self) -> frozenset[str]:
+        """Folded names of the fields by which any file refuses or charges somebody."""
+        return frozenset().union(*(digest.weighed for digest in self.digests if not digest.test))
+
+    @cached_property
     def positions(self) -> Mapping[str, int]:
         return {digest.path: position for position, digest in enumerate(self.digests)}
 
@@ -171,7 +181,7 @@ class Graph:
         elif not before:
             here = tuple(node for node in nodes if node[0] == position)
             folder = self.places[position].parent
-            beside = tuple(node for node in nodes if self.places[node[0]].go and self.places[node[0]].parent == folder)
+            beside = tuple(node for node in nodes if self.places[node[0]].open and self.places[node[0]].parent == folder)
             if here or beside:
                 yield (here or beside)[0], "certain"
                 return
@@ -210,7 +220,7 @@ class Graph:
         if holder and (alike(last, holder) or (holder.endswith(last) and len(last) > 5)):
             return True
         place = self.places[node[0]]
-        if place.go:
+        if place.open:
             return last == place.folder and not holder
         return last == place.stem or ("." in before and place.whole.endswith("/" + fold(before).replace(".", "/")))
 

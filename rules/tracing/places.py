@@ -5,6 +5,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 
 from rules.facts import fold
+from rules.languages import traits_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,8 @@ class Place:
     stem: str
     """The file's name, or its folder's for an `index.ts` and an `__init__.py`."""
     whole: str
-    go: bool
+    open: bool
+    """What lies beside the file calls it without importing it."""
     parent: str
 
 
@@ -24,7 +26,9 @@ def place_of(path: str) -> Place:
     index = where.stem in ("index", "__init__", "mod")
     whole = where.parent if index else where.with_suffix("")
     stem = where.parent.name if index else where.stem
-    return Place(fold(where.parent.name), fold(stem), "/" + fold(str(whole)), where.suffix == ".go", str(where.parent))
+    return Place(
+        fold(where.parent.name), fold(stem), "/" + fold(str(whole)), traits_of(path).packages_are_folders, str(where.parent)
+    )
 
 
 @lru_cache(maxsize=100_000)

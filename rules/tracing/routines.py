@@ -18,7 +18,9 @@ from rules.facts import (
     Name,
     Object,
     Scope,
+    Start,
     Unary,
+    Use,
     chain,
     dotted,
     enclosing,
@@ -27,7 +29,11 @@ from rules.facts import (
 )
 from rules.facts import name_of as last_name
 from rules.meaning.contexts import HTTP, NEXT_METHODS, Context, own_context_by_call
+from rules.meaning.handlers import handlers_of
+from rules.meaning.outcomes import Outcome, outcome
+from rules.meaning.usage.emissions import sent
 from rules.meaning.vocabulary import names_counter, names_left
+from rules.tracing.rows import books
 from rules.tracing.sights import Called, Routine
 
 CALLS = 300
@@ -44,6 +50,7 @@ EVERYDAY = frozenset(
 WRAPPED = re.compile(r"&?(?:mut )?(?:Arc|Rc|Box|State|Data|Extension|Lazy|Provider)<(?:dyn )?(.*)>$")
 """Types that only hand on what they hold."""
 TYPE = re.compile(r"[&*?\s]*(?:mut |dyn |impl )?(?:\w+(?:\.|::|\\))*(?:I(?=[A-Z][a-z]))?([A-Z]\w*)\??$")
+REACHING = frozenset({Outcome.RETHROWN, Outcome.DUPLICATE_ONLY, Outcome.DURABLE, Outcome.ANSWERED, Outcome.STATUS})
 VERBS = frozenset({"get", "post", "put", "patch", "delete", "all", "route", "handle", "handlefunc"})
 
 
@@ -76,8 +83,9 @@ def routines_of(code: Code) -> tuple[tuple[Routine, ...], Mapping[Scope, int]]:
     scopes, known = places_of(code)
     calls: dict[int, list[Called]] = {}
     fields = fields_of(code)
+    emitting = {id(emission.call) for emission in code.emissions}
     for call in code.facts.calls:
-        for one in called(call, fields):
+        for one in called(call, fields, (id(call) in emitting or books(call.method)) and is_heard(code, call)):
             here = calls.setdefault(index_of(call.scope, known), [])
             if len(here) < CALLS:
                 here.append(one)
@@ -110,11 +118,25 @@ def name_of(scope: Scope) -> str:
     return scope.head.name if isinstance(scope.head, Function) else ""
 
 
-def called(call: Call, fields: Mapping[tuple[str, str], str]) -> Iterator[Called]:
+def is_heard(code: Code, call: Call) -> bool:
+    """Whether somebody waits for the call, and its failure ends in no handler that only logs or does nothing."""
+    end = sent(call, code.outer)
+    dropped = end.start is Start.PLAIN and end.use is Use.DISCARDED
+    if end.start is Start.DETACHED or (dropped and waits_are_written(code)):
+        return False
+    return all(outcome(code.facts, one) in REACHING for one in handlers_of(code, call, end)[:1])
+
+
+def waits_are_written(code: Code) -> bool:
+    """Whether a call that is not awaited may fail with nobody near to hear it."""
+    return code.facts.traits.promises or code.facts.traits.lazy_coroutines
+
+
+def called(call: Call, fields: Mapping[tuple[str, str], str], heard: bool = False) -> Iterator[Called]:
     """The call itself, and functions that it is handed by name: `waitUntil(record)`, `go run(job)`."""
     back = any(isinstance(one.value, Unary) and one.value.operator == "-" for one in call.arguments)
     if fold(call.method) not in EVERYDAY:
-        yield Called(call.method, call.name.rpartition(".")[0], call.span.line, back, type_before(call, fields))
+        yield Called(call.method, call.name.rpartition(".")[0], call.span.line, back, heard, type_before(call, fields))
     for argument in call.arguments[:6]:
         if isinstance(argument.value, Name | Member):
             name = dotted(argument.value)
@@ -189,13 +211,9 @@ def title_of(scope: Scope, code: Code) -> str:
     if head.name in NEXT_METHODS and (route := file_route(code.facts.path)):
         return f"{head.name} {route}"
     holder = enclosing(scope.parent, Kind.CLASS)
-    if code.facts.language in ACTIONS and context_of(scope, code) != Context.LIBRARY.value and holder is not None:
-        return f"{getattr(holder.head, 'name', '')}{ACTIONS[code.facts.language]}{head.name}"
+    if code.facts.idioms.action and context_of(scope, code) != Context.LIBRARY.value and holder is not None:
+        return f"{getattr(holder.head, 'name', '')}{code.facts.idioms.action}{head.name}"
     return head.name or head.registered_as or "function"
-
-
-ACTIONS = {"ruby": "#", "php": "::"}
-"""Where an action is a method whose name, `create` or `perform`, says little without its class."""
 
 
 def routed(verb: str, route: str) -> str:
@@ -219,7 +237,7 @@ def file_route(path: str) -> str:
     return "/" + "/".join(piece for piece in inner if not (piece.startswith("(") and piece.endswith(")")))
 
 
-MIGRATION = re.compile(r"(^|/)(migrations?|migrate|seeders?|factories)/")
+MIGRATION = re.compile(r"(^|/)(migrations?|migrate|alembic|liquibase|flyway|seeders?|factories)/")
 """What names a column to make it or to fill it reads no count."""
 
 

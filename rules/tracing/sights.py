@@ -79,6 +79,8 @@ class Called:
     line: int
     back: bool = False
     """An amount is given with a minus: what was taken is given back."""
+    heard: bool = False
+    """Of a record of usage: it is waited for, and its failure reaches the caller, a retry or a store."""
     typed: str = ""
     """The declared type of what stands before it, where the file writes one."""
 
@@ -117,7 +119,14 @@ class Digest:
     """Folded names of counters that stand anywhere in it but in a write: in a template, a serializer, a type, a query."""
     constants: Mapping[str, str] = field(default_factory=dict)
     """Texts that the file gives a name, by dotted name."""
+    compared: frozenset[str] = frozenset()
+    """Folded names of fields and columns that are held against something: a date by which things renew, a limit, an order."""
     test: bool = False
+    """A test, or a copy that was put aside: nothing calls it, and it is nobody's sibling."""
+    weighed: frozenset[str] = frozenset()
+    """Folded names of the fields by which it refuses or charges somebody, alone and with what they belong to."""
+    firm: frozenset[int] = frozenset()
+    """The routines that take only where there is room: under a row lock, or by a conditional write."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,11 +76,21 @@ def summed(code: Code, call: Call) -> tuple[str, str] | None:
             if isinstance(text, str) and "sum(" in text.lower():
                 inner = text.lower().split("sum(", 1)[1].split(")")[0]
                 return table_of_call(code, call), column(inner)
+    if last == "select" and counts_rows(call):
+        return table_of_call(code, call), ""
     if last == "select" and (found := fragment(call)) is not None:
         return found
     if (text := sql_text(call)) and "sum(" in text.lower() and (table := SQL_TABLE.search(text.split("FROM", 1)[-1] and text)):
         return table[1], column(text.lower().split("sum(", 1)[1].split(")")[0])
     return None
+
+
+def counts_rows(call: Call) -> bool:
+    """Supabase: `.select("id", { count: "exact", head: true })`."""
+    named = {argument.name for argument in call.arguments}
+    for argument in call.arguments:
+        named |= {entry.name for entry in getattr(argument.value, "entries", ())}
+    return "count" in named
 
 
 def fragment(call: Call) -> tuple[str, str] | None:

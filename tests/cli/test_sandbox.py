@@ -20,6 +20,8 @@ from tests.cli.hostile_examine import CRASH, EAT, RAISE, SLEEP, SLOW, SPIN, TOLD
 from tests.cli.local_repositories import UNKEYED
 
 BILLING = file("usage.py", UNKEYED)
+HANGS = 60
+"""Seconds: far more than a busy machine needs, and a tenth of what the worker would sleep if nobody ended it."""
 LIMITS = Limits(change_seconds=3, file_seconds=0.5, search_seconds=10, memory_bytes=512 * 1024**2)
 
 
@@ -93,13 +95,19 @@ def test_a_forked_worker_has_no_secret_among_its_variables(monkeypatch: pytest.M
 
 def test_hostile_files_together_cannot_take_longer_than_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = Limits(change_seconds=1, file_seconds=0.5, search_seconds=1.2, memory_bytes=LIMITS.memory_bytes)
-    start = time.monotonic()
     with Sandbox(hostile_examine.examine, limits=limits) as sandbox:
         report = judged(sandbox, *(file(f"{number:02}.py", SLEEP) for number in range(20)))
 
-    assert time.monotonic() - start < 6
     assert len(report.not_analyzed) == 20
-    assert NotAnalyzed("19.py", NOT_REACHED) == report.not_analyzed[-1]
+    # Three files that take half a second each are more than the search may take; a busy machine tries fewer.
+    assert [one.path for one in report.not_analyzed if one.reason != NOT_REACHED] == [f"{n:02}.py" for n in range(20)][
+        : tried(report)
+    ]
+    assert tried(report) <= 3
+
+
+def tried(report: Report) -> int:
+    return sum(one.reason != NOT_REACHED for one in report.not_analyzed)
 
 
 def test_files_that_are_only_together_too_slow_are_judged_as_far_as_time_allows() -> None:
@@ -152,7 +160,7 @@ def test_a_file_is_told_of_while_the_others_still_wait_and_a_stop_ends_the_worke
         took = time.monotonic() - start
 
         assert len(judged(sandbox, BILLING).findings) == 1
-    assert took < 10
+    assert took < HANGS
 
 
 def test_a_run_that_is_stopped_before_it_begins_does_not_begin(sandbox: Sandbox) -> None:
@@ -182,7 +190,7 @@ def test_a_listener_that_fails_does_not_leave_the_worker_at_work() -> None:
         start = time.monotonic()
         judged(sandbox, BILLING)
 
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < HANGS
 
 
 @pytest.mark.parametrize("nonsense", [b"\xff\xff\xff\xff", b"\0\0\0\1\xc1", b"\0\0\0\1\x01"])

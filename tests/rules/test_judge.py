@@ -66,3 +66,28 @@ def test_a_message_names_a_function_as_it_is_written() -> None:
     said = judged(example.path, example.code, rule).said
 
     assert ["`DeductCreditsAsync` answers"] == [one.finding.description[:28] for one in said]
+
+
+UNKEYED = """
+import Stripe from "stripe";
+
+export async function report(customer: string, tokens: number) {
+  await stripe.billing.meterEvents.create({ event_name: "tokens", payload: { customer, value: String(tokens) } });
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "confidences"),
+    [
+        (UNKEYED, {"certain"}),
+        (UNKEYED.replace("});", "}) });"), {"possible"}),
+        (UNKEYED + "}\n", {"possible"}),
+        (UNKEYED + "export function next(at: Date) {\n  const a = = at;\n}\n", {"certain"}),
+    ],
+    ids=["whole", "broken in the same function", "a brace too many", "broken in another function"],
+)
+def test_what_stands_in_a_broken_place_is_only_possible(text: str, confidences: set[str]) -> None:
+    rule = next(rule for rule in rules() if rule.about.id == "MTR-201")
+
+    assert confidences == {one.finding.confidence.value for one in judged("src/report.ts", text, rule).said}

@@ -27,13 +27,26 @@ def confidences(path: str, text: str = SWALLOWED) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "path", ["samples/report.py", "docs/usage.py", "billing/seed.py", "scripts/backfill.py", "app/report_example.py"]
+    "path",
+    [
+        "samples/report.py",
+        "docs/usage.py",
+        "billing/seed.py",
+        "scripts/backfill.py",
+        "app/report_example.py",
+        "before-backup/app/report.py",
+        "app/handlers_old/report.py",
+        "app/report.bak.py",
+    ],
 )
 def test_a_sample_is_at_most_possible(path: str) -> None:
     assert confidences(path) <= {"possible"}
 
 
-@pytest.mark.parametrize("path", ["billing/report.py", "apps/sampler/report.py", "billing/seedlings.py"])
+@pytest.mark.parametrize(
+    "path",
+    ["billing/report.py", "apps/sampler/report.py", "billing/seedlings.py", "apps/backup/report.py", "app/household/report.py"],
+)
 def test_a_product_is_judged_in_full(path: str) -> None:
     assert "certain" in confidences(path)
 

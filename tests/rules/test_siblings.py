@@ -45,3 +45,14 @@ def test_a_finding_names_the_sibling_that_does_it_right_and_is_surer() -> None:
 
 def test_a_habit_of_the_project_makes_nothing_surer() -> None:
     assert {"likely"} == {one.confidence for one in audited(chat="", summary="", title="", topic="await ", mail="await ")}
+
+
+def test_a_sibling_whose_failure_nobody_hears_of_does_nothing_right() -> None:
+    files = {"src/lib/usage.ts": USAGE, "src/routes/chat.ts": route("chat", "")}
+    for name in ("summary", "title"):
+        files[f"src/routes/{name}.ts"] = route(name, "await ").replace("answer.id);", "answer.id)\n    .catch(() => {});")
+    change = Change("audit", tuple(ChangedFile(path, None, text) for path, text in files.items()))
+    (found,) = [one for one in examine(change, Options(), "test").findings if one.name == "emit-not-awaited"]
+
+    assert found.confidence == "likely"
+    assert not any("does it right" in point.note for point in found.trace)

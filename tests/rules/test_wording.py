@@ -6,7 +6,7 @@ import pytest
 
 from rules.catalog import rules
 from rules.examples import examples_of
-from rules.meaning import wording
+from rules.languages import path_for
 from rules.rule import Example, Finding, Rule
 from rules.wording import as_written, spelled
 from tests.rules.examples import applied, code_of, found_by, marked
@@ -80,20 +80,22 @@ def test_a_message_has_no_words_of_another_language(rule: Rule, example: Example
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_is_advised_is_of_the_language(language: str) -> None:
+    idioms = code_of(path_for(language), "").facts.idioms
+
     advice = [
-        wording.fail(language),
-        wording.wait_for(language),
-        wording.rethrow(language),
-        wording.last_block(language),
-        f"`{wording.next_item(language)}`",
-        wording.null_test(language),
-        wording.refusal(language),
-        wording.returned_error(language),
-        wording.utc_month_start(language),
-        wording.months_added(language),
-        wording.week_year(language),
-        wording.exact_decimal(language),
-        wording.usage_of_stream(language),
+        idioms.fail,
+        idioms.wait_for,
+        idioms.rethrow,
+        idioms.last_block,
+        f"`{idioms.next_item}`",
+        idioms.null_test,
+        idioms.refusal,
+        idioms.returned_error,
+        idioms.utc_month_start,
+        idioms.months_added,
+        idioms.week_year,
+        idioms.exact_decimal,
+        idioms.usage_of_stream,
     ]
 
     assert [] == [word for text in advice for word in foreign(language, text, "")]
@@ -123,7 +125,7 @@ def test_a_word_of_another_language_is_recognised() -> None:
     ],
 )  # fmt: skip
 def test_a_name_is_spelled_as_in_the_source(language: str, source: str, name: str, expected: str) -> None:
-    assert expected == spelled(language, source, name)
+    assert expected == spelled(code_of(path_for(language), "").facts.idioms, source, name)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def check(code: Code) -> Iterator[Finding]:
         time = in_schema(code, bound, own)
         if time and function not in said and decides(code, bound) and not renamed(code, bound, time):
             said.add(function)
-            yield finding(bound, wording.column(code.facts.language, time))
+            yield finding(bound, wording.column(code.facts.idioms, time))
 
 
 def in_schema(code: Code, bound: Bound, own: str) -> str:

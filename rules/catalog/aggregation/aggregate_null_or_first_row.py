@@ -45,7 +45,6 @@ ABOUT = About(
     iso_25010="Functional suitability / functional correctness",
 )
 NUMBERS = re.compile(r"^(u?int\d*|float\d+)$")
-PRIMITIVES = frozenset("int long double float short".split())
 ONE_VALUE = frozenset("selectvalue fetchval getfirstvalue querysinglevalue".split())
 """They give the first column of the first row as it is."""
 NULLS = frozenset("sum max min avg".split())
@@ -94,9 +93,7 @@ def null_sum(one: Statement) -> str:
 
 
 def scanned(code: Code) -> Iterator[tuple[Finding, Scope]]:
-    """Go: `QueryRow("SELECT SUM(quantity) …").Scan(&total)` into a plain number fails on NULL."""
-    if code.facts.language != "go":
-        return
+    """`QueryRow("SELECT SUM(quantity) …").Scan(&total)` into a plain number fails on NULL."""
     for one in code.statements:
         name = null_sum(one)
         if not name or one.call is None or fold(one.call.method) not in ("queryrow", "queryrowcontext", "get", "getcontext"):
@@ -108,17 +105,15 @@ def scanned(code: Code) -> Iterator[tuple[Finding, Scope]]:
 
 def unboxed(code: Code) -> Iterator[tuple[Finding, Scope]]:
     """`queryForObject("SELECT SUM(…)", Long.class)` taken as Java's `long`, or with Kotlin's `!!`: neither can be null."""
-    if code.facts.language not in ("java", "kotlin"):
-        return
     for one in code.statements:
         name = null_sum(one)
         if not name or one.call is None or fold(one.call.method) not in ("queryforobject", "getsingleresult", "fetchone"):
             continue
         function = enclosing(one.scope, Kind.FUNCTION)
         head = function.head if function is not None else None
-        returned = one.call.use is Use.RETURNED and isinstance(head, Function) and head.returns in PRIMITIVES
+        returned = one.call.use is Use.RETURNED and isinstance(head, Function) and head.returns in code.facts.traits.never_null
         insists = code.facts.source[one.call.span.end : one.call.span.end + 2] == b"!!"
-        held = any(assign.value is one.call and assign.type in PRIMITIVES for assign in code.facts.assigns)
+        held = any(assign.value is one.call and assign.type in code.facts.traits.never_null for assign in code.facts.assigns)
         if returned or held or insists:
             yield reported(one.aggregates[0].span, name, "here that cannot be held, so reading it fails"), one.scope
 
@@ -160,7 +155,7 @@ def null_operand(code: Code, side: Expression, scope: Scope) -> str | None:
     if isinstance(side, Member) and isinstance(side.object, Member) and side.object.name == "_sum":
         return code.facts.text(side.span)
     value = resolved(code.values, side, scope, side.span.start)
-    if isinstance(value, Call) and fold(value.method) in ("scalar", "scalarone") and code.facts.language == "python":
+    if isinstance(value, Call) and fold(value.method) in ("scalar", "scalarone"):
         text = code.facts.text(value.span)
         if re.search(r"\bfunc\.sum\(", text) and "coalesce" not in text.lower() and not tested(code, side, scope):
             return "func.sum(…)"

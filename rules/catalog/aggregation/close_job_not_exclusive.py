@@ -43,6 +43,8 @@ EXCUSES = re.compile(
 
 KEYED = re.compile(r"lock_key_arguments|lock_args|unique_args|lock_key\b|runtime_lock")
 """Ways to say which of its arguments a job is unique by."""
+LOCKED = re.compile(r"LockService|FailedTo(Acquire|Obtain)Lock|advisory_lock|with_lock|redlock", re.I)
+"""The work itself is done under a lock, whatever makes the job unique."""
 ENQUEUED = frozenset("timestamp now currenttime enqueuedat time runat requestedat".split())
 
 
@@ -64,7 +66,8 @@ def check(code: Code) -> Iterator[Finding]:
 
 def unique_by_time(code: Code) -> Iterator[Finding]:
     """A job that is unique by its arguments, one of which is the time at which it was put into the queue."""
-    if KEYED.search(code.facts.source.decode(errors="replace")):
+    source = code.facts.source.decode(errors="replace")
+    if KEYED.search(source) or LOCKED.search(source):
         return
     for scope in code.facts.scopes:
         head = scope.head
@@ -73,7 +76,7 @@ def unique_by_time(code: Code) -> Iterator[Finding]:
             continue
         mark = next((one for one in around.head.decorators if isinstance(one, Call) and is_unique(one)), None)
         time = next((one.name for one in head.parameters if fold(one.name) in ENQUEUED), None)
-        if mark is not None and time is not None:
+        if mark is not None and time is not None and not only_enqueues(code, scope):
             yield Finding(
                 span=mark.span,
                 cause=mark.span,
@@ -82,6 +85,12 @@ def unique_by_time(code: Code) -> Iterator[Finding]:
                 remediation=f"Leave `{time}` out of the key (`lock_key_arguments`), or round it to the period.",
                 confidence=Confidence.LIKELY,
             )
+
+
+def only_enqueues(code: Code, perform: Scope) -> bool:
+    """Whether the job does nothing but put other jobs into the queue, which are unique or not by themselves."""
+    done = {fold(call.method) for call in code.calls_in(perform)}
+    return bool(done & {"performlater", "performasync", "performall"}) and not done & {"call", "performnow", "create", "save"}
 
 
 def is_unique(mark: Call) -> bool:

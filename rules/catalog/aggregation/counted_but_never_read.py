@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.facts import Span, fold
 from rules.meaning.usage.counters import Change, Counter
-from rules.meaning.vocabulary import names_used
+from rules.meaning.vocabulary import names_used, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.schema import looks_like_schema
 from rules.schema.tables import key
 from rules.tracing.graph import Graph
 from rules.tracing.seen import Seen
@@ -27,24 +28,36 @@ ABOUT = About(
     gives_way_to=("names-that-do-not-meet",),
 )
 SIBLINGS = 2
+PARTS = frozenset("reasoning thinking cached cache audio".split())
+"""Words of counts that are part of another count: who is billed for output tokens is billed for those spent on reasoning."""
 
 
 def check(code: Code) -> Iterator[Finding]:
     trace = code.elsewhere.trace
-    if trace is None or not code.elsewhere.whole:
+    if trace is None:
         return
     moved = {one.span.line: one for one in code.counters if one.change is Change.ADD and names_used(one.name)}
     counted = [sight for sight, _ in trace.seen.of(Kind.COUNT) if sight.owner and sight.owner != "redis"]
     read = reads(trace.graph, trace.seen)
     told: set[str] = set()
     for sight in counted:
-        here = sight.path == code.facts.path and sight.line in moved
+        here = sight.path == code.facts.path and sight.line in moved and not PARTS & set(words(sight.name))
         if not here or fold(sight.name) in read or sight.name in told or code.elsewhere.schema.table(sight.owner) is None:
             continue
         siblings = {fold(one.name): one for one in counted if key(one.owner) == key(sight.owner) and fold(one.name) in read}
-        if len(siblings) >= SIBLINGS:
+        counting = frozenset(one.path for one in counted if fold(one.name) == fold(sight.name))
+        alone = known(code, sight, counting) and not code.elsewhere.speaks_of(sight.name, counting)
+        if len(siblings) >= SIBLINGS and alone:
             told.add(sight.name)
             yield finding(moved[sight.line], sight, next(iter(siblings.values())))
+
+
+def known(code: Code, sight: Sight, counting: frozenset[str]) -> bool:
+    """Whether every file that could read it is at hand; where only those that have the name are, they must only count it."""
+    if code.elsewhere.whole:
+        return True
+    having = code.elsewhere.only_in(sight.name)
+    return having is not None and all(path in counting or looks_like_schema(path) for path in having)
 
 
 def reads(graph: Graph, seen: Seen) -> frozenset[str]:
@@ -126,5 +139,20 @@ def record_minutes(db, period_id, n):
 """,
         path="app/recorder.py",
         context={"app/models.py": MODELS, "app/invoices.py": COMPLETE},
+    ),
+    Example(
+        "python",
+        """
+def record_tokens(db, period_id, n):
+    db.execute("UPDATE usage_periods SET tokens_used = tokens_used + %s WHERE id = %s", (n, period_id))
+
+def record_images(db, period_id, n):
+    db.execute("UPDATE usage_periods SET images_used = images_used + %s WHERE id = %s", (n, period_id))
+
+def record_reasoning(db, period_id, n):
+    db.execute("UPDATE usage_periods SET reasoning_tokens_used = reasoning_tokens_used + %s WHERE id = %s", (n, period_id))
+""",
+        path="app/recorder.py",
+        context={"app/models.py": MODELS.replace("minutes_used", "reasoning_tokens_used"), "app/invoices.py": INVOICES},
     ),
 )

@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Kind, Span, enclosing
+from rules.facts import Call, Kind, Name, Span, enclosing, fold, walk
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import bills
 from rules.meaning.times.ranges import Bound, is_instant
+from rules.meaning.values import Definition, definitions_at, root_of
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 
@@ -26,6 +27,11 @@ ABOUT = About(
     iso_25010="Functional suitability / functional correctness",
 )
 CURSORS = frozenset("cursor watermark last after since checkpoint previous processed latest high marker offset resume".split())
+MARKS = frozenset(
+    "cursor watermark checkpoint state sync synced run offset progress bookmark setting settings position".split()
+)
+"""What a place to go on from is kept under."""
+QUERIES = ("order", "sort", "where", "filter", "find", "select", "query", "first", "max", "execute", "limit", "scalar")
 NOT_CURSORS = frozenset("now cutoff expires expiry start end from to ago login seen active retention threshold".split())
 UNIQUE = re.compile(r"(^|_)(id|uuid|seq|sequence|ulid|pk|offset)$", re.I)
 
@@ -38,7 +44,7 @@ def check(code: Code) -> Iterator[Finding]:
             continue
         if code.context(bound.scope) in (Context.TEST, Context.BROWSER) or not bills(code.facts, bound.scope):
             continue
-        if ordered(code, bound) and not has_tie_breaker(code, bound):
+        if goes_on(code, bound) and ordered(code, bound) and not has_tie_breaker(code, bound):
             yield finding(bound)
 
 
@@ -50,6 +56,23 @@ def is_cursor(code: Code, bound: Bound) -> bool:
     if said & NOT_CURSORS and not said & {"cursor", "watermark", "checkpoint"}:
         return False
     return bool(said & CURSORS)
+
+
+def goes_on(code: Code, bound: Bound) -> bool:
+    """Whether a run or page takes up where one before it ended: by a parameter, or by a mark that was stored. A time that was
+    just read from the very rows compares them with each other."""
+    if MARKS & set(words(bound.text)) or bound.value is None:
+        return True
+    root = root_of(bound.value)
+    known = definitions_at(code.values, root.text, bound.scope, bound.span.start) if isinstance(root, Name) else ()
+    if any(one.how == "parameter" for one in known) or (isinstance(root, Name) and root.text in ("self", "this")):
+        return True
+    return any(one.value is not None and (MARKS & set(words(code.facts.text(one.value.span))) or is_kept(one)) for one in known)
+
+
+def is_kept(one: Definition) -> bool:
+    """`meter.last_billed_event`, `await lastProcessed()`: read from where it was put, and not looked for among the rows."""
+    return not any(isinstance(part, Call) and fold(part.method).startswith(QUERIES) for part in walk(one.value))
 
 
 def ordered(code: Code, bound: Bound) -> bool:
@@ -116,6 +139,11 @@ def billable_events(session, watermark, last_id):
         .limit(500)
         .all()
     )
+
+def failing_charges_since_success(session, subscription_id):
+    last = session.query(Charge).filter(Charge.status == "paid").order_by(Charge.created_at.desc()).first()
+    failed = session.query(Charge).filter(Charge.status == "failed", Charge.created_at > last.created_at)
+    return failed.order_by(Charge.created_at).first()
 
 def billing_usage_since(session, period_start):
     return session.query(UsageEvent).filter(UsageEvent.created_at > period_start).order_by(UsageEvent.created_at).all()

@@ -8,15 +8,18 @@ the period that it was computed for (`… SET used = 0, resets_at = next WHERE r
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rules.code import Code
-from rules.facts import Call, Expression, Kind, Literal, Member, Span, enclosing, fold, walk, within
+from rules.facts import Call, Expression, Kind, Literal, Member, Scope, Span, enclosing, fold, walk, within
 from rules.meaning.contexts import Context
 from rules.meaning.flow import runs_alone
 from rules.meaning.subjects import bills, name_around
 from rules.meaning.usage.counters import Change, Counter, sql_of
 from rules.meaning.vocabulary import names_counter, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
+from rules.tracing.purposes import at_stake
+from rules.tracing.stores import table_of_counter
 
 ABOUT = About(
     id="MTR-311",
@@ -55,10 +58,12 @@ def check(code: Code) -> Iterator[Finding]:
             or archived(code, counter)
             or guarded(code, counter)
             or mirrors(code, counter)
+            or at_stake(code, *of(code, counter)) is False
         ):
             continue
         said.add(place)
-        yield finding(code, counter)
+        found = finding(code, counter)
+        yield found if at_stake(code, *of(code, counter)) else replace(found, confidence=Confidence.POSSIBLE)
     for found in {one.span: one for one in moved_by_id(code)}.values():
         if not any(
             found.cause is not None and one.span.start == found.cause.start
@@ -66,6 +71,10 @@ def check(code: Code) -> Iterator[Finding]:
             if (one.call or one.function) in said
         ):
             yield found
+
+
+def of(code: Code, counter: Counter) -> tuple[str, str, Scope]:
+    return counter.name, table_of_counter(code, counter), counter.scope
 
 
 def moved_by_id(code: Code) -> Iterator[Finding]:

@@ -30,11 +30,11 @@ from rules.facts import (
     name_of,
     walk,
 )
-from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.floats import declared, is_float
 from rules.meaning.sql import grammar
 from rules.meaning.subjects import bills, name_around, only_shows
+from rules.meaning.usage.fields import fields
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 
@@ -61,18 +61,9 @@ FLOAT_TYPES = frozenset("float real double doubleprecision floatfield float8 flo
 TO_FLOAT = frozenset("parsefloat float".split())
 TRUNCATES = frozenset("floor trunc parseint int int64 int32 uint64".split())
 EXACT_COLUMN = re.compile(r"type:\s*\"?(decimal|numeric)", re.I)
-FLOATS = {
-    "go": ("float64", "float32"),
-    "java": ("double", "float", "Double", "Float"),
-    "kotlin": ("Double", "Float"),
-}
-"""What languages with declared types call a binary float."""
-ENTITIES = frozenset({"java", "kotlin"})
 MAPPED = frozenset({"Entity", "Table", "Document", "MappedEntity", "Embeddable"})
 """Annotations of a class whose fields are columns."""
 """A column that is exact, and sums over it are, whatever the program reads it into."""
-TYPED = frozenset({"go", "csharp", "rust"})
-"""Languages in which a value is a float only where something says so."""
 Found = tuple[Span, Scope, str, str, Confidence]
 
 
@@ -82,7 +73,7 @@ def check(code: Code) -> Iterator[Finding]:
     said: set[object] = set()
     for span, scope, description, remediation, confidence in (
         *redis_floats(code), *columns(code), *ddl(code), *decimals(code), *sums(code), *truncated(code),
-        *accumulated(code), *given_up(code), *float_queries(code),
+        *accumulated(code), *given_up(code), *singles(code), *float_queries(code),
     ):  # fmt: skip
         place = enclosing(scope, Kind.FUNCTION, Kind.CLASS) or span
         # A migration runs once and is no production code, but what it makes stays.
@@ -184,7 +175,7 @@ def cast_to_float(span: Span, scope: Scope, name: str) -> Found:
 
 
 def column(code: Code, span: Span, scope: Scope, name: str) -> Found:
-    decimal = wording.exact_decimal(code.facts.language)
+    decimal = code.facts.idioms.exact_decimal
     return (
         span, scope,
         f"`{name}` is money in a binary float column: sums over it drift, and equal amounts do not compare equal.",
@@ -194,22 +185,10 @@ def column(code: Code, span: Span, scope: Scope, name: str) -> Found:
 
 
 def float_column(code: Code, assign: Assign) -> bool:
-    if code.facts.language == "go":
-        tag = assign.value.value if isinstance(assign.value, Literal) else ""
-        return assign.operator == ":" and assign.type.lstrip("*") in ("float64", "float32") and bool(
-            re.search(r"\b(gorm|db|bun|bson|pg|xorm):\"", str(tag)) and not EXACT_COLUMN.search(str(tag))
-        )  # fmt: skip
-    if code.facts.language == "rust":
-        return (
-            assign.operator == ":" and is_row(assign.scope.head) and assign.type in ("f64", "f32", "Option<f64>", "Option<f32>")
-        )
-    if code.facts.language == "csharp":
-        return is_entity(code, assign) and assign.type.rstrip("?") in ("double", "float")
-    if code.facts.language in ENTITIES:
-        head = assign.scope.head
-        marks = {name_of(mark) or getattr(mark, "method", "") for mark in getattr(head, "decorators", ())}
-        return bool(marks & MAPPED) and assign.type.rpartition(" ")[2].rstrip("?") in FLOATS[code.facts.language]
-    if code.facts.language != "python" or enclosing(assign.scope, Kind.FUNCTION) is not None:
+    if floats := code.facts.traits.float_types:
+        plain = re.sub(r"^[*]|^Option<|[>?]$", "", assign.type.rpartition(" ")[2])
+        return plain in floats and is_stored(code, assign)
+    if enclosing(assign.scope, Kind.FUNCTION) is not None:
         return False
     if not isinstance(assign.value, Call):
         return re.fullmatch(r"Mapped\[(Optional\[)?float.*\]", assign.type) is not None
@@ -220,6 +199,15 @@ def float_column(code: Code, assign: Assign) -> bool:
     }
     numbered = any(isinstance(argument.value, Literal) and argument.name is None for argument in assign.value.arguments)
     return (made == "floatfield" and not numbered) or (made in ("column", "mappedcolumn") and bool(kinds & FLOAT_TYPES))
+
+
+def is_stored(code: Code, assign: Assign) -> bool:
+    """Whether a declared field is a column: its own tag says so, or its class is a table's row."""
+    tag = str(assign.value.value) if isinstance(assign.value, Literal) else ""
+    if assign.operator == ":" and re.search(r"\b(gorm|db|bun|bson|pg|xorm):\"", tag):
+        return not EXACT_COLUMN.search(tag)
+    marks = {name_of(mark) or getattr(mark, "method", "") for mark in getattr(assign.scope.head, "decorators", ())}
+    return bool(marks & MAPPED) or is_entity(code, assign) or (assign.operator == ":" and is_row(assign.scope.head))
 
 
 def is_entity(code: Code, assign: Assign) -> bool:
@@ -257,7 +245,7 @@ def ddl(code: Code) -> Iterator[Found]:
 def decimals(code: Code) -> Iterator[Found]:
     """`Decimal(0.1)`, `Decimal(float(x))`, `Decimal(x)` of what is annotated as a float."""
     for call in code.facts.calls:
-        if code.facts.language != "python" or fold(call.method) != "decimal" or len(call.arguments) != 1:
+        if fold(call.method) not in code.facts.traits.binary_decimals or len(call.arguments) != 1:
             continue
         value = call.arguments[0].value
         if is_float(code, value, call.scope, call.span.start) and not is_exact(value):
@@ -278,8 +266,6 @@ def is_exact(value: Expression) -> bool:
 
 def sums(code: Code) -> Iterator[Found]:
     """`parseFloat(row.sum) + parseFloat(adjustment.total)`, `total += float(row.amount)`."""
-    if code.facts.language == "go":
-        return
     for assign in code.facts.assigns:
         if assign.value is None or not judged(code, assign.scope):
             continue
@@ -291,7 +277,7 @@ def sums(code: Code) -> Iterator[Found]:
             for part in walk(assign.value)
         )
         parsed = next((part for part in walk(assign.value) if to_float(part)), None)
-        decimal = wording.exact_decimal(code.facts.language)
+        decimal = code.facts.idioms.exact_decimal
         if not added or parsed is None or not isinstance(parsed, Call):
             continue
         said = target | spoken(parsed)
@@ -332,7 +318,7 @@ def truncated(code: Code) -> Iterator[Found]:
         factor, other = (product.right, product.left) if isinstance(product.right, Literal) else (product.left, product.right)
         if not isinstance(factor, Literal) or factor.value not in (100, 100.0) or not is_money(spoken(other)):
             continue
-        if code.facts.language not in TYPED or is_float(code, other, call.scope, call.span.start):
+        if not code.facts.traits.exact_products or is_float(code, other, call.scope, call.span.start):
             yield (
                 call.span, call.scope,
                 f"`{code.facts.text(call.span)}` cuts a binary fraction: 19.99 becomes 1998, one "
@@ -343,11 +329,11 @@ def truncated(code: Code) -> Iterator[Found]:
 
 
 def accumulated(code: Code) -> Iterator[Found]:
-    """Typed languages: money added up as a binary float, in a loop or in a file that has a decimal type for the same."""
-    if code.facts.language not in (*TYPED, *FLOATS):
+    """Declared types: money added up as a binary float, in a loop or in a file that has a decimal type for the same."""
+    if not code.facts.traits.float_types:
         return
     has_decimal = any("decimal" in package.lower() for package in code.facts.packages)
-    decimal = wording.exact_decimal(code.facts.language)
+    decimal = code.facts.idioms.exact_decimal
     for assign in code.facts.assigns:
         target = assign.targets[0]
         if assign.operator != "+=" or assign.value is None or not isinstance(target, Name) or not judged(code, assign.scope):
@@ -357,8 +343,8 @@ def accumulated(code: Code) -> Iterator[Found]:
         looped = enclosing(assign.scope, Kind.LOOP, Kind.FUNCTION)
         adds_up = has_decimal or (looped is not None and looped.kind is Kind.LOOP)
         kind = declared(code, target, assign.scope, assign.span.start)
-        shown = {"csharp": "double", "rust": "f64", "java": "double", "kotlin": "Double"}.get(code.facts.language, kind)
-        if money and adds_up and kind in ("float64", "float32", *FLOATS.get(code.facts.language, ("double", "f64", "f32"))):
+        shown = kind if kind in code.facts.traits.float_types else code.facts.idioms.float
+        if money and adds_up and kind in ("float64", "float32", *code.facts.traits.float_types):
             also = " while this file has a decimal type for it" if has_decimal else ""
             yield (
                     assign.span, assign.scope,
@@ -388,6 +374,30 @@ def given_up(code: Code) -> Iterator[Found]:
                 f"Make `{target.name}` a decimal too, and convert where it is shown.",
                 Confidence.LIKELY,
             )  # fmt: skip
+
+
+def singles(code: Code) -> Iterator[Found]:
+    """`Quantity = (float)row["quantity"]`: an amount that is billed passes through a float of 32 bits."""
+    for field in fields(code):
+        said = frozenset(words(field.name))
+        cut = field.value if isinstance(field.value, Call) and is_single(code, field.value) else None
+        counted = is_money(said) or bool(said & {"quantity", "units", "consumed", "usage"} and not said & (SHOWN | UNITS))
+        if cut is None or not counted or not judged(code, field.scope):
+            continue
+        yield (
+            cut.span, field.scope,
+            f"`{field.name}` is cut to a float of 32 bits, which holds seven digits: above 16,777,216 whole units are lost, "
+            "and every fraction is off.",
+            f"Read and keep it as {code.facts.idioms.exact_decimal}.",
+            Confidence.LIKELY,
+        )  # fmt: skip
+
+
+def is_single(code: Code, call: Call) -> bool:
+    if call.folded in ("float32", "convert.tosingle", "float.parse", "single.parse", "float.parsefloat"):
+        return True
+    named = call.folded if call.arguments else fold(call.method)
+    return named in code.facts.traits.single_floats
 
 
 def float_queries(code: Code) -> Iterator[Found]:

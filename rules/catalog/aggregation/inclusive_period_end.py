@@ -9,7 +9,19 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Expression, Kind, Member, Name, enclosing, fold, walk
+from rules.facts import (
+    Call,
+    Expression,
+    Function,
+    Kind,
+    Member,
+    Name,
+    Scope,
+    enclosing,
+    fold,
+    outermost_function,
+    walk,
+)
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import bills, name_around, only_shows
 from rules.meaning.times.periods import Boundary, Precision
@@ -37,6 +49,8 @@ CLAIM = re.compile(
 )
 AGGREGATING = frozenset("aggregate groupby sum count annotate queryusage countdocuments sumusage".split())
 STAMPS = frozenset("stamp timestamp ts effective logged".split())
+WARNING = frozenset("alert alerts notify notification notifications notifier warning warnings reminder reminders".split())
+CHARGED = re.compile(r"invoice|charge|overage|deduct|meter_?events", re.I)
 MILLISECONDS = "fields"
 """Stores reached by field objects, Prisma and Mongo, keep milliseconds: .999 is the last moment there."""
 
@@ -61,7 +75,24 @@ def concerns(code: Code, one: Range) -> bool:
     scope = one.upper.scope
     if code.context(scope) in (Context.TEST, Context.BROWSER) or not is_instant(one.upper.column):
         return False
-    return bills(code.facts, scope) and not is_now(code, one.upper) and not only_shows(code.facts, scope)
+    if only_shows(code.facts, scope) or only_warns(code, scope) or only_answers(scope):
+        return False
+    return bills(code.facts, scope) and not is_now(code, one.upper)
+
+
+def only_warns(code: Code, scope: Scope) -> bool:
+    """Whether the sum only decides about a message: by the name of the function or file, and nothing is charged in it."""
+    said = {*words(name_around(scope)), *words(code.facts.path.rsplit("/", 1)[-1])}
+    function = enclosing(scope, Kind.FUNCTION)
+    text = code.facts.text(function.span) if function is not None else ""
+    return bool(said & WARNING) and not CHARGED.search(text)
+
+
+def only_answers(scope: Scope) -> bool:
+    """Whether the query is that of an endpoint that is asked and changes nothing: what it shows is not what is billed."""
+    outer = outermost_function(scope)
+    head = outer.head if outer is not None else None
+    return isinstance(head, Function) and (head.name == "GET" or fold(head.passed_to).endswith(".get"))
 
 
 def is_now(code: Code, bound: Bound) -> bool:
@@ -274,6 +305,20 @@ export async function usageSince(prisma: PrismaClient, customerId: string, perio
 export async function overlapping(prisma: PrismaClient, periodStart: Date, periodEnd: Date) {
   return prisma.subscription.count({ where: { startedAt: { lte: periodEnd }, endedAt: { gte: periodStart } } });
 }
+
+export async function checkUsageAlerts(prisma: PrismaClient, alert: Alert, periodStart: Date, periodEnd: Date) {
+  const used = await prisma.usageEvent.aggregate({
+    where: { customerId: alert.customerId, timestamp: { gte: periodStart, lte: periodEnd } },
+    _sum: { quantity: true },
+  });
+  if ((used._sum.quantity ?? 0) > alert.threshold) await mail(alert.email, "80 % of your usage");
+}
+
+app.get("/usage", async (req, res) => {
+  const { periodStart, periodEnd } = rangeOf(req);
+  const timestamp = { gte: periodStart, lte: periodEnd };
+  res.json(await prisma.usageEvent.aggregate({ where: { customerId: req.user.id, timestamp }, _sum: { quantity: true } }));
+});
 
 export async function usageOfDay(prisma: PrismaClient, day: Date) {
   const end = new Date(day);

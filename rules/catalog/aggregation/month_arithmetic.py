@@ -30,7 +30,6 @@ from rules.facts import (
     name_of,
     walk,
 )
-from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import bills, name_around, only_shows
 from rules.meaning.times.chains import stepped_in_loops
@@ -64,6 +63,7 @@ FIXED = frozenset(
 THIRTY = re.compile(r"30[- ]days?\b|thirty|approximat|roughly|rolling", re.I)
 LOOKBACK = frozenset("ago cutoff since retention lookback".split())
 CHAINED = frozenset("addmonths subaddmonths addmonth addyears".split())
+FIRSTS = frozenset("start first beginning begin".split())
 Found = tuple[Span, Scope, str, str, Confidence]
 
 
@@ -124,17 +124,17 @@ def overflowing(code: Code) -> Iterator[Found]:
                 isinstance(target, Name)
                 and not LOOKBACK & set(words(target.text))
                 and not first_of_month(code, target, call)
+                and not stands_in(code, call.span, call.scope)
                 and paid(code, call.scope)
             ):
                 yield (
                     call.span, call.scope,
-                    f"`{one_line(code, call.span)}` on the 29th to 31st lands in the month after the one "
-                    "meant: February has no "
-                    "such day, and the period is skipped or billed twice.",
+                    f"`{one_line(code, call.span)}` on the 29th to 31st lands in another month than the one meant, "
+                    f"{late(call)}.",
                     f"Set the day to 1 first, or use a calendar library that clamps: `addMonths({target.text}, n)`.",
                     Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
                 )  # fmt: skip
-        elif code.facts.language == "php" and carried_over(code, call):
+        elif code.facts.traits.months_run_over and carried_over(code, call):
             function = enclosing(call.scope, Kind.FUNCTION)
             if function in said or names_here(code, call.span, call.scope) & FIXED:
                 continue
@@ -142,14 +142,14 @@ def overflowing(code: Code) -> Iterator[Found]:
             if calendar(code, call.span, call.scope) or paid(code, call.scope):
                 yield (
                     call.span, call.scope,
-                    f"`{one_line(code, call.span)}` on the 29th to 31st runs over into the month after the one meant: February "
-                    "is skipped, and the period is billed or reset a month late.",
+                    f"`{one_line(code, call.span)}` on the 29th to 31st runs over into the month after the one meant, as "
+                    "January 31 becomes March 3: what is billed or reset then is late, and what is counted from there shifts.",
                     "Use `addMonthNoOverflow()`, and count from the anchor.",
                     Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
                 )  # fmt: skip
-        elif last == "adddate" and code.facts.language == "go" and adds_month(call):
+        elif last == "adddate" and adds_month(call):
             overflows = (
-                not first_in_go(code, call)
+                not is_first_of_month(code, call)
                 and not stands_in(code, call.span, call.scope)
                 and "created" not in words(name_of(call.receiver))
             )
@@ -170,14 +170,46 @@ def carried_over(code: Code, call: Call) -> bool:
     spelled = isinstance(text, Literal) and re.fullmatch(r"\+ ?\d+ months?", str(text.value)) is not None
     if last not in ("addmonth", "addmonths", "addquarter", "addquarters") and not (last in ("modify", "strtotime") and spelled):
         return False
-    base: Expression | None = call.receiver if call.receiver is not None else call
-    whole = resolved(code.values, base, call.scope, call.span.start) if base is not None else None
-    names = {word for part in (*walk(base), *walk(whole)) for word in words(name_of(part) or getattr(part, "method", ""))}
-    return not ({"start", "first"} & names and {"month", "day"} & names)
+    base: Expression = call.receiver if call.receiver is not None else call
+    return not from_first(code, base, call.scope, call.span.start) and not stands_in(code, call.span, call.scope)
+
+
+def from_first(code: Code, base: Expression, scope: Scope, at: int, hops: int = 3) -> bool:
+    """Whether a date is the first of a month, itself or through copies and variables: there no month overflows."""
+    for part in walk(base):
+        said = set(words(name_of(part) or getattr(part, "method", "")))
+        if ({"start", "first", "beginning", "begin"} & said and {"month", "year", "quarter"} & said) or {
+            "first",
+            "day",
+        } <= said:
+            return True
+        if isinstance(part, Call) and (third_is_one(part) or sets_first(part)):
+            return True
+        if isinstance(part, Literal | Template) and ("-01" in text_of(part) or "first day of" in text_of(part)):
+            return True
+        if isinstance(part, Name) and hops:
+            for one in definitions_at(code.values, part.text, scope, at):
+                if one.value is not None and from_first(code, one.value, one.scope, one.end, hops - 1):
+                    return True
+    return False
+
+
+def sets_first(call: Call) -> bool:
+    """`setDay(1)`, `day(1)`, `setDate(1)`, `replace(day=1)`."""
+    only = call.arguments[0] if len(call.arguments) == 1 else None
+    one = only is not None and isinstance(only.value, Literal) and only.value.value == 1
+    return one and fold(call.method) in ("setday", "day", "setdate", "setutcdate", "date", "replace", "withdayofmonth")
 
 
 def one_line(code: Code, span: Span) -> str:
     return re.sub(r"\(\s+|,?\s+\)", lambda found: found[0].strip(" \n\t,"), " ".join(code.facts.text(span).split()))
+
+
+def late(call: Call) -> str:
+    """What comes of a day that the month does not have."""
+    if any(isinstance(part, Binary) and part.operator == "-" for part in walk(call.arguments[0].value)):
+        return "as March 31 becomes March 3: the period begins days late, and what was used before is left out"
+    return "as January 31 becomes March 3: the period is too long, and what is counted from its end shifts with it"
 
 
 def overflow(call: Call) -> str:
@@ -215,15 +247,7 @@ def first_of_month(code: Code, target: Name, call: Call) -> bool:
             and isinstance(other.arguments[0].value, Literal)
         ):
             return True
-    for one in definitions_at(code.values, target.text, call.scope, call.span.start):
-        for part in walk(one.value):
-            if isinstance(part, Call) and (fold(part.method).startswith("startof") or third_is_one(part)):
-                return True
-            if isinstance(part, Literal | Template) and "-01" in text_of(part):
-                return True
-            if isinstance(part, Name) and {"first", "month"} & set(words(part.text)) and "start" in words(part.text):
-                return True
-    return False
+    return from_first(code, target, call.scope, call.span.start)
 
 
 def text_of(part: Literal | Template) -> str:
@@ -234,6 +258,8 @@ def text_of(part: Literal | Template) -> str:
 
 def third_is_one(call: Call) -> bool:
     given = [argument.value for argument in call.arguments]
+    if any(isinstance(one, Literal) and isinstance(one.value, str) for one in given):
+        return False
     return fold(call.method) in ("date", "utc") and (
         len(given) == 2 or (len(given) > 2 and isinstance(given[2], Literal) and given[2].value == 1)
     )
@@ -247,7 +273,7 @@ def adds_month(call: Call) -> bool:
     return months is not None and not back and not (isinstance(months, Literal) and months.value in (0, 12))
 
 
-def first_in_go(code: Code, call: Call) -> bool:
+def is_first_of_month(code: Code, call: Call) -> bool:
     """Whether the receiver is the first of a month: made by `time.Date(y, m, 1, …)`, or named the start of one."""
     base: Expression | None = call.receiver
     whole = resolved(code.values, base, call.scope, call.span.start) if base is not None else None
@@ -271,15 +297,28 @@ def thirty_days(code: Code) -> Iterator[Found]:
                 or after_failure(code, scope)
                 or is_lifetime(code, span)
                 or stands_in(code, span, scope)
+                or never_due(code, span, scope)
             ):
                 continue
             yield (
                 span, scope,
-                f"`{text}` stands for a month here: the period moves against the calendar, and after a year it "
-                "is five days off.",
-                f"Add calendar months to the anchor: {wording.months_added(code.facts.language)}.",
+                f"`{text}` stands for a month here, and months have 28 to 31 days: the date is up to three days off, and "
+                "periods that follow one another drift by five days a year.",
+                f"Add calendar months to the anchor: {code.facts.idioms.months_added}.",
                 Confidence.CERTAIN if "month" in names_here(code, span, scope) else Confidence.LIKELY,
             )  # fmt: skip
+
+
+def never_due(code: Code, span: Span, scope: Scope) -> bool:
+    """Whether the date is stored in a field that no file compares with anything: nothing renews, charges or ends by it."""
+    trace = code.elsewhere.trace
+    if trace is None or not code.elsewhere.whole:
+        return False
+    fields = {fold(name) for name, inside in code_objects(code, span) if inside.holds(span)}
+    for assign in code.facts.assigns:
+        if assign.value is not None and assign.value.span.holds(span) and assign.scope is scope:
+            fields |= {fold(target.name) for target in assign.targets if isinstance(target, Member)}
+    return bool(fields) and not fields & trace.graph.compared
 
 
 def beside(code: Code, span: Span, scope: Scope) -> frozenset[str]:
@@ -344,7 +383,7 @@ def after_failure(code: Code, scope: Scope) -> bool:
 
 def chained(code: Code) -> Iterator[Found]:
     """`addMonths(subscription.currentPeriodEnd, 1)`: the day that February cut is never the 31st again."""
-    for expression, scope, base, text in (*added_in_python(code), *added_by_call(code)):
+    for expression, scope, base, text in (*added_by_operator(code), *added_by_call(code)):
         said = set(words(name_of(base)))
         ends = {"end", "ends"} & said and said & {"period", "cycle", "renewal", "billing"}
         if ends and isinstance(base, Member) and paid(code, scope):
@@ -428,7 +467,7 @@ def recurs(code: Code, scope: Scope) -> bool:
     )
 
 
-def added_in_python(code: Code) -> Iterator[tuple[Span, Scope, Expression, str]]:
+def added_by_operator(code: Code) -> Iterator[tuple[Span, Scope, Expression, str]]:
     for whole, scope in code.expressions:
         for part in walk(whole):
             if isinstance(part, Binary) and part.operator == "+" and isinstance(part.right, Call):
@@ -457,7 +496,7 @@ def months_without_years(code: Code) -> Iterator[Found]:
     """`relativedelta(a, b).months`: a year and one month count as one month."""
     for whole, scope in code.expressions:
         for part in walk(whole):
-            if not isinstance(part, Member) or part.name != "months" or code.facts.language != "python":
+            if not isinstance(part, Member) or part.name != "months":
                 continue
             base = resolved(code.values, part.object, scope, part.span.start)
             if not isinstance(base, Call) or fold(base.method) != "relativedelta" or len(base.arguments) != 2:
@@ -493,10 +532,17 @@ def week(code: Code, span: Span, scope: Scope) -> Found:
         f"`{code.facts.text(span)[:60]}` joins the ISO week with the calendar year: at the turn of the year the "
         "days of one week "
         "are counted under two names, or two weeks under one.",
-        f"Take the year of the week's Thursday, as ISO 8601 does ({wording.week_year(code.facts.language)}).",
+        f"Take the year of the week's Thursday, as ISO 8601 does ({code.facts.idioms.week_year}).",
         Confidence.CERTAIN,
     )  # fmt: skip
 
+
+RENEWALS = """
+export async function renewDue(prisma: PrismaClient) {
+  const due = await prisma.subscription.findMany({ where: { quotaResetsAt: { lte: new Date() } } });
+  for (const one of due) await reset(one);
+}
+"""
 
 EXAMPLES = (
     Example(
@@ -729,5 +775,39 @@ def allocate(user, now):
     # Without a subscription, a 30-day billing period.
     user.billing_period_end = now + timedelta(days=30)
 """,
+    ),
+    Example(
+        "typescript",
+        """
+export async function startPlan(prisma: PrismaClient, userId: string) {
+  const quotaResetsAt = new Date(Date.now() + 30 * 24 * 60 * 60 * 1000);  // <- finding
+  await prisma.subscription.create({ data: { userId, quotaResetsAt } });
+}
+
+export async function renewPlan(prisma: PrismaClient, id: string) {
+  const data = { quotaResetsAt: new Date(Date.now() + 30 * 24 * 60 * 60 * 1000) };  // <- finding
+  await prisma.subscription.update({ where: { id }, data });
+}
+""",
+        path="src/plans.ts",
+        context={"src/renewals.ts": RENEWALS},
+    ),
+    Example(
+        "typescript",
+        """
+export async function startPlan(prisma: PrismaClient, userId: string) {
+  await prisma.subscription.create({
+    data: { userId, currentPeriodEnd: new Date(Date.now() + 30 * 24 * 60 * 60 * 1000) },
+  });
+}
+
+export async function usageSummary(prisma: PrismaClient, subscription: Subscription) {
+  const now = new Date();
+  const start = subscription.currentPeriodStart || new Date(now.setMonth(now.getMonth() - 1));
+  return prisma.usageRecord.findMany({ where: { subscriptionId: subscription.id, at: { gte: start } } });
+}
+""",
+        path="src/plans.ts",
+        context={"src/renewals.ts": RENEWALS},
     ),
 )

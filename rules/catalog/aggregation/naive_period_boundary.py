@@ -25,9 +25,9 @@ from rules.facts import (
     fold,
     walk,
 )
-from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import bills, only_shows, spoken_in
+from rules.meaning.times.days import customers_zone, days_of_moments
 from rules.meaning.times.jvm_periods import zone_said
 from rules.meaning.times.periods import Boundary, Zone
 from rules.meaning.values import resolved
@@ -46,6 +46,8 @@ ABOUT = About(
 GETTERS = frozenset("getfullyear getmonth getdate getday gethours".split())
 UTC_DAYS = frozenset("split slice substring substr".split())
 USED = frozenset("usage usages quota credits metering metered overage entitlement entitlements consumption billing".split())
+COUNTED = frozenset("usage usages metering metered consumption".split())
+"""Words of code that counts what happened up to a moment; the days of other items may be compared among themselves."""
 LICENCE = frozenset("license licenses licence licences".split())
 """What a program is allowed to run, which no customer's usage is billed by."""
 PERIOD_WORDS = frozenset("period month monthly day daily today cycle reset billing renew week year quota start end".split())
@@ -66,6 +68,7 @@ def check(code: Code) -> Iterator[Finding]:
         *local_library_on_utc(code),
         *naive_to_aware(code),
         *dates_in_utc(code),
+        *days_in_utc(code),
         *boundaries(code),
     ):
         function = enclosing(found[0], Kind.FUNCTION)
@@ -107,7 +110,7 @@ def offsets(code: Code) -> Iterator[Found]:
                         "days and months that are "
                         f"counted start {part.right.value} hours off."
                     ),
-                    remediation=f"Fall back only where nothing is set ({wording.null_test(code.facts.language)}).",
+                    remediation=f"Fall back only where nothing is set ({code.facts.idioms.null_test}).",
                     confidence=Confidence.CERTAIN,
                     fix=nullish(code, part),
                 ),
@@ -123,10 +126,10 @@ def is_zero_for_utc(part: Logical) -> bool:
 
 
 def nullish(code: Code, part: Logical) -> Fix | None:
-    if code.facts.language not in ("typescript", "javascript"):
+    if not code.facts.idioms.nullish:
         return None
     start, end = part.left.span.end, part.right.span.start
-    return Fix("Fall back only where nothing is set", (Edit(start, end, " ?? "),))
+    return Fix("Fall back only where nothing is set", (Edit(start, end, f" {code.facts.idioms.nullish} "),))
 
 
 def shifted(code: Code) -> Iterator[Found]:
@@ -263,25 +266,49 @@ def naive_to_aware(code: Code) -> Iterator[Found]:
 
 
 def dates_in_utc(code: Code) -> Iterator[Found]:
-    """`date.atStartOfDay(UTC)` of a date in a customer's calendar, in a file that knows that calendar."""
+    """`date.atStartOfDay(UTC)` of a date in a customer's calendar, where the file or the schema knows that calendar."""
     helper = zone_helper(code)
-    for call in code.facts.calls if helper is not None else ():
+    zoned = customers_zone(code) if helper is None else None
+    for call in code.facts.calls if helper is not None or zoned is not None else ():
         told = call.arguments[0].value if len(call.arguments) == 1 else None
         if fold(call.method) not in DAY_STARTS or told is None or zone_said(told) != "utc" or not judged(code, call.scope):
             continue
-        assert helper is not None
+        if zoned is not None and not COUNTED & spoken_in(code.facts, call.scope):
+            continue
+        known = f"`{helper.method}` makes them in the customer's own zone" if helper else f"each row of `{zoned}` has a zone"
         yield (
             call.scope,
             Finding(
                 span=call.span,
                 description=(
-                    f"A day of the customer's calendar is taken to begin at midnight in UTC, while `{helper.method}` makes "
-                    "them in the customer's own zone: the boundary is off by that zone's hours, and usage near it is billed "
-                    "twice or not at all."
+                    f"A day of the customer's calendar is taken to begin at midnight in UTC, while {known}: the boundary is "
+                    "off by that zone's hours, and usage near it is billed twice or not at all."
                 ),
-                remediation="Convert with the same helper, in the customer's zone, in both directions.",
+                remediation="Convert in the customer's zone, with one helper for both directions.",
                 confidence=Confidence.LIKELY,
-                trace=(Step(helper.span, "made in the customer's zone here"),),
+                severity=None if helper is not None else Severity.MEDIUM,
+                trace=(Step(helper.span, "made in the customer's zone here"),) if helper is not None else (),
+            ),
+        )
+
+
+def days_in_utc(code: Code) -> Iterator[Found]:
+    """`period.ended_at.to_date`, `trial_ends_at.today?`, where the schema gives each customer a zone."""
+    zoned = customers_zone(code)
+    for call, moment in days_of_moments(code) if zoned is not None else ():
+        text = code.facts.text(moment.span).split("\n")[0]
+        yield (
+            call.scope,
+            Finding(
+                span=call.span,
+                description=(
+                    f"The day of `{text}` is taken in the server's zone or in UTC, while each row of `{zoned}` has a zone of "
+                    "its own: for some hours it is another day than the customer's, and what goes by it is billed twice, a day "
+                    "late or not at all."
+                ),
+                remediation=code.facts.idioms.day_in_zone,
+                confidence=Confidence.LIKELY,
+                severity=Severity.MEDIUM,
             ),
         )
 
@@ -299,7 +326,7 @@ def boundaries(code: Code) -> Iterator[Found]:
     for one in code.boundaries:
         if one.zone is not Zone.LOCAL or not judged(code, one.scope):
             continue
-        if only_shows(code.facts, one.scope) or code.facts.path.endswith(("tsx", "jsx")):
+        if only_shows(code.facts, one.scope) or code.facts.renders:
             continue
         mixed = utc_day(code, one)
         if mixed is None and in_front_end(code, one.scope):
@@ -373,7 +400,7 @@ def local_boundary(code: Code, one: Boundary, mixed: Call | None) -> Finding:
             f"`{text}` is a boundary in the machine's own zone{also}. Usage near midnight is counted in another period than "
             "the one it is billed in, depending on where this runs."
         ),
-        remediation=wording.utc_month_start(code.facts.language),
+        remediation=code.facts.idioms.utc_month_start,
         confidence=Confidence.CERTAIN if mixed is not None else Confidence.POSSIBLE,
         trace=(Step(mixed.span, "a day in UTC"),) if mixed is not None else (),
     )

@@ -9,12 +9,13 @@ objects by the types of its SDK.
 from collections.abc import Iterator
 
 from rules.code import Code, Nothing
-from rules.facts import Call, Literal, Object, Span, fold, walk
+from rules.facts import Binary, Call, Literal, Name, Object, Span, fold, name_of, walk
 from rules.meaning.contexts import Context
 from rules.meaning.moved_fields import OldField, old_fields
 from rules.meaning.naming import HOLE, Use, Way, alike, near
 from rules.meaning.usage.counters import texts
 from rules.meaning.values import resolved
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 from rules.schema import Table
 
@@ -37,7 +38,7 @@ def check(code: Code) -> Iterator[Finding]:
     yield from keys_apart(code)
     yield from columns_apart(code)
     for field in old_fields(code):
-        yield moved(field)
+        yield moved(code, field)
 
 
 def keys_apart(code: Code) -> Iterator[Finding]:
@@ -117,7 +118,7 @@ def columns_apart(code: Code) -> Iterator[Finding]:
         return
     for one in code.statements:
         table = schema.table(one.tables[0]) if len(set(one.tables)) == 1 else None
-        if table is None or code.context(one.scope) is Context.TEST or not one.call or code.facts.language == "sql":
+        if table is None or code.context(one.scope) is Context.TEST or not one.call or code.facts.traits.statements_only:
             continue
         used = [(part.column, part.span) for part in one.comparisons] + [(name, one.span) for name in one.written]
         yield from unknown(table, used)
@@ -142,9 +143,7 @@ def unknown(table: Table, used: list[tuple[str, Span]]) -> Iterator[Finding]:
     for name, span in {fold(name): (name, span) for name, span in reversed(used)}.values():
         if fold(name) in table.columns:
             continue
-        wanted = next(
-            (column for column in table.columns if alike(fold(name), column) and not extended(fold(name), column)), None
-        )
+        wanted = next((meant for column in table.columns if (meant := misspelt(name, column))), None)
         if wanted is not None:
             yield Finding(
                 span=span,
@@ -155,23 +154,50 @@ def unknown(table: Table, used: list[tuple[str, Span]]) -> Iterator[Finding]:
             )
 
 
+def misspelt(name: str, column: str) -> str:
+    """What a name was meant to be, if it is a column's but for one word that is a slip of the pen: `tokens_useds`. Two columns
+    such as `price_low` and `price_now` are only alike as a whole."""
+    said = words(name)
+    for at, word in enumerate(said):
+        before, after = "".join(said[:at]), "".join(said[at + 1 :])
+        middle = column.removeprefix(before).removesuffix(after)
+        if before + middle + after == column and alike(word, middle) and not extended(fold(name), column):
+            pieces = (*said[:at], middle, *said[at + 1 :])
+            return "_".join(pieces) if "_" in name or len(pieces) == 1 else pieces[0] + "".join(map(str.title, pieces[1:]))
+    return ""
+
+
 def extended(name: str, column: str) -> bool:
     """`synced` and `synced_at` are two columns, not one misspelt."""
     short, long = sorted((name, column), key=len)
     return long.startswith(short) and long[len(short) :] in ("at", "id", "by", "on", "ms", "no", "ed", "d")
 
 
-def moved(field: OldField) -> Finding:
+def moved(code: Code, field: OldField) -> Finding:
     return Finding(
         span=field.span,
         cause=field.span,
         description=(
             f"`{field.name}` is no longer there: since API version 2025-03-31 Stripe has it as `{field.now}`. It reads as "
-            "nothing, and what depends on it is skipped in silence."
+            f"nothing, and {consequence(code, field)}."
         ),
         remediation=f"Read `{field.now}`, and the old place for events of older versions.",
         confidence=Confidence.LIKELY,
     )
+
+
+def consequence(code: Code, field: OldField) -> str:
+    """What becomes of nothing: in arithmetic no number, in a test the branch that is not taken."""
+    held = {
+        name_of(target) for one in code.facts.assigns if one.value is not None and one.value.span == field.span
+        for target in one.targets
+    }  # fmt: skip
+    for whole, _ in code.expressions:
+        for part in walk(whole):
+            sides = (part.left, part.right) if isinstance(part, Binary) else ()
+            if any(side.span == field.span or (isinstance(side, Name) and side.text in held) for side in sides):
+                return "what is computed from it is no number and no date"
+    return "what depends on it is skipped in silence"
 
 
 EXAMPLES = (
@@ -297,5 +323,20 @@ func UsageOf(ctx context.Context, rdb *redis.Client, customer string) (int64, er
 	return rdb.Get(ctx, fmt.Sprintf("usage:credits:%s", customer)).Int64()
 }
 """,
+    ),
+    Example(
+        "typescript",
+        """
+export async function keepPrices(supabase: Client, usage: Price) {
+  const { error } = await supabase.from("meter_prices").insert({ price_now_cents: usage.now, price_low_cents: usage.low });
+  if (error) throw error;
+}
+""",
+        path="src/prices.ts",
+        context={
+            "migrations/1.sql": "CREATE TABLE meter_prices (id text primary key, price_now_cents integer, plan text);",
+            "migrations/2.sql": "ALTER TABLE meter_prices\n  ADD COLUMN IF NOT EXISTS plan_note text, -- why\n"
+            "  ADD COLUMN IF NOT EXISTS tier text;",
+        },
     ),
 )

@@ -15,6 +15,7 @@ from rules.facts import (
     Class,
     Compare,
     Expression,
+    Function,
     Index,
     Kind,
     Literal,
@@ -26,6 +27,7 @@ from rules.facts import (
     Start,
     enclosing,
     fold,
+    name_of,
     walk,
     within,
 )
@@ -38,6 +40,8 @@ from rules.meaning.usage.readings import same_field
 from rules.meaning.values import definitions_at, root_of
 from rules.meaning.vocabulary import of_a_plan, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
+from rules.tracing.purposes import at_stake
+from rules.tracing.stores import table_of_counter
 
 ABOUT = About(
     id="MTR-308",
@@ -86,10 +90,15 @@ def check(code: Code) -> Iterator[Finding]:
             or not unprotected(code, counter.scope)
             or compares_old(code, counter, saved)
             or versioned(code, counter)
+            or handed_locked(code, counter)
+            or in_process(code, counter, saved)
+            or begins_period(code, counter)
         ):
             continue
-        said.add(saved)
-        yield finding(code, counter, saved)
+        stake = at_stake(code, counter.name, table_of_counter(code, counter), counter.scope)
+        if stake is not False:
+            said.add(saved)
+            yield finding(code, counter, saved, bool(stake))
     for saved, read in whole_records(code):
         if saved not in said and unprotected(code, saved.scope):
             yield whole_record(code, saved, read)
@@ -141,6 +150,34 @@ def accepted(code: Code, function: Scope) -> bool:
         KNOWN.search(one.text) and one.span.line <= function.span.end_line and one.span.end_line >= function.span.line - 2
         for one in code.facts.comments
     )
+
+
+def handed_locked(code: Code, counter: Counter) -> bool:
+    """A helper that is handed the row: whoever calls it has locked it, wherever in this file that is."""
+    root = root_of(counter.read) if counter.read is not None else None
+    function = enclosing(counter.scope, Kind.FUNCTION)
+    head = function.head if function is not None else None
+    if function is None or not isinstance(root, Name) or not isinstance(head, Function):
+        return False
+    if root.text not in [one.name for one in head.parameters]:
+        return False
+    callers = [call for call in code.facts.calls if call.method == head.name and not within(call.scope, function)]
+    return bool(callers) and all(not unprotected(code, call.scope) for call in callers)
+
+
+def in_process(code: Code, counter: Counter, saved: Call) -> bool:
+    """`entry.count++; entries.set(key, entry)` of a Map: with promises, a function runs through to its next `await`."""
+    if not code.facts.traits.promises or counter.call is not None or saved.start is Start.AWAITED:
+        return False
+    holder = name_of(saved.receiver)
+    made = [one.value for one in code.values.definitions.get(holder, ())]
+    made += [one.value for one in code.facts.assigns if any(name_of(target) == holder for target in one.targets)]
+    return any(isinstance(one, Call) and one.constructs and one.method in ("Map", "WeakMap") for one in made)
+
+
+def begins_period(code: Code, counter: Counter) -> bool:
+    """A write that also sets a counter to nothing begins a period: run twice, it writes the same values twice."""
+    return counter.call is not None and any(one.call is counter.call and one.change is Change.RESET for one in code.counters)
 
 
 def saving_call(code: Code, counter: Counter) -> Call | None:
@@ -310,7 +347,7 @@ def whole_record(code: Code, saved: Call, read: Call) -> Finding:
     )
 
 
-def finding(code: Code, counter: Counter, saved: Call) -> Finding:
+def finding(code: Code, counter: Counter, saved: Call, limits: bool) -> Finding:
     assert counter.read is not None
     sign = "add" if counter.change is Change.ADD else "subtract"
     sure = counter.call is not None and not runs_alone(code, counter.scope)
@@ -328,7 +365,7 @@ def finding(code: Code, counter: Counter, saved: Call) -> Finding:
             if "stripe" in words(saved.name) and fold(counter.name) == "balance"
             else f"Let the database {sign}, in one statement, or lock the row before it is read."
         ),
-        confidence=Confidence.POSSIBLE if shown else Confidence.CERTAIN if sure else Confidence.LIKELY,
+        confidence=Confidence.POSSIBLE if shown or not limits else Confidence.CERTAIN if sure else Confidence.LIKELY,
         trace=(Step(saved.span, "written back here"),) if saved.span.line != counter.span.line else (),
         fix=increment(code, counter),
     )
@@ -347,13 +384,13 @@ def within_call(counter: Counter) -> Span:
 def increment(code: Code, counter: Counter) -> Fix | None:
     """Prisma's own increment, where the call is Prisma's."""
     call, value = counter.call, counter.value
-    if call is None or value is None or counter.amount is None or code.facts.language not in ("typescript", "javascript"):
+    if call is None or value is None or counter.amount is None:
         return None
     if fold(call.method) not in ("update", "upsert") or not is_prisma(call) or not isinstance(counter.read, Member | Name):
         return None
     word = "increment" if counter.change is Change.ADD else "decrement"
-    amount = code.facts.text(counter.amount.span)
-    return Fix(f"Use `{word}`", (Edit(value.span.start, value.span.end, f"{{ {word}: {amount} }}"),))
+    entry = code.facts.idioms.entry.format(word, code.facts.text(counter.amount.span))
+    return Fix(f"Use `{word}`", (Edit(value.span.start, value.span.end, f"{{ {entry} }}"),))
 
 
 def is_prisma(call: Call) -> bool:
@@ -615,6 +652,89 @@ def by_month(session, rows):
         stats["usage_total"] += 1
     session.add(MonthlyUsage(total=stats["usage_total"]))
     session.commit()
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function rollOver(prisma: PrismaClient, wallet: Wallet) {
+  await prisma.wallet.update({
+    where: { id: wallet.id },
+    data: { creditsUsed: 0, creditsGranted: wallet.creditsGranted + MONTHLY_CREDITS, lastReset: new Date() },
+  });
+}
+
+const windows = new Map<string, { requestsUsed: number }>();
+
+export function admit(key: string, plan: Plan): boolean {
+  const window = windows.get(key) ?? { requestsUsed: 0 };
+  if (window.requestsUsed >= plan.requestLimit) return false;
+  window.requestsUsed += 1;
+  windows.set(key, window);
+  return true;
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function placePhoto(db: Db, photo: Photo, invoiceId: string) {
+  await db.from("photos").update({ usage_count: photo.usage_count + 1 }).eq("id", photo.id);
+  return db.from("billing_pages").update({ photo: photo.id }).eq("invoice_id", invoiceId);
+}
+""",
+        context={
+            "src/gallery.ts": """
+export function leastUsed(photos: Photo[]) {
+  return photos.sort((one, other) => one.usage_count - other.usage_count).filter((one) => one.usage_count < 9);
+}
+"""
+        },
+    ),
+    Example(
+        "typescript",
+        """
+export async function placePhoto(db: Db, photo: Photo, invoiceId: string) {
+  await db.from("photos").update({ usage_count: photo.usage_count + 1 }).eq("id", photo.id);  // <- finding
+  return db.from("billing_pages").update({ photo: photo.id }).eq("invoice_id", invoiceId);
+}
+""",
+        context={
+            "src/gallery.ts": """
+export function assertLicensed(photo: Photo, plan: Plan) {
+  if (photo.usage_count >= plan.usesPerPhoto) throw new PaymentRequiredError();
+}
+"""
+        },
+    ),
+    Example(
+        "typescript",
+        """
+export async function redeem(prisma: PrismaClient, code: string) {
+  const voucher = await prisma.voucher.findUnique({ where: { code } });
+  if (voucher.usedCount >= voucher.maxUses) throw new Error("this voucher gives no more credits");
+  await prisma.voucher.update({ where: { code }, data: { usedCount: voucher.usedCount + 1 } });  // <- finding
+}
+""",
+    ),
+    Example(
+        "php",
+        """
+final class PrepaidMeter
+{
+    public function take(int $accountId, int $units): void
+    {
+        DB::transaction(function () use ($accountId, $units) {
+            $account = Account::query()->lockForUpdate()->findOrFail($accountId);
+            $this->draw($account, $units);
+        });
+    }
+
+    private function draw(Account $account, int $units): void
+    {
+        $account->update(['balance' => $account->balance - $units]);
+    }
+}
 """,
     ),
     Example(

@@ -171,7 +171,7 @@ def in_sql(code: Code) -> Iterator[Found]:
 
 def cut_charges(code: Code) -> Iterator[Found]:
     """Go: `quota := int(cost)` of a float that was computed: each request loses up to a unit."""
-    if code.facts.language != "go" or not any("decimal" in package for package in code.facts.packages):
+    if not any("decimal" in package for package in code.facts.packages):
         return
     for assign in code.facts.assigns:
         value = assign.value

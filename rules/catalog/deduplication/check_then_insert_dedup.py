@@ -9,18 +9,42 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Branch, Call, Kind, Name, Sequence, Use, chain, dotted, enclosing, fold, walk, within
+from rules.facts import (
+    Branch,
+    Call,
+    Compare,
+    Expression,
+    Kind,
+    Literal,
+    Name,
+    Object,
+    Sequence,
+    Unary,
+    Use,
+    chain,
+    dotted,
+    enclosing,
+    fold,
+    name_of,
+    walk,
+    within,
+)
 from rules.meaning.contexts import Context
 from rules.meaning.flow import precedes, runs_alone
 from rules.meaning.limits.limits import leaves
 from rules.meaning.outcomes import catches_duplicate, tests_duplicate
 from rules.meaning.repeats.keys import NAMED
 from rules.meaning.repeats.marks import ROW_INSERTS, STORE_SETS, is_store, receipt_table, speaks, spoken_key
+from rules.meaning.subjects import STRICT
 from rules.meaning.usage.counters import texts
+from rules.meaning.usage.duties import works
 from rules.meaning.usage.emissions import sent
 from rules.meaning.values import resolved
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
+from rules.schema.plain_indexes import plain_indexes
+from rules.schema.sql import tables
+from rules.schema.tables import Schema, Table, joined
 
 ABOUT = About(
     id="MTR-206",
@@ -33,6 +57,7 @@ ABOUT = About(
     gives_way_to=("mark-before-success",),
     variants={
         "redis-dedup-get-then-set": Variant("Dedup by GET/EXISTS then SET instead of SET NX", Severity.HIGH, ("D4",)),
+        "dedup-key-not-unique": Variant("Index over the key that tells repeats is not unique", Severity.HIGH, ("D4",)),
     },
 )
 LOOKS = (
@@ -57,6 +82,15 @@ EVENT_KEYS = NAMED | frozenset(
     "eventid transactionid messageid requestid externalid stripeeventid webhookid webhookeventid usageid uniqueid deliveryid "
     "externaleventid providereventid trackingid".split()
 )
+COUNTED = STRICT | frozenset(
+    "event events webhook webhooks credit credits meter meters ledger payment payments charge charges transaction transactions "
+    "redemption redemptions topup topups grant grants record records delivery deliveries processed".split()
+)
+"""What a row is called that is added up, paid for, or the mark of a delivery."""
+HOLDERS = frozenset("tenantid customerid orgid organizationid accountid userid workspaceid teamid provider source".split())
+"""Within whom an event's id is unique: its repeat is of the same one."""
+SOLE_KEYS = NAMED | frozenset("eventid messageid usageid deliveryid externaleventid providereventid trackingid".split())
+"""Of these, names of what stands for one event alone; several rows may come of one request or transaction."""
 NO_TABLE = frozenset(
     "prisma db session objects client self this ctx tx trx database orm query conn connection supabase models repo repository "
     "model c s r e d app store manager service select from insert where values eq execute add create find get".split()
@@ -81,8 +115,9 @@ def check(code: Code) -> Iterator[Finding]:
             yield in_store(call, asked)
         elif inserts(call) and not gathers(code, call) and not held_together(code, call):
             looked = looked_before(code, call)
-            if looked is not None:
+            if looked is not None and counts(code, call):
                 yield from in_table(code, call, looked)
+    yield from not_unique(code)
 
 
 def asked_before(code: Code, call: Call) -> Call | None:
@@ -191,6 +226,9 @@ def tables_of(call: Call) -> frozenset[str]:
     inner: Call | None = call
     while inner is not None:
         for argument in inner.arguments[:1]:
+            # `create({ data })`: what the row holds is no table.
+            if isinstance(argument.value, Object) and not argument.value.type:
+                continue
             names += [part.name.rsplit(".", 1)[-1] for part in walk(argument.value) if isinstance(part, Call)]
             names += [text for text in texts(argument.value) if " " not in text]
         inner = inner.receiver if isinstance(inner.receiver, Call) else None
@@ -233,12 +271,27 @@ def chosen(code: Code, looked: Call, insert: Call) -> bool:
         if not isinstance(scope.head, Branch) or scope.head.test is None or scope.span.start < looked.span.start:
             continue
         asks = any(part is looked or (isinstance(part, Name) and part.text in names) for part in walk(scope.head.test))
-        if asks and (
-            any(one is scope for one in chain(insert.scope))
-            or (scope.span.end <= insert.span.start and leaves(code.facts, scope))
-        ):
-            return True
+        inside = any(one is scope for one in chain(insert.scope))
+        passed = scope.span.end <= insert.span.start and leaves(code.facts, scope)
+        if asks and (inside or passed):
+            missing = is_missing(scope.head.test, looked, names)
+            missing = not missing if missing is not None and scope.head.arm == "else" else missing
+            if missing is None or missing is inside:
+                return True
     return False
+
+
+def is_missing(test: Expression, looked: Call, names: set[str]) -> bool | None:
+    """Whether a test holds where nothing was found, `!row`, or where something was, `row`; None if it is not so plain."""
+    asked = test.value if isinstance(test, Unary) and test.operator == "not" else test
+    nothing = isinstance(test, Compare) and isinstance(test.right, Literal) and test.right.value is None
+    if isinstance(test, Compare) and nothing:
+        asked = test.left
+    if asked is not looked and not (isinstance(asked, Name) and asked.text in names):
+        return None
+    if isinstance(test, Compare):
+        return test.operator in ("==", "is") if nothing else None
+    return asked is not test
 
 
 def in_table(code: Code, insert: Call, looked: Call) -> Iterator[Finding]:
@@ -264,7 +317,7 @@ def unique(code: Code, insert: Call) -> bool | None:
     found = [table for name in tables_of(insert) if (table := code.elsewhere.schema.table(name)) is not None and table.columns]
     if not found:
         return None
-    set_here = {fold(name) for name in columns_of(code, insert)} or EVENT_KEYS
+    set_here = {fold(name) for name in columns_of(code, insert)} | EVENT_KEYS | HOLDERS
     return any(key <= set_here and key & (EVENT_KEYS | {"id"}) for table in found for key in table.unique)
 
 
@@ -278,6 +331,24 @@ def columns_of(code: Code, insert: Call) -> Iterator[str]:
             yield from (entry.name for entry in getattr(part, "entries", ()) if entry.name)
             if isinstance(part, Call):
                 yield from (one.name for one in part.arguments if one.name is not None)
+
+
+def counts(code: Code, insert: Call) -> bool:
+    """Whether a second row costs somebody: it is one of usage, money or what came in, or work of that kind goes with it."""
+    said = set(words(insert.name))
+    for argument in insert.arguments[:2]:
+        whole = resolved(code.values, argument.value, insert.scope, insert.span.start)
+        said |= {word for text in heads(argument.value, whole) for word in words(text)}
+    function = enclosing(insert.scope, Kind.FUNCTION)
+    return bool(said & COUNTED) or any(function is not None and within(scope, function) for _, scope, _ in works(code))
+
+
+def heads(*values: Expression) -> Iterator[str]:
+    """The names that stand for a row and its type, and not those of its fields."""
+    for value in values:
+        yield value.method if isinstance(value, Call) else getattr(value, "type", "") or name_of(value)
+        if isinstance(value, Literal) and isinstance(value.value, str) and len(value.value) < 200:
+            yield value.value
 
 
 def drops_error(insert: Call) -> bool:
@@ -300,6 +371,38 @@ def in_store(call: Call, asked: Call) -> Finding:
         variant="redis-dedup-get-then-set",
         trace=(Step(asked.span, "the event is asked for here"),),
     )
+
+
+def not_unique(code: Code) -> Iterator[Finding]:
+    """`CREATE INDEX ON usage_events (event_id)`, where no unique key of the table has that column."""
+    own = joined(tables(code.facts.source.decode(errors="replace"))) if code.facts.traits.statements_only else Schema()
+    for index in plain_indexes(code.facts):
+        table = code.elsewhere.schema.table(index.table) or own.table(index.table)
+        if table is None or index.column not in SOLE_KEYS & table.columns.keys() or not counts_usage(index.table, table):
+            continue
+        schemas = (code.elsewhere.schema, own)
+        if any(index.column in key for known in schemas for other in known.tables.values() for key in other.unique):
+            continue
+        yield Finding(
+            span=index.call.span,
+            cause=index.call.span,
+            description=(
+                f"Rows of `{index.table}` are looked for by the key that tells a repeated event, and this index does not keep "
+                "two of one key apart, nor does any other: a repeat at the same time is stored, and its usage counts twice."
+            ),
+            remediation="Make it a unique index, with the tenant and what else an event may hold several rows of.",
+            confidence=Confidence.LIKELY,
+            variant="dedup-key-not-unique",
+        )
+
+
+def counts_usage(name: str, table: Table) -> bool:
+    """By its name, or as one of events that carry how much."""
+    said = set(words(name))
+    if said & {"log", "logs", "archive", "history", "audit", "summary", "daily", "monthly", "hourly"}:
+        return False
+    measured = bool({"quantity", "amount", "units", "tokens", "value"} & table.columns.keys())
+    return measured and bool(said & {"usage", "usages", "meter", "metering", "metered", "consumption", "event", "events"})
 
 
 UNIQUE = "CREATE TABLE usage_events (id serial PRIMARY KEY, event_id text {}, customer text, quantity bigint);\n"
@@ -430,6 +533,72 @@ func onUsage(ctx context.Context, redis *redis.Client, message UsageMessage) err
 	}
 	return RecordUsage(ctx, message.Customer, message.Tokens)
 }
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function onPaid(db: PrismaClient, hook: PaidEvent) {
+  const payment = await db.payment.findFirst({ where: { transactionId: hook.transactionId, customer: hook.customer } });
+  if (!payment) {
+    return;
+  }
+  await db.payment.update({ where: { id: payment.id }, data: { status: "PAID" } });
+  await db.savedCard.create({ data: { customer: payment.customer, last4: hook.last4 } });
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+def on_product(session, tenant, payload):
+    existing = session.query(Product).filter_by(tenant_id=tenant.id, external_id=payload["id"], plan=tenant.plan).first()
+    if existing is None:
+        session.add(Product(tenant_id=tenant.id, external_id=payload["id"], title=payload["title"]))
+""",
+    ),
+    Example(
+        "sql",
+        """
+CREATE TABLE usage_records (
+    id uuid PRIMARY KEY,
+    tenant_id uuid NOT NULL,
+    event_id varchar(128) NOT NULL,
+    quantity numeric(18, 9) NOT NULL
+);
+CREATE INDEX usage_records_event ON usage_records (event_id, tenant_id);  -- <- finding
+CREATE INDEX usage_records_tenant ON usage_records (tenant_id);
+""",
+    ),
+    Example(
+        "sql",
+        """
+CREATE TABLE usage_records (
+    id uuid PRIMARY KEY,
+    tenant_id uuid NOT NULL,
+    event_id varchar(128) NOT NULL,
+    request_id varchar(128) NOT NULL,
+    quantity numeric(18, 9) NOT NULL
+);
+CREATE UNIQUE INDEX usage_records_once ON usage_records (tenant_id, event_id);
+CREATE INDEX usage_records_event ON usage_records (event_id);
+CREATE INDEX usage_records_request ON usage_records (request_id);
+
+CREATE TABLE webhook_events (id uuid PRIMARY KEY, event_id text NOT NULL, payload text);
+CREATE INDEX webhook_events_event ON webhook_events (event_id);
+""",
+    ),
+    Example(
+        "sql",
+        """
+CREATE TABLE metering_events (
+    id uuid NOT NULL,
+    at timestamptz NOT NULL,
+    idempotency_key text NOT NULL,
+    quantity bigint NOT NULL
+) PARTITION BY RANGE (at);
+CREATE INDEX metering_events_key ON metering_events (idempotency_key);
+CREATE TABLE metering_event_keys (idempotency_key text PRIMARY KEY);
 """,
     ),
 )

@@ -26,20 +26,24 @@ from rules.facts import (
     dotted,
     enclosing,
     fold,
+    outermost_function,
     walk,
     within,
 )
 from rules.meaning.contexts import REDELIVERED, Context
 from rules.meaning.repeats.keys import keys_of
-from rules.meaning.repeats.marks import How, Mark, adds_to_cache, lifetime, marks_of, outlives, speaks
+from rules.meaning.repeats.marks import ROW_INSERTS, UPDATES, How, Mark, adds_to_cache, lifetime, marks_of, outlives, speaks
 from rules.meaning.repeats.recognition import is_happening_id
 from rules.meaning.repeats.redelivery import deliveries
 from rules.meaning.repeats.segments import Part, segments_of
+from rules.meaning.subjects import BILLED
 from rules.meaning.times.durations import horizon, seconds, spoken
 from rules.meaning.usage.duties import works
 from rules.meaning.usage.emissions import is_local
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
+from rules.tracing.graph import downwards
+from rules.tracing.sights import Kind as Sight
 
 ABOUT = About(
     id="MTR-207",
@@ -53,6 +57,11 @@ ABOUT = About(
         "in-memory-dedup": Variant("Processed-ids kept in a process-local Set/Map/LRU", Severity.HIGH, ("D5",)),
     },
 )
+BILLED_ROWS = BILLED | frozenset("payment payments order orders wallet balance purchase purchases ledger".split())
+GRANTS = frozenset("grant bonus fulfill topup deduct debit credit credits refund activate".split())
+MOVES = (Sight.COUNT, Sight.GRANT, Sight.INSERT, Sight.CHARGE, Sight.EMIT)
+HOPS = 3
+"""How many calls lie between a handler and what it books."""
 SHORT = 300
 WEBHOOK = 3600
 """A provider's second and third attempt come within this time; its last days later."""
@@ -90,6 +99,10 @@ def expired(code: Code, marks: list[Mark]) -> Iterator[Finding]:
             yield too_short(code, mark, length, "a retry may come later", Confidence.POSSIBLE)
 
 
+CONTEXTS = frozenset({"ctx", "context"})
+"""A client that takes the context first takes the key's lifetime last."""
+
+
 def lives(code: Code, mark: Mark) -> float | None:
     """How long a key lives: in options, as the second argument of `setex`, or the last of Go's `Set`."""
     call = mark.call
@@ -104,7 +117,7 @@ def lives(code: Code, mark: Mark) -> float | None:
         return length / 1000 if length is not None and last == "psetex" else length
     if adds_to_cache(call):
         return seconds(code, plain[-1], mark.scope, call.span.start)
-    if code.facts.language == "go" and last in ("set", "setnx") and len(plain) == 4:
+    if last in ("set", "setnx") and len(plain) == 4 and CONTEXTS & set(words(code.facts.text(plain[0].span))):
         return seconds(code, plain[-1], mark.scope, call.span.start)
     for argument in call.arguments:
         if fold(argument.name or "") in ("ex", "ttl", "timeout", "expire"):
@@ -162,10 +175,30 @@ def in_memory(code: Code) -> Iterator[Finding]:
         if not remembers(code, name, scope) or not outlives(code, holder, scope) or not is_process_own(code, name):
             continue
         arrives = code.context(scope) in REDELIVERED or any(within(scope, one) for one in reached)
-        if not names_event(code, key) or not (arrives or is_deduplicator(code, scope)):
+        if not names_event(code, key) or not (is_deduplicator(code, scope) or (arrives and costs(code, scope))):
             continue
         said.add(name)
         yield only_here(asked, name)
+
+
+def costs(code: Code, scope: Scope) -> bool:
+    """Whether a repeat that is taken for new writes usage, a balance, an order or the like a second time."""
+    function = outermost_function(scope)
+    if function is None or any(within(around, function) for _, around, _ in works(code)):
+        return function is not None
+    for call in code.calls_in(function):
+        said = set(words(call.method))
+        if (fold(call.method) in UPDATES | ROW_INSERTS and BILLED_ROWS & set(words(call.name))) or said & GRANTS:
+            return True
+    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
+    node = graph.at(code.facts.path, function.span.line) if graph is not None else None
+    if graph is None or node is None or node[1] < 0:
+        return False
+    return any(
+        sight.kind in MOVES and sight.routine == below.node[1]
+        for below in downwards(graph, node, HOPS)
+        for sight in graph.digests[below.node[0]].sights
+    )
 
 
 def questions(code: Code) -> Iterator[tuple[Expression, Expression, Expression, Scope]]:
@@ -231,7 +264,7 @@ def only_here(asked: Expression, name: str) -> Finding:
         cause=asked.span,
         description=(
             f"What was handled is remembered in `{name}`, in this process only: another replica, or this one after a restart, "
-            "takes a repeat for new and counts the usage again."
+            "takes a repeat for new, and what it books is booked again."
         ),
         remediation="Keep the ids in a shared store: a unique index, or `SET … NX` with a long expiry.",
         confidence=Confidence.LIKELY,
@@ -344,6 +377,21 @@ export const worker = new Worker("usage", async (job) => {
     Example(
         "typescript",
         """
+const processedIds = new Set<string>();
+
+export async function POST(request: Request) {
+  const event = stripe.webhooks.constructEvent(await request.text(), signatureOf(request), SECRET);
+  if (processedIds.has(event.id)) return Response.json({ received: true });
+  processedIds.add(event.id);
+  if (event.type === "invoice.payment_failed") await mailer.send(event.data.object.customer_email, "Your card was refused");
+  return Response.json({ received: true });
+}
+""",
+        path="app/api/webhooks/stripe/route.ts",
+    ),
+    Example(
+        "typescript",
+        """
 import { Queue, Worker } from "bullmq";
 
 const usageQueue = new Queue("usage", {
@@ -411,5 +459,22 @@ func HandleMessages(ctx context.Context, messages []kafka.Message) error {
 	return nil
 }
 """,
+    ),
+    Example(
+        "typescript",
+        """
+const processedEvents = new Set<string>();
+
+export async function POST(request: Request) {
+  const event = stripe.webhooks.constructEvent(await request.text(), signature(request), secret);
+  if (processedEvents.has(event.id)) return new Response("ok");
+  processedEvents.add(event.id);
+  if (event.type === "customer.subscription.created") {
+    await mails.send("welcome", event.data.object.customer);
+  }
+  return new Response("ok");
+}
+""",
+        path="app/api/webhooks/stripe/route.ts",
     ),
 )

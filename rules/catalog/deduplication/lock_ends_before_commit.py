@@ -9,16 +9,35 @@ after the commit, or lock the row itself; wait for the charge; delete a lease on
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Function, Kind, Lambda, Member, Name, Scope, Span, Start, Unary, Use, chain, enclosing, fold, walk
+from rules.facts import (
+    Call,
+    Function,
+    Kind,
+    Lambda,
+    Member,
+    Name,
+    Scope,
+    Span,
+    Start,
+    Unary,
+    Use,
+    chain,
+    enclosing,
+    fold,
+    outermost_function,
+    walk,
+    within,
+)
 from rules.meaning.contexts import Context
 from rules.meaning.limits.limits import leaves
 from rules.meaning.promises import promises, started_beside
-from rules.meaning.repeats.leases import Held, blind_releases, key_text, set_if_absent, speaks_of_lock, stretches
+from rules.meaning.repeats.leases import LOCKS, Held, blind_releases, key_text, set_if_absent, speaks_of_lock, stretches
 from rules.meaning.repeats.marks import speaks
 from rules.meaning.repeats.transactions import transaction_of
-from rules.meaning.subjects import name_around
+from rules.meaning.subjects import BILLED, name_around
 from rules.meaning.usage.counters import Change
 from rules.meaning.usage.duties import Work, works
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 
 ABOUT = About(
@@ -36,6 +55,13 @@ WRITES = frozenset(
     "create save add insert upsert execute exec flush updates updatemany increment decrement".split()
 )
 COMMITS = frozenset("commit committransaction rollback".split())
+
+
+MONEY = BILLED | frozenset("balance balances wallet payment payments payout refund refunds order orders reset resets "
+                           "renewal period cycle rollover".split())  # fmt: skip
+
+
+HELPERS = LOCKS | frozenset("acquire release clear take get give try set free obtain distributed redis with".split())
 
 
 def check(code: Code) -> Iterator[Finding]:
@@ -132,7 +158,7 @@ def detached(code: Code, span: Span, scope: Scope, held: Held) -> bool:
             continue
         if call.span == span or (isinstance(call.callee, Lambda) and call.callee.scope in functions):
             return True
-    if code.facts.language not in ("typescript", "javascript"):
+    if not code.facts.traits.promises:
         return False
     return any(
         call.span == span and call.use is Use.DISCARDED and call.start is Start.PLAIN and promises(code, call)
@@ -171,6 +197,8 @@ def before_end(held: Held, started: tuple[Span, str]) -> Finding:
 def ownerless(code: Code) -> Iterator[tuple[Finding, Scope]]:
     """`redis.del(lockKey)` of a lease that may be somebody else's by now."""
     for call, lease in blind_releases(code):
+        if not of_billing(code, call) and not of_billing(code, lease):
+            continue
         yield (
             Finding(
                 span=call.span,
@@ -188,10 +216,21 @@ def ownerless(code: Code) -> Iterator[tuple[Finding, Scope]]:
         )
 
 
+def of_billing(code: Code, call: Call) -> bool:
+    """Whether a lock keeps usage, a balance or a charge from being handled twice: by its key, the names around it, or what
+    the function that takes or gives it back does."""
+    said = {*words(key_text(code, call)), *words(name_around(call.scope)), *words(code.facts.path.rsplit("/", 1)[-1])}
+    if set(words(name_around(call.scope))) <= HELPERS:
+        # A helper for whatever is locked: who calls it is not seen from here.
+        return True
+    function = outermost_function(call.scope)
+    return bool(said & MONEY) or any(function is not None and within(scope, function) for _, scope, _ in works(code))
+
+
 def unasked(code: Code) -> Iterator[tuple[Finding, Scope]]:
     """A lock whose answer nobody reads, or reads the wrong way round."""
     for call in code.facts.calls:
-        if set_if_absent(code, call) and guards(code, call):
+        if set_if_absent(code, call) and guards(code, call) and of_billing(code, call):
             if dropped(code, call):
                 yield unread(call), call.scope
             elif (test := turned_round(code, call)) is not None:
@@ -317,6 +356,7 @@ def close_period(redis, customer, token):
 
 def warm_plan(redis, plan):
     redis.set(f"plan:{plan.id}", plan.credits, nx=True, ex=600)
+
 """,
     ),
     Example(
@@ -420,6 +460,15 @@ func (s *Service) CloseHour(ctx context.Context, rdb *redis.Client, hour string)
 	}
 	return s.reportUsage(ctx, hour)
 }
+""",
+    ),
+    Example(
+        "python",
+        """
+def greet(redis, chat):
+    if redis.set(f"lock:greeting:{chat.id}", "1", nx=True, ex=60):
+        send_message(chat, "Your subscription has begun")
+        redis.delete(f"lock:greeting:{chat.id}")
 """,
     ),
 )

@@ -11,11 +11,12 @@ from rules.code import Code
 from rules.facts import Call, Handler, Kind, Literal, Span, enclosing, fold, walk, within
 from rules.meaning.contexts import Context
 from rules.meaning.flow import precedes
+from rules.meaning.repeats.left_blocks import left_by_return
 from rules.meaning.repeats.marks import How, Mark, lifetime, marks_of
 from rules.meaning.repeats.transactions import listed_together, shared
 from rules.meaning.usage.duties import Work, unread_failure, works
 from rules.meaning.vocabulary import STRONG_EMIT_VERBS, words
-from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
 
 ABOUT = About(
     id="MTR-209",
@@ -25,6 +26,12 @@ ABOUT = About(
     classes=("D7",),
     cwe=("CWE-696",),
     iso_25010="Reliability / recoverability",
+    variants={
+        "marked-apart-from-balance": Variant("Unit is marked as done apart from the balance it changes", None, ("D7", "D8")),
+        "transaction-left-by-return": Variant(
+            "Transaction is left by `return` after it has written", Severity.MEDIUM, ("D7", "D8"), ("CWE-696",)
+        ),
+    },
 )
 UNMARKS = frozenset(
     "del delete unlink remove release unmark srem discard rollback destroy deleteone deletemany hdel expire".split()
@@ -55,6 +62,7 @@ def check(code: Code) -> Iterator[Finding]:
             reported.add(mark.span)
             yield after_failure(mark, failed)
     yield from asked_and_marked(code)
+    yield from left_early(code)
 
 
 def first_after(code: Code, mark: Mark, work: list[Work]) -> Work | None:
@@ -204,25 +212,29 @@ def too_early(code: Code, mark: Mark, after: Work) -> Finding:
     again = {"webhook": "the redelivered webhook", "queue worker": "the redelivered message"}.get(
         code.context(mark.scope), "the next attempt"
     )
-    state = (
-        f'`{mark.name}` is set to "{mark.value}"'
-        if mark.how is How.STATUS and mark.value != mark.name.lower()
-        else (
-            f"`{mark.name}` is set"
-            if mark.how is How.STATUS
-            else f"The event is written to `{mark.name}`"
-            if mark.how is How.ROW
-            else "The event's key is set"
-        )
-    )
+    sent = any(emission.call.span == after[0] for emission in code.emissions)
     return Finding(
         span=mark.span,
         cause=mark.span,
-        description=f"{state} before {after[2]}: if that fails, {again} finds it done and skips it, and it never happens.",
+        variant=None if sent else "marked-apart-from-balance",
+        description=(
+            f"{marked(code, mark)} before {after[2]}: if that fails, {again} finds it done and skips it, and it never happens."
+        ),
         remediation="Mark it after the work, do both in one transaction, or take the mark back when the work fails.",
         confidence=Confidence.LIKELY,
         trace=(Step(after[0], "the work is done here"),),
     )
+
+
+def marked(code: Code, mark: Mark) -> str:
+    """What a message says that the mark does."""
+    if mark.how is How.ROW:
+        return f"The event is written to `{mark.name}`"
+    if mark.how is not How.STATUS:
+        return "The event's key is set"
+    if mark.call is not None and not mark.value:
+        return f"`{code.facts.text(mark.call.callee.span).split('(')[0]}` marks it as done"
+    return f"`{mark.name}` is set" + (f' to "{mark.value}"' if mark.value != mark.name.lower() else "")
 
 
 def after_failure(mark: Mark, failed: Call) -> Finding:
@@ -237,6 +249,29 @@ def after_failure(mark: Mark, failed: Call) -> Finding:
         confidence=Confidence.LIKELY,
         trace=(Step(failed.span, "its result is not read"),),
     )
+
+
+def left_early(code: Code) -> Iterator[Finding]:
+    """One for a block: the first way out that a reader meets."""
+    said: set[Span] = set()
+    for end, wrote in left_by_return(code):
+        function = enclosing(end.scope, Kind.FUNCTION)
+        if function is None or function.span in said:
+            continue
+        said.add(function.span)
+        yield Finding(
+            span=end.span,
+            cause=end.span,
+            description=(
+                f"This `return` leaves the transaction after `{wrote.name}` has written in it. Rails 7.0 rolls back on that, "
+                "earlier and later versions commit: either the record of what was billed is gone without an error, or the half "
+                "that was written stays."
+            ),
+            remediation="Say which is meant: `raise ActiveRecord::Rollback` undoes it, `next` keeps it; return after it.",
+            confidence=Confidence.LIKELY,
+            variant="transaction-left-by-return",
+            trace=(Step(wrote.span, "written in the transaction"),),
+        )
 
 
 EXAMPLES = (

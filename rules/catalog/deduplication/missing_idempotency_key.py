@@ -28,12 +28,16 @@ from rules.facts import (
 )
 from rules.meaning.arguments import Given, given
 from rules.meaning.contexts import REDELIVERED, Context
+from rules.meaning.handlers import handlers_of
+from rules.meaning.outcomes import Outcome, outcome
 from rules.meaning.repeats.identity import natural_id
 from rules.meaning.repeats.keys import USAGE
+from rules.meaning.repeats.retries import retried
 from rules.meaning.usage.emissions import Emission
 from rules.meaning.vocabulary import words
 from rules.providers import Key
 from rules.rule import About, Classification, Confidence, Example, Finding, Fix, Severity, Variant
+from rules.tracing.graph import upwards
 
 ABOUT = About(
     id="MTR-201",
@@ -68,6 +72,8 @@ ON_PURPOSE = re.compile(
     r"\b(idempoten\w*|identifier)\b[^.]{0,40}\b(not needed|unnecessary|on purpose|intentional\w*|deliberate\w*)",
     re.I,
 )
+HOPS = 5
+"""Calls between a job and what it makes."""
 OPTION = ("idempotencykey", "setidempotencykey")
 
 
@@ -159,7 +165,7 @@ def finding(code: Code, emission: Emission, event: Given, key: Key) -> Finding:
         field = written
         alone = sum(one.function is emission.function for one in code.emissions) == 1
         edit = added_field(code.facts, emission.call, event, field, found) if found and alone else None
-    field = field or key.option_spelling.get("javascript" if code.facts.language == "typescript" else code.facts.language)
+    field = field or key.option_written(code.facts.language)
     field = field or (*key.names, *key.option_names)[0]
     again = "the redelivered job" if code.context(emission.scope) in REDELIVERED else "a retry or a repeated request"
     return Finding(
@@ -240,7 +246,27 @@ def demanded(code: Code, call: Call) -> Iterator[Finding]:
         span=call.span,
         description=f"This {what} is created without an idempotency key: after a time-out, a retry leaves two of them.",
         remediation="Give the request an idempotency key made of the id that this stands for in your own records.",
-        confidence=Confidence.POSSIBLE if asked_before(code, call) else Confidence.LIKELY,
+        confidence=Confidence.LIKELY if comes_again(code, call) and not asked_before(code, call) else Confidence.POSSIBLE,
+    )
+
+
+def comes_again(code: Code, call: Call) -> bool:
+    """Whether something runs the call once more: a retry around it, a webhook, or a job that hears of its failure."""
+    if retried(code, call.scope) is not None or code.context(call.scope) is Context.WEBHOOK:
+        return True
+    if any(outcome(code.facts, one) is not Outcome.RETHROWN for one in handlers_of(code, call, call)):
+        return False
+    if code.context(call.scope) in REDELIVERED:
+        return True
+    trace = code.elsewhere.trace
+    here = trace.graph.at(code.facts.path, call.span.line) if trace is not None else None
+    if trace is None or here is None:
+        return False
+    if not code.elsewhere.whole:
+        # It hands the failure on to somebody, and a review does not see all who call it.
+        return True
+    return any(
+        one.sure != "possible" and trace.graph.context(one.node) in REDELIVERED for one in upwards(trace.graph, here, HOPS)
     )
 
 

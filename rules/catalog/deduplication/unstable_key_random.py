@@ -117,7 +117,7 @@ def is_fallback(code: Code, key: Key, fresh: Origin) -> bool:
         if isinstance(outer.head, Branch) and outer.head.test is not None and asks_for_key(outer.head.test, names):
             return True
     made = fresh.expression.span
-    wholes = (written(code, key), *values_given(code, key))
+    wholes = (written(code, key), *values_given(code, key), *parts_given(code, key))
     return any(
         isinstance(part, Logical | Conditional) and part.span.holds(made) and has_own(code, key, part)
         for whole in wholes
@@ -131,6 +131,15 @@ def values_given(code: Code, key: Key) -> tuple[Expression, ...]:
         return ()
     found = definitions_at(code.values, key.value.text, key.scope, key.at)
     return tuple(one.value if one.value is not None else key.value for one in found)
+
+
+def parts_given(code: Code, key: Key) -> Iterator[Expression]:
+    """What the variables may hold of which a key is put together: `base = given or uuid4()` of `f"{base}:tokens"`."""
+    for part in walk(key.value):
+        if isinstance(part, Name) and part is not key.value:
+            for one in definitions_at(code.values, part.text, key.scope, key.at):
+                if one.value is not None:
+                    yield one.value
 
 
 def is_fresh(code: Code, value: Expression, key: Key) -> bool:

@@ -17,6 +17,7 @@ from rules.facts import (
     Member,
     Name,
     Scope,
+    Start,
     With,
     chain,
     dotted,
@@ -155,10 +156,14 @@ def strays(call: Call, scope: Scope, outside: str, methods: frozenset[str]) -> b
     )
 
 
+STARTED = (Start.DETACHED.value, Start.DEFERRED.value)
+"""What a front end says of a function that is started where it stands."""
+
+
 def opens_again(inner: Scope, scope: Scope) -> bool:
     one: Scope | None = inner
     while one is not None and one is not scope:
-        if isinstance(one.head, Function) and (opens(one.head.passed_to) or one.head.passed_to in ("go", "defer")):
+        if isinstance(one.head, Function) and (opens(one.head.passed_to) or one.head.passed_to in STARTED):
             return True
         one = one.parent
     return False

@@ -234,7 +234,7 @@ def automatic(call: Call) -> Argument | None:
 
 def automatically(code: Code, call: Call, flag: Argument) -> Finding:
     value = flag.value.span
-    off = "False" if code.facts.language == "python" else "false"
+    off = code.facts.idioms.false
     return Finding(
         span=call.span,
         description="The broker forgets each message as it hands it over, so usage in work at a crash or failure is lost.",

@@ -69,13 +69,15 @@ def left_open(code: Code, call: Call, tracked: Emission) -> Finding:
 
 
 def option(code: Code) -> str:
-    return "fail_open=False" if code.facts.language == "python" else "failOpen: false"
+    """As a keyword argument, or as an entry of the options."""
+    keyword, false = code.facts.idioms.keyword, code.facts.idioms.false
+    return keyword.format("fail_open", false) if keyword else f"failOpen: {false}"
 
 
 def closed(code: Code, call: Call) -> Fix | None:
     """One more option in the constructor. Not one-click: it changes what callers see during an outage."""
     last = call.arguments[-1] if call.arguments else None
-    if code.facts.language == "python":
+    if code.facts.idioms.keyword:
         start = last.span.end if last else call.span.end - 1
         return Fix("Let failures be seen", (Edit(start, start, (", " if last else "") + option(code)),), safe=False)
     if last is not None and isinstance(last.value, Object) and last.value.entries:

@@ -108,7 +108,7 @@ def judged(code: Code, call: Call, record: providers.Call, end: Call) -> Finding
 
 def unread(code: Code, call: Call, record: providers.Call, confidence: Confidence) -> Finding:
     fields = " or ".join(f"`{wording.cased(field, record.help)}`" for field in record.partial_failure)
-    fail = wording.fail(code.facts.language)
+    fail = code.facts.idioms.fail
     return Finding(
         span=call.span,
         cause=call.span,
@@ -155,7 +155,7 @@ def settled(code: Code) -> Iterator[Finding]:
             span=call.span,
             cause=call.span,
             description=f"Nothing reads the results of `{shown(call)}`: items whose usage write failed are lost unseen.",
-            remediation=f"Collect the items that failed, and send them again or {wording.fail(code.facts.language)}.",
+            remediation=f"Collect the items that failed, and send them again or {code.facts.idioms.fail}.",
             confidence=Confidence.LIKELY,
         )
 

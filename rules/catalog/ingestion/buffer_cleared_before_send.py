@@ -31,6 +31,12 @@ QUIET = frozenset({Context.TEST, Context.BROWSER, Context.SCRIPT})
 REREAD = ("storeoffset", "commitoffset", "commitmessage", "markmessage", "msg.ack", "message.ack")
 """What a consumer calls that reads its messages again as long as they are not committed."""
 
+SHOWING = frozenset("xread xrange xrevrange".split())
+WORKING = frozenset("xreadgroup xack xautoclaim".split())
+"""Who reads a stream without a group is shown what is new, and keeps nothing: such a stream holds no usage of its own."""
+OF_BILLING = frozenset("billing billable".split())
+"""Words that any part of billing has; its notices and webhooks are no usage."""
+
 
 def check(code: Code) -> Iterator[Finding]:
     consumed = any(call.folded.endswith(REREAD) for call in code.facts.calls)
@@ -46,6 +52,9 @@ def check(code: Code) -> Iterator[Finding]:
 
 def trimmed(code: Code) -> Iterator[Finding]:
     """A Redis stream of usage with a maximum length: what was not read yet gives way to what is new. Once for a file."""
+    methods = {fold(call.method) for call in code.facts.calls}
+    if methods & SHOWING and not methods & WORKING:
+        return
     capped = [
         call
         for call in code.facts.calls
@@ -77,7 +86,7 @@ def misread_additions(code: Code) -> Iterator[Finding]:
     """The buffer becomes what adding to it answers, which is not the buffer: what was gathered is gone."""
     for assign, call, name in misread(code):
         if code.context(assign.scope) is not Context.TEST:
-            answer = "None" if code.facts.language == "python" else "the new length"
+            answer = code.facts.traits.appending_answers
             yield Finding(
                 span=assign.span,
                 cause=assign.span,
@@ -105,7 +114,7 @@ def speaks(code: Code, call: Call) -> bool:
     for scope in chain(call.scope):
         if isinstance(scope.head, Class):
             said |= set(words(scope.head.name))
-    return bool(said & SPEAKS)
+    return bool(said & (SPEAKS - OF_BILLING)) or ("usage" in said | set(words(code.facts.text(call.span))))
 
 
 def cleared(code: Code, one: Emptying, after: Call) -> Finding:
@@ -302,6 +311,22 @@ class UsageConsumer:
         self.buffer = self.buffer.update(messages)  # <- finding
 """,
         path="metering/consumer.py",
+    ),
+    Example(
+        "python",
+        """
+class BillingNotices:
+    async def publish(self, channel, notice):
+        await self.redis.xadd(channel, {"data": notice}, maxlen=1000)
+
+class UsageNotices:
+    async def publish(self, channel, notice):
+        await self.redis.xadd(channel, {"data": notice}, maxlen=1000)
+
+    async def listen(self, channel, last):
+        return await self.redis.xread({channel: last}, block=5000)
+""",
+        path="billing/notices.py",
     ),
     Example(
         "python",

@@ -175,8 +175,8 @@ def senders_first(code: Code) -> Iterator[Finding]:
 
 
 def shutdown_handlers(code: Code) -> Iterator[Scope]:
-    """The functions that run on SIGTERM or SIGINT; in Go those that shut a server down."""
-    if code.facts.language == "go":
+    """The functions that run on SIGTERM or SIGINT; where a signal is waited for, those that shut a server down."""
+    if code.facts.traits.signals_waited_for:
         for function in {enclosing(call.scope, Kind.FUNCTION): None for call in code.facts.calls if stops_server(call)}:
             if function is not None:
                 yield function
@@ -228,14 +228,13 @@ def ends_cleanly(code: Code) -> bool:
 
 
 def is_public(code: Code, function: Scope, head: Function) -> bool:
-    if code.facts.language == "go":
-        return head.name[:1].isupper()
-    if code.facts.language == "python":
-        return not head.name.startswith("_")
-    if code.facts.language in ("csharp", "rust"):
+    traits = code.facts.traits
+    if head.exported or traits.hidden_unless_exported:
         return head.exported
+    if traits.private_prefix and head.name.startswith(traits.private_prefix):
+        return False
     line = code.facts.source[: function.span.start].rsplit(b"\n", 1)[-1] + code.facts.source[function.span.start :][:80]
-    return b"private" not in line and (head.method or head.exported)
+    return b"private" not in line and head.method
 
 
 def wrong_hooks(code: Code) -> Iterator[Finding]:

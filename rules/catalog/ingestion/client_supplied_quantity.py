@@ -8,11 +8,12 @@ come from outside, let only your own services send it, with a key of theirs, and
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Expression, Scope, Span
+from rules.facts import Expression, Scope, Span, name_of, walk
 from rules.meaning.contexts import Context
 from rules.meaning.usage.counters import Change, Counter
+from rules.meaning.usage.emissions import Emission
 from rules.meaning.usage.quantities import given_quantities, is_quantity
-from rules.meaning.usage.requests import Read, reads, trusted
+from rules.meaning.usage.requests import Read, carried, reads, trusted
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 
@@ -31,7 +32,7 @@ QUIET = frozenset({Context.TEST, Context.BROWSER, Context.WEBHOOK, Context.WORKE
 def check(code: Code) -> Iterator[Finding]:
     reported: set[Span] = set()
     for emission in code.emissions:
-        if is_open(code, emission.scope):
+        if is_open(code, emission.scope) and charges_someone(code, emission):
             read = first(code, given_quantities(code, emission), emission.scope, emission.call.span.start)
             if read is not None and read.span not in reported:
                 reported.add(read.span)
@@ -47,6 +48,23 @@ def check(code: Code) -> Iterator[Finding]:
 def is_open(code: Code, scope: Scope) -> bool:
     """Whether a customer may call this endpoint, as far as the file tells."""
     return code.context(scope) not in QUIET and not trusted(code, scope)
+
+
+PARTIES = frozenset(
+    "user customer account tenant org organization organisation workspace team member owner client company subscription "
+    "subscriber project key email uid sub auth session".split()
+)
+
+
+def charges_someone(code: Code, emission: Emission) -> bool:
+    """Whether the usage is somebody's: a provider's meter always is; what is only called a recorder is told for whom."""
+    if emission.certain:
+        return True
+    given = [argument.name or "" for argument in emission.call.arguments]
+    for argument in emission.call.arguments:
+        given += [name_of(part) for part in walk(argument.value)]
+        given += [name for name, _ in carried(code, argument.value, emission.call.scope, emission.call.span.start)]
+    return any(PARTIES & set(words(name)) for name in given)
 
 
 def first(code: Code, values: Iterator[Expression] | list[Expression], scope: Scope, at: int) -> Read | None:
@@ -160,6 +178,19 @@ export async function PATCH(request: Request) {
 }
 """,
         path="app/api/usage/route.ts",
+    ),
+    Example(
+        "typescript",
+        """
+import { footprint } from "@/lib/climate";
+
+export async function POST(request: Request) {
+  const { kind, quantity } = await request.json();
+  await footprint.trackUsage(kind, quantity);
+  return Response.json({ billing: false });
+}
+""",
+        path="app/api/footprint/route.ts",
     ),
     Example(
         "python",

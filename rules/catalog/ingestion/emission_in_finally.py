@@ -27,7 +27,6 @@ from rules.facts import (
     walk,
     within,
 )
-from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.usage.writes import UsageWrite, failing_writes
 from rules.meaning.vocabulary import consumes, emits, releases, words
@@ -80,7 +79,7 @@ def where(code: Code, write: UsageWrite) -> str | None:
     call = write.call
     assert call is not None
     if enclosing(write.scope, Kind.FINALLY, Kind.FUNCTION) is not enclosing(write.scope, Kind.FUNCTION):
-        return wording.last_block(code.facts.language)
+        return code.facts.idioms.last_block
     if call.start is Start.DEFERRED and work_after(code, call, call.scope):
         return DEFER
     function = enclosing(write.scope, Kind.FUNCTION)

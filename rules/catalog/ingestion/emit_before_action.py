@@ -60,8 +60,10 @@ def check(code: Code) -> Iterator[Finding]:
         quiet = code.context(write.scope) in (Context.TEST, Context.BROWSER)
         if quiet or known_by_then(write.call) or reverses(code, function):
             continue
-        action = next((call for call in code.facts.calls if is_action(code, write, call) and after(code, write, call)), None)
-        if action is not None:
+        actions = [call for call in code.calls_in(function) if is_action(code, write, call)]
+        action = next((call for call in actions if after(code, write, call)), None)
+        # What follows another such work is the record of that one.
+        if action is not None and not any(one.span.end <= write.span.start for one in actions):
             reported.add(function)
             yield too_early(write, action)
 
@@ -100,7 +102,7 @@ def is_action(code: Code, write: UsageWrite, call: Call) -> bool:
     method = words(call.method)
     if not method or call.constructs or call.use is Use.CHAINED:
         return False
-    waited = call.start is Start.AWAITED or code.facts.language not in ("typescript", "javascript")
+    waited = call.start is Start.AWAITED or not code.facts.traits.promises
     model = (bool(said & MODELS) and method[0] in WORKS) or (method[0] == "create" and method[-1:] == ("completion",))
     named = method[0] in MAKES and len(method) > 1 and set(method[1:]) <= MADE
     return waited and (model or named)
@@ -244,5 +246,18 @@ func create(ctx context.Context, store *Store, client *Client, user int, prompt 
 	return text, store.DeductCredits(ctx, user, 1)
 }
 """,
+    ),
+    Example(
+        "typescript",
+        """
+export async function illustrate(fal: FalClient, team: string, topic: string) {
+  const cover = await fal.subscribe("picture", { topic });
+  await recordUsage({ team, feature: "cover", images: 1 });
+  const body = await fal.subscribe("picture", { topic, scene: "other" });
+  await recordUsage({ team, feature: "body", images: 1 });
+  return [cover, body];
+}
+""",
+        path="src/billing/illustrate.ts",
     ),
 )

@@ -12,15 +12,16 @@ from rules.code import Code
 from rules.facts import Function, Handler, Kind, Object, Scope, Start, Use, enclosing, fold, walk, within
 from rules.meaning import wording
 from rules.meaning.contexts import Context
-from rules.meaning.outcomes import LOST, Outcome
+from rules.meaning.outcomes import LOST, Outcome, reports
 from rules.meaning.overwrites import overwritten
 from rules.meaning.usage.counters import Change
 from rules.meaning.usage.emissions import Emission
 from rules.meaning.usage.flushes import unheard
-from rules.meaning.usage.losses import losses
+from rules.meaning.usage.losses import Loss, losses
 from rules.meaning.usage.writes import UsageWrite, failing_writes
 from rules.meaning.vocabulary import BILLING_NOUNS, consumes, names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
+from rules.tracing.stakes import Stake, stake
 
 ABOUT = About(
     id="MTR-102",
@@ -36,14 +37,14 @@ QUIET = frozenset({Context.TEST, Context.BROWSER, Context.SCRIPT})
 
 
 def check(code: Code) -> Iterator[Finding]:
-    for write in failing_writes(code) if code.facts.language == "go" else ():
-        if code.context(write.scope) not in QUIET and (lost := lost_in_go(code, write)) is not None:
+    for write in failing_writes(code) if code.facts.traits.errors_returned else ():
+        if code.context(write.scope) not in QUIET and (lost := unread_error(code, write)) is not None:
             yield lost
     lost_in: set[Scope] = set()
     for loss in losses(code):
         lost_in.add(loss.handler)
-        if code.context(loss.handler) not in QUIET:
-            yield swallowed(code, loss.write, loss.handler, loss.ended)
+        if code.context(loss.handler) not in QUIET and (hangs := hanging(code, loss.write)) is not Stake.TOLD:
+            yield swallowed(code, loss.write, loss.handler, loss.ended, hangs)
     for flush, call, handler in unheard(code):
         if code.context(handler) not in QUIET and handler not in lost_in:
             yield Finding(
@@ -59,23 +60,63 @@ def check(code: Code) -> Iterator[Finding]:
             )
 
 
-def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome) -> Finding:
+def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome, hangs: Stake) -> Finding:
     assert write.call is not None
     alone = only_call(code, write, handler)
     counted = [one.name for one in code.counters if one.call is write.call]
     name = next((one for one in counted if not is_plain(one)), counted[0] if counted else "")
     title = f"the write of `{name}`" if name else write.title
-    missing = "the count stays wrong" if name else "that usage is missing from the bill"
-    sure = alone and write.certain and ended in LOST and not name
     return Finding(
         span=handler.span,
         cause=write.span,
-        description=f"When {title} fails, {HOW[ended]}: {missing}, and nothing tries again.",
+        description=f"When {title} fails, {said_of(code, handler, ended)}: {cost(name, hangs)}, and nothing tries again.",
         remediation=f"{pass_on(code, handler)}, or keep it in a table or queue from which it is written later.",
-        confidence=Confidence.POSSIBLE if only_statistics(code, write, handler) or unsure(code, write, ended) else SURE[sure],
+        confidence=confidence(code, Loss(write, handler, ended), hangs, alone and write.certain and not name),
         trace=(Step(write.span, "this call writes the usage"),),
         fix=rethrow(code, handler) if ended is Outcome.EMPTY and alone else None,
     )
+
+
+def hanging(code: Code, write: UsageWrite) -> Stake:
+    """What hangs on the write. What a provider is told is billed."""
+    assert write.call is not None
+    if any(one.call is write.call and one.certain for one in code.emissions):
+        return Stake.BILL
+    return stake(code.elsewhere.trace, code.facts.path, write.call)
+
+
+def cost(name: str, hangs: Stake) -> str:
+    if name:
+        return "the count stays wrong"
+    return {Stake.BILL: "that usage is missing from the bill", Stake.LIMIT: "the limit never sees that usage"}.get(
+        hangs, "that usage is lost"
+    )
+
+
+def said_of(code: Code, handler: Scope, ended: Outcome) -> str:
+    """What the handler does about it; a call that is no log line does something else."""
+    if ended is Outcome.LOGGED and not tells_people(code, handler):
+        return HOW[Outcome.NOTHING]
+    return HOW[ended]
+
+
+def tells_people(code: Code, handler: Scope) -> bool:
+    return any(reports(call) for call in code.facts.calls if handler.span.holds(call.span))
+
+
+def confidence(code: Code, loss: Loss, hangs: Stake, sure: bool) -> Confidence:
+    """Where it is seen that a bill or a limit hangs on the write, names need not say so."""
+    fallback = loss.ended is Outcome.LOGGED and not tells_people(code, loss.handler)
+    if fallback and not only_call(code, loss.write, loss.handler):
+        # What is done instead is for the other work in the same try, whose failure the handler is about.
+        return Confidence.POSSIBLE
+    if of_rate(code, loss.write):
+        return Confidence.POSSIBLE
+    if hangs not in (Stake.BILL, Stake.LIMIT) and (
+        only_statistics(code, loss.write, loss.handler) or unsure(code, loss.write, loss.ended)
+    ):
+        return Confidence.POSSIBLE
+    return SURE[sure and loss.ended in LOST]
 
 
 SURE = {True: Confidence.CERTAIN, False: Confidence.LIKELY}
@@ -98,11 +139,11 @@ def pass_on(code: Code, handler: Scope) -> str:
     """What can be done with the error there: a callback or goroutine has no caller that hears of it."""
     function = enclosing(handler, Kind.FUNCTION)
     named = function is not None and isinstance(function.head, Function) and bool(function.head.name)
-    if code.facts.language == "go":
-        return "Return the error to the caller" if named else "Try it again here"
-    if code.facts.language == "rust":
-        return "Return the error to the caller with `?`"
-    again = wording.rethrow(code.facts.language).capitalize()
+    if code.facts.traits.errors_returned and not named:
+        return "Try it again here"
+    if code.facts.idioms.hand_back:
+        return code.facts.idioms.hand_back
+    again = code.facts.idioms.rethrow.capitalize()
     callback = isinstance(handler.head, Handler) and isinstance(handler.head.guards, tuple)
     tests = code.facts.text(handler.span).lstrip().startswith("if")
     return "Await the call and let its error through" if callback and not tests else again
@@ -123,6 +164,12 @@ def only_statistics(code: Code, write: UsageWrite, handler: Scope) -> bool:
     )
 
 
+def of_rate(code: Code, write: UsageWrite) -> bool:
+    """Counts of a limiter of rates, which protects the machine and is forgotten after a minute or a day."""
+    said = {*words(code.facts.path.rpartition("/")[2]), *words(code.function_name(write.scope)), *words(write.title)}
+    return {"rate"} < said and bool(said & {"limit", "limits", "limiter", "limiting"})
+
+
 def is_billed(write: UsageWrite) -> bool:
     """Whether an own write says that money hangs on it; rows of usage that do not are mostly kept to be looked at."""
     said = set(words(write.title))
@@ -140,11 +187,11 @@ def unsure(code: Code, write: UsageWrite, ended: Outcome) -> bool:
         return not any(BILLING_NOUNS & set(words(name)) or names_used(name) or names_left(name) for name in counted)
     if ended is Outcome.NOTHING and "client" in words(code.facts.path.rsplit("/", 1)[-1]):
         return True
+    strong, _ = code.evidence
     if any(one.call is write.call for one in code.emissions):
-        return False
+        return strong == 0 and not is_billed(write) and write.call is not None and not consumes(write.call.method)
     if write.call is not None and not is_billed(write):
         return True
-    strong, _ = code.evidence
     log = write.call is not None and bool({"log", "logs"} & set(words(code.facts.text(write.call.span))))
     charged = log and any(consumes(call.method) for call in code.calls_in(write.function) if call.span.start > write.span.end)
     return strong == 0 or charged
@@ -203,34 +250,34 @@ def only_call(code: Code, write: UsageWrite, handler: Scope) -> bool:
 def rethrow(code: Code, handler: Scope) -> Fix | None:
     """Only for an empty block whose text can be replaced whole."""
     source = code.facts.source[handler.span.start : handler.span.end]
-    title = wording.rethrow(code.facts.language).capitalize()
-    if code.facts.language == "python" and source.rstrip().endswith(b"pass"):
-        at = handler.span.start + source.rindex(b"pass")
-        return Fix(title, (Edit(at, at + 4, "raise"),))
-    head = handler.head
+    title = code.facts.idioms.rethrow.capitalize()
+    head, nothing = handler.head, code.facts.idioms.nothing.encode()
+    if nothing and source.rstrip().endswith(nothing):
+        at = handler.span.start + source.rindex(nothing)
+        return Fix(title, (Edit(at, at + len(nothing), wording.throw_again(code.facts.idioms, "")),))
     if source.startswith(b"catch") and isinstance(head, Handler) and head.binds and source.rstrip().endswith(b"}"):
         opened = source.index(b"{")
         if not source[opened + 1 : source.rindex(b"}")].strip():
             start, end = handler.span.start + opened, handler.span.start + source.rindex(b"}") + 1
-            thrown = wording.throw_again(code.facts.language, head.binds)
+            thrown = wording.throw_again(code.facts.idioms, head.binds)
             # A checked exception would have to be declared: whether this compiles, the file alone does not say.
-            return Fix(title, (Edit(start, end, f"{{ {thrown} }}"),), safe=code.facts.language != "java")
+            return Fix(title, (Edit(start, end, f"{{ {thrown} }}"),), safe=not code.facts.traits.checked_exceptions)
     return None
 
 
-def lost_in_go(code: Code, write: UsageWrite) -> Finding | None:
-    """A Go error that nobody takes, or that the next assignment overwrites before anything reads it."""
-    if code.facts.language != "go" or write.call is None:
+def unread_error(code: Code, write: UsageWrite) -> Finding | None:
+    """An error beside a result that nobody takes, or that the next assignment overwrites before anything reads it."""
+    if not code.facts.traits.errors_returned or write.call is None:
         return None
     emission = next((one for one in code.emissions if one.call is write.call), None)
-    if emission is not None and drops_go_error(emission):
+    if emission is not None and drops_error(emission):
         return dropped(write, "is dropped")
     if (emission is not None or write.certain) and overwritten(code, write.sent or write.call):
         return dropped(write, "is overwritten before anything reads it")
     return None
 
 
-def drops_go_error(emission: Emission) -> bool:
+def drops_error(emission: Emission) -> bool:
     """A Go call whose error result nobody takes. The project's own recorders count where their result type is in view."""
     if emission.sent.start is not Start.PLAIN or emission.sent.use is not Use.DISCARDED:
         return False
@@ -665,5 +712,86 @@ func (s *UsageSink) Close(ctx context.Context) error {
 	return s.flush(ctx)
 }
 """,
+    ),
+    Example(
+        "typescript",
+        """
+import { recordModelUsage } from "../usage/model-usage";
+
+export async function caption(team: string, model: Model, picture: Picture) {
+  try {
+    const reply = await model.describe(picture);
+    recordModelUsage(team, reply);
+    return reply.text;
+  } catch (error) {
+    console.error("no caption", error);
+  }
+}
+""",
+        context={
+            "src/usage/model-usage.ts": """
+import { recordUsage } from "./rows";
+
+export function recordModelUsage(team: string, reply: Reply): void {
+  recordUsage({ team, tokens: reply.tokens });
+}
+""",
+            "src/usage/rows.ts": """
+export function recordUsage(row: UsageRow): void {
+  try {
+    void outbox.append(row);
+  } catch (error) {
+    metrics.increment("usage_rows_lost");
+  }
+}
+""",
+            "src/digest/run.ts": """
+export const digest = { recordUsage: async (row: UsageRow) => { await rows.add(row); } };
+""",
+        },
+    ),
+    Example(
+        "typescript",
+        """
+export class Assistant {
+  async answer(team: string, question: string) {
+    const reply = await this.model.ask(question);
+    await this.limits
+      .trackAiUsage(team, reply.tokens)
+      .catch(() => {});
+    return reply.text;
+  }
+}
+""",
+        path="src/billing/assistant.ts",
+        context={
+            "src/billing/plan-limits.ts": """
+export class PlanLimits {
+  async trackAiUsage(team: string, tokens: number) {
+    const plan = await this.plans.of(team);
+    const key = keyOf(team, plan);
+    try {
+      await this.redis.incrby(key, tokens);
+    } catch (caught: unknown) {
+      const cause = caught instanceof Error ? caught : new Error("unknown");
+      this.logger.warn(`usage of the plan not counted: ${cause.message}`);
+    }
+  }
+}
+""",
+        },
+    ),
+    Example(
+        "go",
+        """
+package relay
+
+func (r *Relay) finish(ctx context.Context, usage Usage) {
+	if err := r.bus.PublishUsage(ctx, usage); err != nil {
+		r.logger.Warn("usage not told", "err", err)
+	}
+}
+""",
+        path="billing/relay.go",
     ),
 )

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Call, Function, Kind, Name, Span, Start, Use, enclosing, fold
-from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.promises import (
     goroutine,
@@ -55,7 +54,7 @@ STORES = frozenset(
 
 def check(code: Code) -> Iterator[Finding]:
     writes = [one for one in failing_writes(code) if one.call is not None and code.context(one.scope) not in QUIET]
-    if code.facts.language in ("typescript", "javascript"):
+    if code.facts.traits.promises:
         yield from (found for write in writes if (found := floating(code, write)) is not None)
         yield from flushes(code)
     else:
@@ -68,7 +67,7 @@ def floating(code: Code, write: UsageWrite) -> Finding | None:
     call, end = write.call, write.sent or write.call
     assert call is not None
     assert end is not None
-    if fold(end.method) == "catch" or only_collects(call) or gives_back(call):
+    if fold(end.method) == "catch" or only_collects(call) or gives_back(call) or answers_nothing(code, call):
         return None
     if end.use is Use.DISCARDED and end.start is Start.PLAIN:
         certainty = promised(code, write, call)
@@ -81,6 +80,14 @@ def floating(code: Code, write: UsageWrite) -> Finding | None:
     return None
 
 
+def answers_nothing(code: Code, call: Call) -> bool:
+    """A recorder that gives its caller nothing to wait for, or keeps its failures to itself: what is wrong is wrong in it."""
+    if cannot_fail(code, call):
+        return True
+    recorders = () if code.values.functions.get(call.method) else code.recorders(call)
+    return bool(recorders) and not any(one.asynchronous for one in recorders)
+
+
 def promised(code: Code, write: UsageWrite, call: Call) -> Confidence | None:
     """How sure it is that the dropped value is a promise. A recorder that only counts in memory returns none."""
     emission = next((one for one in code.emissions if one.call is call), None)
@@ -90,8 +97,8 @@ def promised(code: Code, write: UsageWrite, call: Call) -> Confidence | None:
         return Confidence.CERTAIN
     if promises(code, call):
         return Confidence.LIKELY
-    if emission is not None and (recorder := code.elsewhere.recorders.get(call.method)) is not None:
-        return Confidence.LIKELY if recorder.asynchronous else None
+    if emission is not None and (recorders := code.recorders(call)):
+        return Confidence.LIKELY if any(one.asynchronous for one in recorders) else None
     imported = "." not in call.name or call.name.split(".")[0] in {one.split(".")[0] for one in code.facts.imports.values()}
     plain = isinstance(call.callee, Name) and call.callee.text in code.facts.imports
     if emission is not None and plain and imported and in_async(call.scope):
@@ -123,7 +130,7 @@ def found(code: Code, title: str, call: Call, end: Call, confidence: Confidence)
         span=call.span,
         cause=call.span,
         description=f"{capital(title)} {what}: if it fails or the process ends first, that usage is lost unseen.",
-        remediation=wording.wait_for(code.facts.language),
+        remediation=code.facts.idioms.wait_for,
         confidence=confidence,
         fix=awaited(code, end),
     )
@@ -131,13 +138,13 @@ def found(code: Code, title: str, call: Call, end: Call, confidence: Confidence)
 
 def awaited(code: Code, end: Call) -> Fix | None:
     """Only where `await` may stand: in an async function, or after `void` in one."""
-    if not in_async(end.scope) or code.facts.language not in wording.AWAITING:
+    if not in_async(end.scope) or not code.facts.idioms.awaits:
         return None
     at = end.span.start
     if is_void(code, end):
         start = code.facts.source[:at].rindex(b"void")
-        return Fix("Await the report", (Edit(start, at, "await "),))
-    return Fix("Await the report", (Edit(at, at, "await "),))
+        return Fix("Await the report", (Edit(start, at, code.facts.idioms.awaits),))
+    return Fix("Await the report", (Edit(at, at, code.facts.idioms.awaits),))
 
 
 def left(title: str, call: Call, passed_to: str) -> Finding:
@@ -177,13 +184,12 @@ def detached(code: Code, write: UsageWrite) -> Finding | None:
     if gives_back(call):
         return None
     emission = next((one for one in code.emissions if one.call is call), None)
-    if code.facts.language == "python":
+    if code.facts.traits.lazy_coroutines:
         return unawaited(code, write.title, call, emission)
     if emission is None and not write.certain:
         return None
     if end.start is Start.DETACHED or goroutine(code, call.scope) is not None:
-        beside = "a goroutine" if code.facts.language == "go" else "the background"
-        return task(call.span, f"{capital(write.title)} runs in {beside}, and nobody waits for it")
+        return task(call.span, f"{capital(write.title)} runs in {code.facts.idioms.beside}, and nobody waits for it")
     return None
 
 
@@ -253,7 +259,50 @@ async def both(request):
     await task
     asyncio.create_task(send_newsletter(request.customer))
     return answer
+
+async def transcribe(request, loop):
+    text = await hear(request.audio)
+    await loop.run_in_executor(None, record_usage, request.customer, text.seconds)
+    await asyncio.wait_for(loop.run_in_executor(None, record_usage, request.customer, 1), timeout=5)
+    return text
 """,
+    ),
+    Example(
+        "typescript",
+        """
+import { recordImageUsage } from "@/lib/image-usage";
+import { recordTokenUsage } from "@/lib/tokens";
+
+export async function POST(request: Request) {
+  const picture = await draw(await request.text());
+  recordImageUsage(picture.customer, 1);
+  recordTokenUsage(picture.customer, picture.tokens);
+  return Response.json(picture);
+}
+""",
+        context={
+            "lib/image-usage.ts": """
+import { storeUsage } from "./store";
+
+export function recordImageUsage(customer: string, images: number): void {
+  storeUsage({ customer, images });
+}
+""",
+            "lib/store.ts": """
+export function storeUsage(row: UsageRow): void {
+  outbox.append(row);
+}
+""",
+            "lib/tokens.ts": """
+export async function recordTokenUsage(customer: string, tokens: number) {
+  try {
+    await prisma.usageEvent.create({ data: { customer, tokens } });
+  } catch (error) {
+    await retryQueue.add("usage", { customer, tokens });
+  }
+}
+""",
+        },
     ),
     Example(
         "typescript",

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Call, Function, Kind, Scope, Start, Use, enclosing
-from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.handlers import handlers_of
 from rules.meaning.outcomes import Outcome, outcome
@@ -72,7 +71,7 @@ def ignores(call: Call) -> bool:
 def unread(code: Code, function: Scope, handler: Scope, call: Call) -> Finding:
     head = function.head
     assert isinstance(head, Function)
-    fail = wording.fail(code.facts.language)
+    fail = code.facts.idioms.fail
     return Finding(
         span=call.span,
         cause=call.span,

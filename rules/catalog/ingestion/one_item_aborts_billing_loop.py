@@ -8,8 +8,7 @@ which items failed so that they are tried again.
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Branch, Handler, Kind, Loop, Name, Raise, Return, Scope, chain, enclosing, fold, walk, within
-from rules.meaning import wording
+from rules.facts import Branch, Call, Handler, Kind, Loop, Name, Raise, Return, Scope, chain, enclosing, fold, walk, within
 from rules.meaning.contexts import Context
 from rules.meaning.handlers import handlers_of
 from rules.meaning.repeats.item_checks import batch_checks
@@ -36,6 +35,8 @@ SUBJECTS = frozenset(
     "client clients license licenses".split()
 )
 """Whom or what a billing run goes through. Items of one invoice or events of one request belong together."""
+
+USAGE = frozenset("usage event events meter metering metered billing ledger consumption ingest ingestion".split())
 
 
 def check(code: Code) -> Iterator[Finding]:
@@ -77,7 +78,7 @@ def hidden(code: Code) -> Iterator[Finding]:
     if not code.billing:
         return
     for test, asked in batch_checks(code):
-        if code.context(test.scope) not in (Context.TEST, Context.BROWSER):
+        if code.context(test.scope) not in (Context.TEST, Context.BROWSER) and of_usage(code, test.scope, asked):
             yield Finding(
                 span=test.value.span,
                 cause=asked.span,
@@ -88,6 +89,13 @@ def hidden(code: Code) -> Iterator[Finding]:
                 remediation="Ask for the ids that are known, once, and compare each item's own id with them.",
                 confidence=Confidence.LIKELY,
             )
+
+
+def of_usage(code: Code, scope: Scope, asked: Call) -> bool:
+    """Whether what is left out is usage: the query, the file or the function says so, or the function writes some."""
+    function = enclosing(scope, Kind.FUNCTION)
+    said = {*words(code.facts.text(asked.span)), *words(code.facts.path), *words(code.function_name(scope))}
+    return bool(said & USAGE) or any(one.function is function for one in failing_writes(code))
 
 
 def run_over_subjects(write: UsageWrite) -> Scope | None:
@@ -128,7 +136,7 @@ def about_item(head: Branch, loop: Scope) -> bool:
 
 def skipped(code: Code, one: Return, write: UsageWrite) -> Finding:
     written = code.facts.text(one.span)
-    fix, word = None, wording.next_item(code.facts.language)
+    fix, word = None, code.facts.idioms.next_item
     if written.strip(" ;\n") == "return":
         fix = Fix("Go on with the next item", (Edit(one.span.start, one.span.start + len("return"), word),), safe=False)
     return Finding(
@@ -319,6 +327,8 @@ export async function storeUsage(db: Database, events: UsageEvent[]) {
   const fresh: UsageEvent[] = [];
   for (const event of events) {
     if (known.has(event.id)) continue;
+    const repeated = existing.find((one) => one.id === event.id);
+    if (repeated) continue;
     fresh.push(event);
   }
   await db.usageEvent.createMany({ data: fresh, skipDuplicates: true });

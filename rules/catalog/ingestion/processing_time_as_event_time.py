@@ -16,6 +16,7 @@ from rules.meaning.usage.emissions import Emission
 from rules.meaning.values import Kinds, resolved
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Variant
+from rules.traits import Dates
 
 ABOUT = About(
     id="MTR-118",
@@ -123,7 +124,7 @@ def is_own_time(part: Expression) -> bool:
 
 def without_zone(code: Code, emission: Emission, value: Expression) -> Call | None:
     """A naive date that is sent as text or turned into seconds. AWS reads naive dates as UTC."""
-    if code.facts.language != "python":
+    if code.facts.traits.dates is not Dates.NAIVE:
         return None
     whole = resolved(code.values, value, emission.scope, emission.call.span.start)
     found = naive(whole)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Branch, Call, Kind, Name, Scope, chain, enclosing, walk, within
-from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.flow import precedes
 from rules.meaning.novelty import is_added
@@ -91,7 +90,7 @@ def unreleased(code: Code, taken: Call, back: list[Call], function: Scope) -> It
     place = "on this exit" if here is not None else f"on the exit at line {kept[-1].span.line}"
     more = f" and on {len(kept) - 1} more" if len(kept) > 1 else ""
     other = "does so on another" if here is not None else "does so only here"
-    block = wording.last_block(code.facts.language)
+    block = code.facts.idioms.last_block
     yield Finding(
         span=span,
         cause=taken.span,
@@ -155,7 +154,7 @@ def unsettled(code: Code, taken: Call, function: Scope) -> Iterator[Finding]:
         return
     here = next((one for one in reversed(kept) if is_added(code, one.span)), kept[-1])
     more = f", and {len(kept) - 1} more exits do the same" if len(kept) > 1 else ""
-    block = wording.last_block(code.facts.language)
+    block = code.facts.idioms.last_block
     yield Finding(
         span=here.span,
         cause=taken.span,
@@ -170,7 +169,7 @@ def twice(code: Code, deferred: Call, back: list[Call], function: Scope) -> Iter
     """A release on one exit, where a deferred block that asks for the same failure releases as well."""
     registered = placed(code, deferred, function) or deferred
     asked = tested(deferred)
-    block = wording.last_block(code.facts.language)
+    block = code.facts.idioms.last_block
     for call in back:
         if call is deferred or call.method != deferred.method or enclosing(call.scope, Kind.FUNCTION) is not function:
             continue

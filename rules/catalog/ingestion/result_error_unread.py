@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Assign, Branch, Call, Function, Kind, Name, Return, Scope, Start, Use, enclosing, fold, walk, within
-from rules.meaning import wording
 from rules.meaning.answers import Answer, answer_of
 from rules.meaning.contexts import Context
 from rules.meaning.handlers import handlers_of
@@ -79,7 +78,9 @@ def unread(code: Code, emission: Emission, fields: frozenset[str]) -> Iterator[F
     if fields & answer.fields:
         yield from only_logged(code, emission, answer, fields)
         return
-    if answer.passed_on or (emission.sent.use is Use.DISCARDED and emission.sent.start is Start.PLAIN and is_javascript(code)):
+    if answer.passed_on or (
+        emission.sent.use is Use.DISCARDED and emission.sent.start is Start.PLAIN and code.facts.traits.promises
+    ):
         return
     if fields is STATUS and checked_by_method(code, answer):
         return
@@ -89,20 +90,16 @@ def unread(code: Code, emission: Emission, fields: frozenset[str]) -> Iterator[F
         span=emission.call.span,
         cause=emission.call.span,
         description=f"{emission.title} tells a refusal in its {what}, which nothing reads: refused usage counts as delivered.",
-        remediation=f"Test it and {wording.fail(code.facts.language)}, so that a retry hears of it: {advice(code, fields)}.",
+        remediation=f"Test it and {code.facts.idioms.fail}, so that a retry hears of it: {advice(code, fields)}.",
         confidence=Confidence.CERTAIN if certain else Confidence.LIKELY,
         fix=raise_for_status(code, emission) if fields is STATUS else None,
     )
 
 
-def is_javascript(code: Code) -> bool:
-    return code.facts.language in ("typescript", "javascript")
-
-
 def advice(code: Code, fields: frozenset[str]) -> str:
     if fields is not STATUS:
-        return wording.returned_error(code.facts.language)
-    return wording.refusal(code.facts.language)
+        return code.facts.idioms.returned_error
+    return code.facts.idioms.refusal
 
 
 def checked_by_method(code: Code, answer: Answer) -> bool:
@@ -113,9 +110,9 @@ def checked_by_method(code: Code, answer: Answer) -> bool:
 def raise_for_status(code: Code, emission: Emission) -> Fix | None:
     """`requests.post(…)` as a statement: its answer can raise in place."""
     end = emission.sent
-    if code.facts.language != "python" or end.use is not Use.DISCARDED or end.start is not Start.PLAIN:
+    if not code.facts.idioms.refuse_here or end.use is not Use.DISCARDED or end.start is not Start.PLAIN:
         return None
-    return Fix("Raise on a refusal", (Edit(end.span.end, end.span.end, ".raise_for_status()"),))
+    return Fix("Raise on a refusal", (Edit(end.span.end, end.span.end, code.facts.idioms.refuse_here),))
 
 
 def only_logged(code: Code, emission: Emission, answer: Answer, fields: frozenset[str]) -> Iterator[Finding]:
@@ -128,7 +125,7 @@ def only_logged(code: Code, emission: Emission, answer: Answer, fields: frozense
         inside = [call for call in code.facts.calls if within(call.scope, test.then)]
         silent = bool(inside) and all(logs(call) or call.use is not Use.DISCARDED for call in inside)
         failing = any(word in code.facts.text(test.then.span).lower() for word in ("error", "fail", "warn"))
-        fail = wording.fail(code.facts.language)
+        fail = code.facts.idioms.fail
         if (
             silent
             and failing
@@ -163,7 +160,7 @@ def sets(code: Code, branch: Scope) -> bool:
 def resolved_errors(code: Code) -> Iterator[Finding]:
     """A usage row or counter written by a client that never raises, whose `error` nobody takes."""
     # The Python client of Supabase raises; that of JavaScript answers.
-    for write in failing_writes(code) if is_javascript(code) else ():
+    for write in failing_writes(code) if code.facts.traits.promises else ():
         call, end = write.call, write.sent or write.call
         if call is None or end is None or code.context(write.scope) in QUIET or not never_throws(call):
             continue
@@ -195,7 +192,7 @@ def never_throws(call: Call) -> bool:
 
 def by_typed_nil(code: Code, emission: Emission) -> Iterator[Finding]:
     """Go: `Create` of the Lago SDK returns `*lago.Error`; held in a variable of type `error`, its nil is no nil."""
-    if code.facts.language != "go" or emission.provider is None or emission.provider.id != "lago":
+    if not code.facts.traits.errors_returned or emission.provider is None or emission.provider.id != "lago":
         return
     if emission.sent.use is Use.RETURNED and returns_error(emission.function):
         yield typed_nil(emission, "is returned as `error`")

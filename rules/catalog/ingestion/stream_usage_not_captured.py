@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.edits import added_entry
 from rules.facts import Call, Kind, Literal, Member, Name, Object, enclosing, fold, walk
-from rules.meaning import wording
 from rules.meaning.arguments import Given, given
 from rules.meaning.contexts import Context
 from rules.meaning.usage.chunks import read_too_early, split_pieces
@@ -31,11 +30,12 @@ ABOUT = About(
     iso_25010="Functional suitability / functional completeness",
     variants={"usage-read-too-early": Variant("Usage of a stream is read before it is there", Severity.HIGH, ("E2", "E12"))},
 )
-STREAMING = {"ruby": ("chat.completions.create", "client.chat")}
-"""How the call of the chat API that may stream ends, where a language has more than the usual one."""
-USUAL = ("chat.completions.create",)
+STREAMING = ("chat.completions.create",)
+"""How the calls of the chat API end that may stream."""
 ALWAYS = ("chat().createstreamed", "chat().completions().createstreaming", "chat().createstream", ".chatcompletions")
-"""How one ends that always streams."""
+"""How those end that always stream."""
+BY_PARAMETERS = ("client.chat",)
+"""Those that take everything in one argument of that name, where `stream` is what takes the pieces."""
 ADDRESS = re.compile(r"/chat/completions\b")
 OPTIONS = ("streamoptions", "stream_options")
 
@@ -76,23 +76,20 @@ def unasked(code: Code) -> Iterator[Finding]:
         if code.context(call.scope) is Context.TEST:
             continue
         arguments = given(code.values, call)
-        if not (streams(code, call, arguments) or streams_by_address(code, call)):
+        if not (streams(call, arguments) or streams_by_address(code, call)):
             continue
         if bills(code, call):
             yield finding(code, call, arguments.literal)
 
 
-def streams(code: Code, call: Call, arguments: Given) -> bool:
+def streams(call: Call, arguments: Given) -> bool:
     """Whether a call of an SDK asks for a stream, and not for its usage."""
     asks = arguments.named.get("parameters")
-    if code.facts.language == "ruby" and call.folded.endswith("client.chat"):
-        # ruby-openai hands each piece to the block or method that `stream` names.
+    if call.folded.endswith(BY_PARAMETERS):
         names = {entry.name for entry in asks.entries} if isinstance(asks, Object) else set()
         return "stream" in names and not names & set(OPTIONS) and None not in names
     stream = arguments.named.get("stream")
-    wanted = (
-        call.folded.endswith(STREAMING.get(code.facts.language, USUAL)) and isinstance(stream, Literal) and stream.value is True
-    )
+    wanted = call.folded.endswith(STREAMING) and isinstance(stream, Literal) and stream.value is True
     return (wanted or call.folded.endswith(ALWAYS)) and arguments.complete and arguments.first(OPTIONS) is None
 
 
@@ -135,17 +132,16 @@ def finding(code: Code, call: Call, literal: Object | None) -> Finding:
     return Finding(
         span=call.span,
         description="This stream is not asked for its usage, so its tokens are booked as nothing or as a guess.",
-        remediation=f"Set {wording.usage_of_stream(code.facts.language)}, read `usage` from the last chunk, and book that.",
+        remediation=f"Set {code.facts.idioms.usage_of_stream}, read `usage` from the last chunk, and book that.",
         confidence=Confidence.LIKELY,
         fix=Fix("Ask for the usage", (edit,), safe=False) if (edit := asked(code, call, literal)) else None,
     )
 
 
 def asked(code: Code, call: Call, literal: Object | None) -> Edit | None:
-    scripted = code.facts.language in ("typescript", "javascript")
-    if literal is None or not scripted or not call.span.holds(literal.span):
+    if literal is None or not code.facts.idioms.stream_option or not call.span.holds(literal.span):
         return None
-    return added_entry(code.facts, literal, "stream_options", "{ include_usage: true }")
+    return added_entry(code.facts, literal, "stream_options", code.facts.idioms.stream_option)
 
 
 EXAMPLES = (

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.facts import Binary, Call, Expression, Literal, walk
 from rules.meaning.times.clock import Unit, unit_of
+from rules.meaning.times.event_times import cultural_texts, through_floats
 from rules.meaning.usage.emissions import Emission
-from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity
+from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Variant
+from rules.traits import Dates
 
 ABOUT = About(
     id="MTR-119",
@@ -22,6 +24,10 @@ ABOUT = About(
     classes=("E15",),
     cwe=("CWE-681",),
     iso_25010="Functional suitability / functional correctness",
+    variants={
+        "time-through-float": Variant("Event time passes through a binary float", Severity.MEDIUM, cwe=("CWE-1339",)),
+        "time-as-local-text": Variant("Event time is written as the machine's own text", Severity.MEDIUM, cwe=("CWE-474",)),
+    },
 )
 NUMBERS = (Unit.SECONDS, Unit.MILLISECONDS, Unit.NANOSECONDS)
 REFUSED = {
@@ -45,6 +51,41 @@ def check(code: Code) -> Iterator[Finding]:
             if found in REFUSED[time.unit]:
                 yield finding(code, emission, value, found, time.unit)
                 break
+    if code.billing:
+        yield from imprecise(code)
+        yield from zoneless(code)
+
+
+def imprecise(code: Code) -> Iterator[Finding]:
+    for field, call in through_floats(code):
+        yield Finding(
+            span=call.span,
+            cause=call.span,
+            description=(
+                f"`{field.name}` is made of a binary float, which has no exact form for most fractions of a second, and what "
+                "follows cuts them: .123 is stored as .122999. Two stores hold the event at different times, and at the edge "
+                "of a period it falls out of it or is not recognised as a duplicate."
+            ),
+            remediation=f"Keep it exact: {code.facts.idioms.exact_decimal}, or a whole number of milliseconds.",
+            confidence=Confidence.LIKELY,
+            variant="time-through-float",
+        )
+
+
+def zoneless(code: Code) -> Iterator[Finding]:
+    for field, call in cultural_texts(code):
+        utc = code.facts.idioms.utc_text
+        yield Finding(
+            span=call.span,
+            cause=call.span,
+            description=(
+                f"`{field.name}` leaves as `{code.facts.text(call.span)}`: a text in the form of the machine's settings, and "
+                "no offset. Another machine reads another hour or another day in it, or refuses it."
+            ),
+            remediation=f"Write it as ISO 8601 in UTC: {utc}.",
+            confidence=Confidence.LIKELY,
+            variant="time-as-local-text",
+        )
 
 
 def finding(code: Code, emission: Emission, value: Expression, found: Unit, wanted: str) -> Finding:
@@ -71,7 +112,7 @@ def cost(found: Unit, wanted: str) -> str:
 def rewritten(code: Code, value: Expression, found: Unit, wanted: str) -> str | None:
     """The same moment in the unit that is wanted, where that is a plain rewrite of what stands there."""
     text, inner = code.facts.text(value.span), milliseconds_inside(code, value)
-    if code.facts.language in ("typescript", "javascript"):
+    if code.facts.traits.dates is Dates.EPOCH:
         if found is Unit.MILLISECONDS and wanted == "s":
             return f"Math.floor({text} / 1000)" if isinstance(value, Call) else None
         if found is Unit.SECONDS and wanted == "ms":
@@ -79,7 +120,7 @@ def rewritten(code: Code, value: Expression, found: Unit, wanted: str) -> str | 
         if wanted == "rfc3339" and isinstance(value, Call | Binary):
             moment = text if found is Unit.MILLISECONDS else inner
             return f"new Date({moment}).toISOString()" if moment else None
-    if code.facts.language == "python" and isinstance(value, Call) and "time.time()" in text:
+    if code.facts.traits.dates is Dates.NAIVE and isinstance(value, Call) and "time.time()" in text:
         if found is Unit.MILLISECONDS and wanted == "s":
             return "int(time.time())"
         if found is Unit.SECONDS and wanted == "ms":
@@ -213,6 +254,28 @@ func report(ctx context.Context, sc *stripe.Client, customer string, used Usage)
 		Payload:    map[string]string{"stripe_customer_id": customer, "value": "1"},
 	})
 	return err
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function ingest(db: Db, row: Row) {
+  const usageEvent = new UsageEvent();
+  usageEvent.quantity = row.quantity;
+  usageEvent.timestamp = new Date(parseFloat(row.ts) * 1000);  // <- finding
+  await db.save(usageEvent);
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function ingest(db: Db, row: Row) {
+  const usageEvent = new UsageEvent();
+  usageEvent.quantity = row.quantity;
+  usageEvent.timestamp = new Date(Math.round(parseFloat(row.ts) * 1000));
+  await db.save(usageEvent);
 }
 """,
     ),

@@ -29,7 +29,6 @@ from rules.facts import (
     walk,
     within,
 )
-from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.outcomes import LOG_WORDS
 from rules.meaning.usage.writes import usage_writes
@@ -208,7 +207,7 @@ def unknown(code: Code, way_out: Return, test: Expression, later: Span | None) -
         span=way_out.span,
         cause=way_out.span,
         description=f"Where `{said}` {holds}, the work was done but nothing is booked: unknown counts as free.",
-        remediation=f"Book an estimate and mark it as one, or {wording.fail(code.facts.language)} that someone looks at.",
+        remediation=f"Book an estimate and mark it as one, or {code.facts.idioms.fail} that someone looks at.",
         confidence=Confidence.LIKELY,
         trace=(Step(later, "otherwise booked here"),) if later else (),
     )

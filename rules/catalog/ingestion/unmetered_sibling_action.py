@@ -5,11 +5,15 @@ way. Whoever uses the one that does not works for free, and no total shows it. R
 function that all of them call for the work, where no new endpoint can miss it.
 """
 
+import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from rules.code import Code
 from rules.facts import Call, Span
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.tracing.actions import HOPS
+from rules.tracing.graph import downwards
 from rules.tracing.sights import MeteredAction
 
 ABOUT = About(
@@ -30,8 +34,48 @@ def check(code: Code) -> Iterator[Finding]:
     trace = code.elsewhere.trace
     for action in trace.actions if trace is not None else ():
         stands_out = action.path == code.facts.path and not action.recorded and len(action.siblings) >= SIBLINGS
-        if stands_out and action.sure != "possible" and (call := work_of(code, action)) is not None:
+        if (
+            stands_out
+            and action.sure != "possible"
+            and seen_to_its_end(code, action)
+            and (call := work_of(code, action)) is not None
+        ):
             yield finding(action, call)
+
+
+def seen_to_its_end(code: Code, action: MeteredAction) -> bool:
+    """Whether no part of the project on its way is out of view, where usage could be recorded under any name."""
+    trace = code.elsewhere.trace
+    start = trace.graph.at(action.path, action.line) if trace is not None else None
+    if code.elsewhere.whole or trace is None or start is None:
+        return True
+    paths = [PurePosixPath(path) for path in trace.graph.positions]
+    tops = {path.parts[0] for path in paths if len(path.parts) > 1}
+    at_hand = {name for path in paths for name in (path.stem, path.parent.name)}
+    for one in downwards(trace.graph, start, HOPS):
+        routine = trace.graph.routine(one.node)
+        there = code.elsewhere.code_of(trace.graph.path(one.node))
+        if routine is None or there is None:
+            continue
+        unseen = {dotted(package) for package in there.facts.packages if is_own(package, tops) and last(package) not in at_hand}
+        calls = (call for call in there.facts.calls if routine.line <= call.span.line <= routine.end_line)
+        if unseen and any(call.name.startswith(tuple(f"{package}." for package in unseen)) for call in calls):
+            return False
+    return True
+
+
+def is_own(package: str, tops: set[str]) -> bool:
+    """Whether the project itself has it: `./finish`, `@/lib/finish`, `..finish`, `app.finish` beside other files of `app`."""
+    return package.startswith((".", "@/", "~/", "#/")) or re.split(r"[./]", package)[0] in tops
+
+
+def last(package: str) -> str:
+    return dotted(package).rsplit(".", 1)[-1]
+
+
+def dotted(package: str) -> str:
+    """As the calls of what is imported from it begin."""
+    return re.sub(r"\.[cm]?[jt]sx?$", "", package).lstrip("./@~#").replace("/", ".")
 
 
 def work_of(code: Code, action: MeteredAction) -> Call | None:
@@ -45,10 +89,11 @@ def work_of(code: Code, action: MeteredAction) -> Call | None:
 def finding(action: MeteredAction, call: Call) -> Finding:
     path, line = action.siblings[0]
     work = action.work.rsplit("/", 1)[-1]
+    title = action.title if action.title != "function" else action.path
     return Finding(
         span=call.span,
         description=(
-            f"`{action.title}` uses `{work}` and nothing on its way records usage, while {len(action.siblings)} others that "
+            f"`{title}` uses `{work}` and nothing on its way records usage, while {len(action.siblings)} others that "
             "use it do: what is done here is free."
         ),
         remediation="Record the usage here as well, or inside the function that all of them call.",

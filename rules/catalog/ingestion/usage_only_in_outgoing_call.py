@@ -93,9 +93,9 @@ def waits_for_ever(code: Code, emission: Emission) -> bool:
     call, record = emission.call, emission.record
     if not is_request(call, record):
         return False
-    if code.facts.language == "python":
-        return call.folded.startswith("requests.") and not any(fold(one.name or "") == "timeout" for one in call.arguments)
-    return code.facts.language == "go" and call.folded in ("http.post", "net/http.post", "http.defaultclient.do")
+    patient = code.facts.traits.patient_requests
+    bounded = any(fold(one.name or "") == "timeout" for one in call.arguments)
+    return not bounded and (call.folded in patient or call.folded.partition(".")[0] in patient)
 
 
 def is_request(call: Call, record: Record | None) -> bool:

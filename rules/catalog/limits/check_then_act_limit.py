@@ -9,16 +9,33 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Expression, Function, Kind, Member, Name, Scope, Span, Start, Unary, enclosing, fold, walk, within
+from rules.facts import (
+    Call,
+    Expression,
+    Function,
+    Kind,
+    Literal,
+    Member,
+    Name,
+    Scope,
+    Span,
+    Start,
+    Unary,
+    enclosing,
+    fold,
+    walk,
+    within,
+)
 from rules.meaning.contexts import Context
 from rules.meaning.flow import follows, held_alone
 from rules.meaning.limits import gates
 from rules.meaning.limits.limits import Limit, arm_of, is_zero, lets_through, of_loop, said_by
 from rules.meaning.times.expiries import lone_expiries
-from rules.meaning.usage.takings import Taking, conditional, one_more, takings
+from rules.meaning.usage.takings import Taking, compares_version, conditional, one_more, same_thing, takings
 from rules.meaning.values import Kinds, resolved, root_of
 from rules.meaning.vocabulary import names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
+from rules.tracing.firm import takes_firmly
 
 ABOUT = About(
     id="MTR-401",
@@ -43,23 +60,27 @@ BESIDE = 5
 SAVES_ALONE = frozenset("save commit flush persist".split())
 SAVES = SAVES_ALONE | frozenset("update put set write upsert updateone sync".split())
 SAVING = tuple((word,) for word in ("save", "update", "put", "write", "store", "persist", "set"))
+PLANS = frozenset("free trial plan tier basic starter pro premium monthly daily".split())
+"""In the name of a constant: what those get who pay nothing, or little."""
 KNOWN = re.compile(r"read-then-act|check-then-act|\brace\b|toctou|overshoot|not atomic|accepted", re.I)
 TAKING = ("incr", "increment", "consume", "take", "reserve", "decr", "charge", "deduct")
 
 
 def check(code: Code) -> Iterator[Finding]:
-    reported: set[Scope | None] = set()
+    found: dict[Scope | None, list[tuple[Limit, Taking]]] = {}
     for limit in code.limits:
-        if limit.function in reported or unjudged(code, limit.scope):
+        if unjudged(code, limit.scope) or shares_out(code, limit) or of_loop(code.facts, limit) or known(code, limit.span):
             continue
-        if shares_out(code, limit) or of_loop(code.facts, limit) or known(code, limit.span) or from_taking(code, limit):
-            continue
-        if held_alone(code, limit.scope, limit.span.start) or after_the_fact(limit.function):
+        if from_taking(code, limit) or held_alone(code, limit.scope, limit.span.start) or after_the_fact(limit.function):
             continue
         taken = taken_after(code, limit)
         if taken is not None:
-            reported.add(limit.function)
-            yield finding(code, limit.span, said_by(limit.used), taken, Confidence.POSSIBLE if only_noted(taken) else None)
+            found.setdefault(limit.function, []).append((limit, taken))
+    for pairs in found.values():
+        # Of several tests, the one that reads what is taken decides.
+        limit, taken = next((pair for pair in pairs if same_thing(pair[0].used, pair[1])), pairs[0])
+        yield finding(code, limit.span, said_by(limit.used), taken, Confidence.POSSIBLE if only_noted(taken) else None)
+    reported = set(found)
     yield from behind_gates(code, reported)
     yield from expiring(code)
 
@@ -90,9 +111,13 @@ def from_taking(code: Code, limit: Limit) -> bool:
 
 
 def shares_out(code: Code, limit: Limit) -> bool:
-    """`for grant in grants: if grant.left > 0: …`: a choice of what to take from, which refuses nobody."""
+    """`for grant in grants: if grant.left > 0: …`, or one balance before another: a choice, which refuses nobody."""
     around = enclosing(limit.scope, Kind.LOOP, Kind.FUNCTION)
-    if limit.refuses or not limit.left or around is None or around.kind is not Kind.LOOP:
+    if limit.refuses or not limit.left:
+        return False
+    if {"then", "else"} <= {arm_of(taking.scope, limit.test) for taking in takings(code)}:
+        return True
+    if around is None or around.kind is not Kind.LOOP:
         return False
     arms = {
         arm_of(assign.scope, limit.test): target.name
@@ -108,16 +133,30 @@ def taken_after(code: Code, limit: Limit) -> Taking | None:
     counted = resolved(code.values, limit.used, limit.scope, limit.span.start)
     found = [
         taking
-        for taking in (*takings(code), *one_more(code, counted))
+        for taking in (*takings(code), *(one_more(code, counted) if not same_for_all(code, limit) else ()))
         if follows(code, limit.span, limit.scope, taking.span, taking.scope)
         and lets_through(code.facts, limit, taking.scope)
         and not at_once(code, limit, taking)
         and of_one_kind(code, limit, taking)
         and kept(code, taking)
     ]
-    if any(conditional(code.facts, one.call) or says_atomic(one) or tests_again(code, one, limit) for one in found):
+    if any(tests_itself(code, one) or tests_again(code, one, limit) for one in found):
         return None
-    return min(found, key=lambda taking: taking.span.start, default=None)
+    return min(found, key=lambda taking: (not same_thing(limit.used, taking), taking.span.start), default=None)
+
+
+def tests_itself(code: Code, taking: Taking) -> bool:
+    """Whether the taking refuses where there is no room any more, so that the test before it only spares work."""
+    if conditional(code.facts, taking.call) or compares_version(code.facts, taking) or says_atomic(taking):
+        return True
+    return taking.call is not None and takes_firmly(code, taking.call)
+
+
+def same_for_all(code: Code, limit: Limit) -> bool:
+    """`count >= MAX_KEYS`: a number in the code bounds how many rows there are, and no plan sells more of them."""
+    whole = resolved(code.values, limit.limit, limit.scope, limit.span.start)
+    constant = isinstance(limit.limit, Name) and limit.limit.text.isupper()
+    return isinstance(whole, Literal) or (constant and not PLANS & set(words(said_by(limit.limit))))
 
 
 def known(code: Code, span: Span) -> bool:
@@ -171,9 +210,10 @@ def at_once(code: Code, limit: Limit, taking: Taking) -> bool:
     between = [call for call in code.calls_in(limit.function) if call.span.start > limit.span.end]
     if any(fold(call.method) in (SAVES if call.start is Start.AWAITED else SAVES_ALONE) for call in between):
         return False
-    scripted = code.facts.language in ("typescript", "javascript")
     return not any(
-        call.span.end < taking.span.start and (call.start is Start.AWAITED or not scripted) and not within_exit(limit, call)
+        call.span.end < taking.span.start
+        and (call.start is Start.AWAITED or not code.facts.traits.promises)
+        and not within_exit(limit, call)
         for call in between
     )
 
@@ -204,7 +244,7 @@ def behind_gates(code: Code, reported: set[Scope | None]) -> Iterator[Finding]:
             for taking in takings(code)
             if follows(code, gate.span, gate.scope, taking.span, taking.scope) and gates.lets_through(code, gate, taking.scope)
         ]
-        if not found or any(conditional(code.facts, taking.call) or says_atomic(taking) for taking in found):
+        if not found or any(tests_itself(code, taking) for taking in found):
             continue
         reported.add(function)
         taken = min(found, key=lambda taking: taking.span.start)
@@ -524,6 +564,62 @@ async def settle(store, user_id, answer_usage):
     if balance < credits:
         raise PaymentRequired()
     await store.deduct_credits(user_id, credits)
+""",
+    ),
+    Example(
+        "python",
+        """
+from app.ledger import settle_credits
+
+
+async def transcribe(account, audio):
+    if account.credits < estimate(audio):
+        raise PaymentRequired()
+    text = await run_model(audio)
+    await settle_credits(account.id, price(text))
+    return text
+""",
+        context={
+            "app/ledger.py": """
+async def settle_credits(account_id, cost):
+    async with session.begin():
+        account = await session.get(Account, account_id, with_for_update=True)
+        if account.credits < cost:
+            raise PaymentRequired()
+        account.credits -= cost
+"""
+        },
+    ),
+    Example(
+        "typescript",
+        """
+const MAX_KEYS_PER_TENANT = 10;
+
+export async function createKey(tenantId: string, quota: number) {
+  const existing = await models.ApiKey.count({ where: { tenantId } });
+  if (existing >= MAX_KEYS_PER_TENANT) throw new Error("too many keys");
+  return models.ApiKey.create({ tenantId, quota });
+}
+
+export async function withdraw(prisma: PrismaClient, walletId: string, amount: number) {
+  const wallet = await prisma.wallet.findUnique({ where: { id: walletId } });
+  if (wallet.balance < amount) throw new Error("not enough balance");
+  const taken = await prisma.wallet.updateMany({
+    where: { id: walletId, updatedAt: wallet.updatedAt },
+    data: { balance: { decrement: amount } },
+  });
+  if (taken.count === 0) throw new Error("changed meanwhile");
+}
+
+export async function note(db: Db, account: Account, credits: number) {
+  if (account.bonusCredits > 0) {
+    await db.update(accounts).set({ bonusCredits: account.bonusCredits - credits, version: account.version + 1 })
+      .where(and(eq(accounts.id, account.id), eq(accounts.version, account.version)));
+  } else {
+    const usedCredits = sql`${accounts.usedCredits} + ${credits}`;
+    await db.update(accounts).set({ usedCredits }).where(eq(accounts.id, account.id));
+  }
+}
 """,
     ),
 )

@@ -119,7 +119,7 @@ def unread(code: Code, end: Call) -> bool:
     if end.start is Start.DETACHED or counted_elsewhere(code, end):
         return False
     after = code.facts.source[end.span.end : end.span.end + 12].decode(errors="replace")
-    if code.facts.language == "go" and after.startswith(".Error"):
+    if code.facts.traits.errors_returned and after.startswith(".Error"):
         return True
     answer = answer_of(code, end)
     return answer.dropped or only_errors(answer)
@@ -141,7 +141,7 @@ def counted_elsewhere(code: Code, end: Call) -> bool:
 
 
 def finding(code: Code, counter: Counter, call: Call) -> Finding:
-    read = "`RowsAffected`" if code.facts.language == "go" else "the affected rows"
+    read = code.facts.idioms.affected_rows
     return Finding(
         span=call.span,
         description=(

@@ -27,7 +27,6 @@ from rules.facts import (
     fold,
     within,
 )
-from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.limits import gates
 from rules.meaning.limits.limits import Limit, leaves
@@ -170,9 +169,9 @@ def lets_pass(code: Code, handler: Scope, what: str) -> bool:
         return False
     answers = [one for one in code.facts.returns if own(one.scope, handler)]
     if answers:
-        return all(allows(one.value, what, code.facts.language) for one in answers)
+        return all(allows(one.value, what, code.facts.traits.errors_returned) for one in answers)
     instead = [one.value for one in code.facts.assigns if own(one.scope, handler) and one.operator == "="]
-    if instead and not any(allows(value, what, code.facts.language) for value in instead):
+    if instead and not any(allows(value, what, code.facts.traits.errors_returned) for value in instead):
         return False
     if any(fold(call.method) == "next" and not call.arguments and own(call.scope, handler) for call in code.facts.calls):
         return True
@@ -192,20 +191,20 @@ def own(scope: Scope, handler: Scope) -> bool:
     return within(scope, handler) and enclosing(scope, Kind.FUNCTION) is enclosing(handler, Kind.FUNCTION)
 
 
-def allows(value: Expression | None, what: str, language: str) -> bool:
+def allows(value: Expression | None, what: str, errors_returned: bool) -> bool:
     """`return true`, `return { allowed: true }`, `return true, nil`; `return false` of what asks whether it is exceeded."""
     inverted = bool(frozenset(words(what)) & gates.REFUSED)
     match value:
         case Literal(value=bool(said)):
             return said is not inverted
         case Literal(value=None):
-            return language == "go" and not inverted
+            return errors_returned and not inverted
         case Object(entries=entries):
             return any(says_room(entry.name or "", entry.value) for entry in entries)
         case Sequence(items=(Literal(value=bool(said)), *rest)):
             return said is not inverted and not any(isinstance(one, Name) for one in rest)
         case Call(arguments=arguments):
-            return any(isinstance(one.value, Object) and allows(one.value, what, language) for one in arguments[:1])
+            return any(isinstance(one.value, Object) and allows(one.value, what, errors_returned) for one in arguments[:1])
         case _:
             return False
 
@@ -245,7 +244,7 @@ def missed(code: Code, test: Test) -> Limit | None:
     if any(within(one.scope, then) for one in code.facts.raises):
         return None
     answers = [one for one in code.facts.returns if own(one.scope, then)]
-    if not answers or not all(one.value is None or allows(one.value, "", code.facts.language) for one in answers):
+    if not answers or not all(one.value is None or allows(one.value, "", code.facts.traits.errors_returned) for one in answers):
         return None
     if not from_cache(code, name, test):
         return None
@@ -292,7 +291,7 @@ def finding(code: Code, handler: Scope, what: str) -> Finding:
     silent = not any(handler.span.holds(call.span) for call in code.facts.calls if fold(call.method) != "next")
     sure = is_paid(code, handler, what) and not stated(code, handler)
     explicit = any(own(one.scope, handler) for one in code.facts.returns)
-    again = wording.rethrow(code.facts.language)
+    again = code.facts.idioms.rethrow
     return Finding(
         span=handler.span,
         description=(

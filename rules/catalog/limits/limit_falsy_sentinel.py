@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import (
-    ZERO_IS_TRUE,
     Call,
     Compare,
     Expression,
@@ -29,7 +28,6 @@ from rules.facts import (
     walk,
     within,
 )
-from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.limits.flags import compared_with_nothing
 from rules.meaning.limits.limits import Limit, is_zero, leaves, operands, said_by
@@ -37,6 +35,7 @@ from rules.meaning.subjects import bills
 from rules.meaning.values import Kinds
 from rules.meaning.vocabulary import LIMIT_NOUNS, names_limit, of_a_plan, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity
+from rules.traits import Truth
 
 ABOUT = About(
     id="MTR-405",
@@ -52,6 +51,10 @@ SUBJECTS = frozenset(
     "seats budget spend monthly daily yearly plan tier subscription entitlement allowance included api event events unit units "
     "minutes scans runs exports credits".split()
 )
+CHARGES = frozenset(
+    "fee fees discount discounts installment installments instalment instalments price refund payout late".split()
+)
+"""What a customer pays, or is given off: its maximum is no limit of use."""
 OWNERS = frozenset("plan tier subscription entitlement entitlements limits quota quotas org organization account team".split())
 DESCRIBED = re.compile(r'"""[^"]*(unlimited|uncapped|no limit|no cap|not limited)', re.I)
 UNLIMITED = ("unlimited", "no limit", "no cap", "infinite", "0 means", "zero means", "0 =", "not limited", "uncapped", "0 is")
@@ -60,12 +63,12 @@ UNLIMITED = ("unlimited", "no limit", "no cap", "infinite", "0 means", "zero mea
 def check(code: Code) -> Iterator[Finding]:
     if not code.billing:
         return
-    asked = compared_with_nothing(code) if code.facts.language not in ZERO_IS_TRUE else ()
+    asked = compared_with_nothing(code) if code.facts.traits.truth is Truth.VALUES else ()
     for span, scope, name in asked:
         if not unjudged(code, scope) and bills(code.facts, scope):
             yield flag_asked_for(code, span, name)
     for limit in code.limits:
-        if not limit.left and not unjudged(code, limit.scope) and code.facts.language not in ZERO_IS_TRUE:
+        if not limit.left and not unjudged(code, limit.scope) and code.facts.traits.truth is Truth.VALUES:
             yield from skipped_by_truth(code, limit)
             yield from passed_when_falsy(code, limit)
     for one in defaults(code):
@@ -194,7 +197,7 @@ def is_field(part: Expression) -> bool:
 def is_limit(code: Code, limit: Limit) -> bool:
     """A number that is held against usage; a literal or a configured constant has no zero."""
     name = said_by(limit.limit)
-    return is_field(limit.limit) and not is_constant(limit.limit) and of_a_plan(name)
+    return is_field(limit.limit) and not is_constant(limit.limit) and of_a_plan(name) and not CHARGES & set(words(name))
 
 
 def is_constant(part: Expression) -> bool:
@@ -243,7 +246,7 @@ def names_plan_limit(left: Expression) -> bool:
     """A limit that says what of: `plan.limit`, `monthlyLimit`, `max_credits`; never the `limit` of a page."""
     name = said_by(left)
     said = frozenset(words(name))
-    if not names_limit(name) or not of_a_plan(name) or is_constant(left) or said >= {"max", "tokens"}:
+    if not names_limit(name) or not of_a_plan(name) or is_constant(left) or said >= {"max", "tokens"} or said & CHARGES:
         return False
     owner = frozenset(words(said_by(left.object))) if isinstance(left, Member | Index) else frozenset()
     return bool(said & SUBJECTS - LIMIT_NOUNS) or bool(said & {"quota", "allowance", "budget"}) or bool(owner & OWNERS)
@@ -301,14 +304,11 @@ def documented(code: Code, span: Span) -> bool:
 
 def present(code: Code, part: Expression) -> Fix:
     """`limit` in a condition becomes `limit != null`, `limit is not None`."""
-    after = {"python": " is not None", "php": " !== null"}.get(code.facts.language, " != null")
-    return Fix("Test for absence, not for zero", (Edit(part.span.end, part.span.end, after),))
+    return Fix("Test for absence, not for zero", (Edit(part.span.end, part.span.end, code.facts.idioms.present),))
 
 
 def coalesced(code: Code, part: Logical) -> Fix | None:
     """`||` becomes `??`. Python has no such operator."""
-    if code.facts.language == "python":
-        return None
     between = code.facts.source[part.left.span.end : part.right.span.start].decode()
     sign = between.strip()
     if sign not in ("||", "?:"):
@@ -336,7 +336,7 @@ def finding(code: Code, limit: Expression, span: Span, what: str, fix: Fix | Non
         span=span,
         description=f"A `{name}` of 0 is falsy and {what}: a customer who may use nothing is not limited.",
         remediation=(
-            f"Test `{name}` for absence, not for truth ({wording.null_test(code.facts.language)}), and give unlimited plans a "
+            f"Test `{name}` for absence, not for truth ({code.facts.idioms.null_test}), and give unlimited plans a "
             "value of their own."
         ),
         confidence=Confidence.LIKELY,

@@ -12,6 +12,7 @@ from rules.facts import Member, Span, fold
 from rules.meaning.limits.limits import Limit
 from rules.meaning.vocabulary import names_used, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.schema import looks_like_schema
 from rules.tracing.sights import RESET, Kind, Sight
 from rules.tracing.whole import Trace
 
@@ -29,7 +30,7 @@ ABOUT = About(
 
 def check(code: Code) -> Iterator[Finding]:
     trace = code.elsewhere.trace
-    if trace is None or not code.elsewhere.whole or not code.limits:
+    if trace is None or not code.limits:
         return
     for limit in code.limits:
         if isinstance(limit.used, Member) and not limit.left and limit.refuses and names_used(limit.used.name):
@@ -42,7 +43,7 @@ def counted_instead(code: Code, trace: Trace, name: str) -> Sight | None:
     """The counter of the same row that the action counts, where the compared one is never counted by anybody."""
     compared = fold(name)
     tables = [table for table in code.elsewhere.schema.tables.values() if compared in table.columns]
-    if len(tables) != 1 or moved(trace, compared) or mentioned(code, name):
+    if len(tables) != 1 or moved(trace, compared) or mentioned(code, name) or not known(code, name):
         return None
     others = [
         sight
@@ -57,6 +58,17 @@ def moved(trace: Trace, compared: str) -> bool:
     """Whether anything writes it but a reset: counting, copying, an import."""
     writes = (*trace.seen.of(Kind.COUNT), *trace.seen.of(Kind.GRANT))
     return any(fold(sight.name) == compared and RESET not in sight.via for sight, _ in writes)
+
+
+def known(code: Code, name: str) -> bool:
+    """Whether every file that could count it is at hand; where only those that have the name are, none may write it."""
+    if code.elsewhere.whole:
+        return True
+    having = code.elsewhere.only_in(name)
+    if having is None:
+        return False
+    read = [code.elsewhere.code_of(path) for path in having if not looks_like_schema(path)]
+    return all(one is not None and not one.facts.broken and not mentioned(one, name) for one in read)
 
 
 def mentioned(code: Code, name: str) -> bool:

@@ -115,7 +115,7 @@ def finding(span: Span, record: providers.Call, confidence: Confidence) -> Findi
 
 
 def of_own(code: Code, call: Call) -> Finding:
-    fail = wording.fail(code.facts.language)
+    fail = code.facts.idioms.fail
     return Finding(
         span=call.span,
         description=f"`{call.name}` is asked and its answer is dropped: whoever has nothing left gets through.",

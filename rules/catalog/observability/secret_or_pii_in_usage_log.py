@@ -95,7 +95,7 @@ def shown(code: Code, secret: Expression) -> str:
     text = code.facts.text(secret.span)
     if isinstance(secret, Name) and not text.endswith(secret.text):
         return secret.text
-    return text.removeprefix("$") if code.facts.language == "kotlin" else text
+    return text.removeprefix(code.facts.idioms.within_text)
 
 
 def logged(code: Code, call: Call, secret: Expression) -> Finding:

@@ -24,6 +24,16 @@ ABOUT = About(
     iso_25010="Security / confidentiality",
 )
 SHOWN = frozenset("usage usages invoice invoices billing credits meter meters metering".split())
+CATALOGUE = frozenset(
+    "plan plans product products price prices pricing bundle bundles package packages catalog catalogue tier tiers tariff "
+    "offer offers config configuration settings feature features".split()
+)
+"""What is sold, and on what terms: every buyer may read it."""
+PARTIES = frozenset(
+    "user customer account tenant org organization organisation workspace team member client company owner subscription "
+    "subscriber project invoice email".split()
+)
+"""Whose usage it is, or what belongs to one of them."""
 READS = frozenset(
     "find findmany findfirst findunique findone aggregate count select query filter filterby "
     "where singleordefault firstordefault tolist get all "
@@ -64,7 +74,7 @@ def is_shown(code: Code, call: Call) -> bool:
     said = set(words(call.name))
     for argument in call.arguments[:1]:
         said |= set(words(getattr(argument.value, "text", "")))
-    return bool(SHOWN & said)
+    return bool(SHOWN & said) and not CATALOGUE & said
 
 
 def knows_caller(code: Code, function: Scope) -> bool:
@@ -79,10 +89,16 @@ def asked_for(code: Code, call: Call) -> tuple[str, Span] | None:
         values += [part.right for part in walk(argument.value) if isinstance(part, Compare) and part.operator == "=="]
         for value in values:
             for read in reads(code, value, call.scope, call.span.start, bound=False):
-                said = words(read.field)
-                if said[-1:] in (("id",), ("email",)) and enclosing(call.scope, Kind.FUNCTION) is not None:
+                if names_party(words(read.field)) and enclosing(call.scope, Kind.FUNCTION) is not None:
                     return read.field, read.span
     return None
+
+
+def names_party(said: tuple[str, ...]) -> bool:
+    """`customerId`, `invoice_id`, `id`, `email`; not `billingConfigId`."""
+    if said[-1:] == ("email",) or said == ("id",):
+        return True
+    return said[-1:] == ("id",) and bool(PARTIES & set(said)) and not CATALOGUE & set(said)
 
 
 def finding(at: Span, field: str, where: Span) -> Finding:
@@ -125,6 +141,17 @@ export async function GET(request: NextRequest) {
 }
 """,
         path="app/api/usage/route.ts",
+    ),
+    Example(
+        "typescript",
+        """
+export async function GET(request: NextRequest) {
+  const { billingTierId } = await request.json();
+  const bundles = await prisma.creditBundle.findMany({ where: { billingTierId } });
+  return NextResponse.json(bundles);
+}
+""",
+        path="app/api/bundles/route.ts",
     ),
     Example(
         "python",

@@ -80,7 +80,7 @@ def of_handler(code: Code, one: Return) -> bool:
     function = enclosing(one.scope, Kind.FUNCTION)
     if function is None or not isinstance(function.head, Function):
         return False
-    return bool(function.head.decorators) or (code.facts.language == "rust" and own_request(code.facts, function))
+    return bool(function.head.decorators) or (code.facts.traits.extractors and own_request(code.facts, function))
 
 
 def about_usage(code: Code, held: Object, scope: Scope) -> bool:

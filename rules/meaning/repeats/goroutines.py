@@ -27,7 +27,7 @@ GROUPS = frozenset("go submit".split())
 
 def shared_writes(code: Code) -> Iterator[tuple[Assign, Call]]:
     """Each append, map entry or addition that several goroutines make to one variable without a lock, with what starts them."""
-    if code.facts.language != "go":
+    if not code.facts.traits.parallel:
         return
     for started, body in many_at_once(code):
         if locked(code, body):

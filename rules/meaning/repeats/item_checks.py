@@ -1,9 +1,10 @@
 """Checks for repeats inside a loop over events that ask about the whole batch and not about the item at hand."""
 
+import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Expression, Kind, Loop, Member, Name, Scope, Test, enclosing, fold, walk, within
+from rules.facts import Call, Expression, Function, Kind, Lambda, Loop, Member, Name, Scope, Test, enclosing, fold, walk, within
 from rules.meaning.values import definitions_at
 from rules.meaning.vocabulary import words
 
@@ -14,6 +15,7 @@ ASKS = frozenset(
 REPEATS = frozenset(
     "idempotency idem duplicate duplicates dup dups seen processed repeat repeats existing exists dedup".split()
 )
+NAMES = re.compile(r"(?<![\w.])[A-Za-z_$][\w$]*")
 ITEMS = frozenset("event events record records item items message messages row rows entry entries usage batch usages".split())
 
 
@@ -67,6 +69,9 @@ def query(code: Code, test: Test, loop: Scope, own: frozenset[str]) -> Call | No
         for part in walk(expression):
             if isinstance(part, Name) and part.text in own:
                 return None
+            if isinstance(part, Lambda):
+                # `known.find((one) => one.id === item.id)`: what is asked stands in the function that is handed over.
+                waiting.extend((name, scope, at) for name in names_in(code, part))
             if isinstance(part, Call) and fold(part.method) in ASKS:
                 asked.append(part)
             if isinstance(part, Name) and part.text not in seen:
@@ -81,6 +86,14 @@ def query(code: Code, test: Test, loop: Scope, own: frozenset[str]) -> Call | No
                     elif expression is test.value and isinstance(one.value, Call):
                         asked.extend(call for call in walk(one.value) if isinstance(call, Call) and fold(call.method) in ASKS)
     return next((call for call in asked if REPEATS & spoken(call, test)), None)
+
+
+def names_in(code: Code, handed: Lambda) -> Iterator[Name]:
+    """What a function that is handed over reads from around it."""
+    own = {parameter.name for parameter in handed.scope.head.parameters} if isinstance(handed.scope.head, Function) else set()
+    for name in dict.fromkeys(NAMES.findall(code.facts.text(handed.span))):
+        if name not in own:
+            yield Name(handed.span, name)
 
 
 def spoken(call: Call, test: Test) -> frozenset[str]:

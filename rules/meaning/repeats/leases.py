@@ -33,8 +33,6 @@ LOCKS = frozenset("lock locks mutex lease semaphore redlock locker".split())
 DELETES = frozenset("del delete unlink remove forget".split())
 TAKES = frozenset("lock acquire acquirelock obtain obtainlock takelock getlock createlock spinlock".split())
 GIVES = frozenset("unlock release releaselock clearlock freelock drop".split())
-GUARDED = frozenset({"rust"})
-"""Languages in which a lock is held as long as the guard that taking it gives."""
 ROUND = frozenset("withlock runexclusive using runlocked dolocked withmutex withredlock lockedsection executewithlock".split())
 FORCED = frozenset("force forced forcibly cleanup orphan orphans orphaned stale admin purge steal".split())
 """Whoever takes away a lock that is not his says so."""
@@ -157,7 +155,7 @@ def compares_owner(code: Code, call: Call) -> bool:
     outermost = functions[-1]
     for other in code.calls_in(outermost):
         read = fold(other.method) in ("get", "hget") and is_store(other.name.rpartition(".")[0])
-        if read and other.span.end <= call.span.start and other.use in (Use.TESTED, Use.ASSIGNED):
+        if read and other.span.end <= call.span.start and other.use in (Use.TESTED, Use.ASSIGNED, Use.CHAINED):
             return True
     return False
 
@@ -209,7 +207,7 @@ def by_hand(code: Code) -> Iterator[Held]:
                 yield Held(taken, Span(taken.span.line, given.span.line, taken.span.end, end), taken.scope, function)
                 break
         else:
-            if code.facts.language in GUARDED and taken.use is Use.ASSIGNED and taken.targets:
+            if code.facts.traits.locks_by_guard and taken.use is Use.ASSIGNED and taken.targets:
                 rest = Span(taken.span.line, taken.scope.span.end_line, taken.span.end, taken.scope.span.end)
                 yield Held(taken, rest, taken.scope, taken.scope)
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from rules.code import Code
 from rules.facts import Assign, Call, Expression, Index, Kind, Literal, Member, Name, Scope, Span, dotted, enclosing, fold, walk
 from rules.meaning.usage.counters import texts, written_fields
+from rules.meaning.usage.emissions import command
 from rules.meaning.values import resolved, root_of
 from rules.meaning.vocabulary import words
 
@@ -20,6 +21,8 @@ DONE = frozenset(
     "pushed delivered published redeemed credited fulfilled used invoiced metered flushed".split()
 )
 STATES = frozenset("status state".split())
+FINISHES = frozenset("settle complete finalize finish redeem fulfill".split())
+"""What a call says first that brings its subject into its last state."""
 STORE_SETS = frozenset("stringset set setex psetex setnx setifabsent hset hsetnx sadd putifabsent".split())
 MEMORY_SETS = frozenset("add set append push store loadorstore containsoradd put".split())
 ROW_INSERTS = frozenset(
@@ -81,6 +84,26 @@ def by_call(code: Code, call: Call) -> Iterator[Mark]:
         yield Mark(call.span, call.scope, How.ROW, table, call)
     elif last in UPDATES and "." in call.name:
         yield from by_fields(code, call)
+    else:
+        yield from by_deed(code, call)
+
+
+def by_deed(code: Code, call: Call) -> Iterator[Mark]:
+    """`SettleService.call(order)`, `order.complete!`, after a test of that order's state: the call says that it is done."""
+    said = words(command(call) or call.method)
+    function = enclosing(call.scope, Kind.FUNCTION)
+    if function is None or not (FINISHES & set(said[:1]) or (said[:1] == ("mark",) and DONE & set(said[1:]))):
+        return
+    for test in code.facts.tests:
+        if test.span.end > call.span.start or enclosing(test.scope, Kind.FUNCTION) is not function:
+            continue
+        for part in walk(test.value):
+            root = (
+                root_of(part) if isinstance(part, Member) and words(part.name)[-1:] and words(part.name)[-1] in STATES else None
+            )
+            if isinstance(part, Member) and isinstance(root, Name) and takes(call, root.text):
+                yield Mark(call.span, call.scope, How.STATUS, part.name, call)
+                return
 
 
 def adds_to_cache(call: Call) -> bool:

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from rules.facts import Binary, Call, Conditional, Expression, Literal, Logical, Member, Name, Scope, Unary, fold
 from rules.meaning.values import Values, definitions_at, is_clock
+from rules.traits import Dates
 
 HOPS = 3
 
@@ -81,7 +82,7 @@ def unit_of(values: Values, value: Expression, scope: Scope, at: int, hops: int 
             return unit_of_product(unit_of(values, left, scope, at, hops), operator, right)
         case Unary(operator="+" | "-", value=inner):
             inside = unit_of(values, inner, scope, at, hops)
-            return Unit.MILLISECONDS if inside is Unit.DATE and values.facts.language != "python" else inside
+            return Unit.MILLISECONDS if inside is Unit.DATE and values.facts.traits.dates is Dates.EPOCH else inside
         case Logical(left=left, right=right) | Conditional(then=left, otherwise=right):
             one, other = unit_of(values, left, scope, at, hops), unit_of(values, right, scope, at, hops)
             return one if one is other else None

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Binary, Call, Compare, Expression, Kind, Literal, Member, Name, Scope, Span, enclosing, fold, walk
+from rules.traits import Dates
 
 GETTERS = frozenset("getmonth getutcmonth".split())
 FROM_ONE = frozenset("fromobject localdate plaindate plainyearmonth".split())
@@ -11,7 +12,7 @@ FROM_ONE = frozenset("fromobject localdate plaindate plainyearmonth".split())
 
 def mixed_months(code: Code) -> Iterator[tuple[Span, Scope, str, str]]:
     """Comparisons of a month from 0 with a month from 1, and dates made with a month that is one too high."""
-    if code.facts.language not in ("typescript", "javascript"):
+    if code.facts.traits.dates is not Dates.EPOCH:
         return
     ones = from_one(code)
     for whole, scope in code.expressions:

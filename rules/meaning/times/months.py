@@ -23,7 +23,7 @@ def thirty_calls(code: Code) -> Iterator[tuple[Span, Scope, str]]:
             days = given[1]
         elif last in ("plusdays", "minusdays", "ofdays", "subdays") and len(given) == 1:
             days = given[0]
-        elif last == "adddate" and code.facts.language == "go" and len(given) == 3:
+        elif last == "adddate" and len(given) == 3:
             days = given[2]
         elif last in ("setdate", "setutcdate") and given and isinstance(given[0], Binary):
             days = given[0].right if isinstance(given[0].right, Literal) and given[0].operator == "+" else None

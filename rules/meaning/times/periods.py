@@ -21,6 +21,7 @@ from rules.facts import (
 )
 from rules.meaning.times import jvm_periods
 from rules.meaning.values import Values, definitions_at
+from rules.traits import Dates
 
 
 class Zone(StrEnum):
@@ -79,20 +80,19 @@ def boundaries_of(facts: Facts, values: Values, held: Held) -> tuple[Boundary, .
 
 def boundary(facts: Facts, values: Values, call: Call) -> Boundary | None:
     last = fold(call.method)
-    if facts.language == "go":
-        return go_boundary(values, call, last)
-    if facts.language in ("java", "kotlin"):
-        return jvm_boundary(values, call)
-    if facts.language == "rust":
-        return rust_boundary(values, call, last)
-    if facts.language == "csharp":
-        return csharp_boundary(values, call)
-    if facts.language == "python":
-        return python_boundary(values, call, last)
-    if facts.language == "php" and (made := php_boundary(call, last)) is not None:
-        return made
-    if facts.language in ("ruby", "php"):
-        return rails_boundary(values, call, last)
+    dates = facts.traits.dates
+    if dates is Dates.LOCATED:
+        return located_boundary(values, call, last)
+    if dates is Dates.JAVA_TIME:
+        return java_time_boundary(values, call)
+    if dates is Dates.CHRONO:
+        return chrono_boundary(values, call, last)
+    if dates is Dates.CLR:
+        return clr_boundary(values, call)
+    if dates is Dates.NAIVE:
+        return naive_boundary(values, call, last)
+    if dates is Dates.FLUENT:
+        return spelled_boundary(call, last) or fluent_boundary(values, call, last)
     if call.constructs and call.folded == "date" and len(call.arguments) > 1:
         return date_of_parts(call)
     if last in ("sethours", "setutchours"):
@@ -185,10 +185,10 @@ def scope_of(values: Values, part: Expression) -> Scope:
     return min(around, key=lambda scope: scope.span.end - scope.span.start, default=values.facts.root)
 
 
-def python_boundary(values: Values, call: Call, last: str) -> Boundary | None:
+def naive_boundary(values: Values, call: Call, last: str) -> Boundary | None:
     given = {fold(argument.name): argument.value for argument in call.arguments if argument.name}
     if last == "replace" and ({"day", "hour"} & given.keys()) and starts_or_ends(given):
-        return Boundary(call.span, call.scope, call, clock_zone(values, call), python_end(given))
+        return Boundary(call.span, call.scope, call, clock_zone(values, call), naive_end(given))
     if call.folded.endswith("datetime.combine"):
         named = "tzinfo" in given or len(call.arguments) > 2
         moment = call.arguments[1].value if len(call.arguments) > 1 else None
@@ -210,14 +210,14 @@ def starts_or_ends(given: dict[str, Expression]) -> bool:
     return any(isinstance(one := given.get(name), Literal) and one.value in numbers for name, numbers in wanted.items())
 
 
-def python_end(given: dict[str, Expression]) -> Precision | None:
+def naive_end(given: dict[str, Expression]) -> Precision | None:
     hour = given.get("hour")
     if not isinstance(hour, Literal) or hour.value != 23:
         return None
     return Precision.MICROSECOND if "microsecond" in given else Precision.SECOND
 
 
-def php_boundary(call: Call, last: str) -> Boundary | None:
+def spelled_boundary(call: Call, last: str) -> Boundary | None:
     """`new DateTimeImmutable('first day of this month midnight')`, `date('Y-m-01')`, `mktime(0, 0, 0, $m, 1)`."""
     first = call.arguments[0].value if call.arguments else None
     text = first.value if isinstance(first, Literal) and isinstance(first.value, str) else ""
@@ -236,15 +236,15 @@ def php_boundary(call: Call, last: str) -> Boundary | None:
     return Boundary(call.span, call.scope, call, zone, Precision.SECOND if ENDS.search(text) else None)
 
 
-def rails_boundary(values: Values, call: Call, last: str) -> Boundary | None:
+def fluent_boundary(values: Values, call: Call, last: str) -> Boundary | None:
     """`Time.current.beginning_of_month`, `$date->endOfDay()`: the end is the last microsecond or less."""
     if not STARTS_OF.match(last.removeprefix("at")):
         return None
     end = Precision.MICROSECOND if "end" in last[:5] else None
-    return Boundary(call.span, call.scope, call, rails_zone(values, call), end)
+    return Boundary(call.span, call.scope, call, fluent_zone(values, call), end)
 
 
-def rails_zone(values: Values, expression: Expression) -> Zone:
+def fluent_zone(values: Values, expression: Expression) -> Zone:
     """`Time.current`, `Time.zone` and Carbon are in the application's zone, which is UTC unless it says otherwise."""
     marks = set(mark_names(values, expression, 4))
     if marks & {"intimezone", "usezone", "localtime", "settimezone", "timezone", "shifttimezone", "tz"}:
@@ -293,7 +293,7 @@ def clock_call(call: Call) -> Zone | None:
     return None
 
 
-def rust_boundary(values: Values, call: Call, last: str) -> Boundary | None:
+def chrono_boundary(values: Values, call: Call, last: str) -> Boundary | None:
     """`Local.with_ymd_and_hms(y, m, 1, 0, 0, 0)`, `Local::now().date_naive().with_day(1)`."""
     given = numbers(call)
     if last == "withymdandhms" and len(given) == 6 and None in given[:2]:
@@ -306,7 +306,7 @@ def rust_boundary(values: Values, call: Call, last: str) -> Boundary | None:
     return None
 
 
-def csharp_boundary(values: Values, call: Call) -> Boundary | None:
+def clr_boundary(values: Values, call: Call) -> Boundary | None:
     """`new DateTime(now.Year, now.Month, 1)`; `DateTime.Today` is the machine's midnight."""
     if call.folded == "datetime.today":
         return Boundary(call.span, call.scope, call, Zone.LOCAL)
@@ -319,12 +319,12 @@ def csharp_boundary(values: Values, call: Call) -> Boundary | None:
     return Boundary(call.span, call.scope, call, clock_zone(values, call), end)
 
 
-def go_boundary(values: Values, call: Call, last: str) -> Boundary | None:
+def located_boundary(values: Values, call: Call, last: str) -> Boundary | None:
     """`time.Date(y, m, 1, 0, 0, 0, 0, loc)` and its last moment."""
     if call.folded != "time.date" or len(call.arguments) != 8:
         return None
     given = numbers(call)
-    zone = go_zone(values, call.arguments[7].value)
+    zone = located_zone(values, call.arguments[7].value)
     if given[3] == 23:
         fine = {0: Precision.SECOND, 999_000_000: Precision.MILLISECOND, 999_999_000: Precision.MICROSECOND}
         return Boundary(call.span, call.scope, call, zone, fine.get(given[6] or 0, Precision.MICROSECOND))
@@ -333,7 +333,7 @@ def go_boundary(values: Values, call: Call, last: str) -> Boundary | None:
     return None
 
 
-def jvm_boundary(values: Values, call: Call) -> Boundary | None:
+def java_time_boundary(values: Values, call: Call) -> Boundary | None:
     """`LocalDate.now().withDayOfMonth(1).atStartOfDay()`; of a chain the outermost link is the boundary."""
     if call.use is Use.CHAINED or not any(isinstance(one, Call) and jvm_periods.makes_boundary(one) for one in walk(call)):
         return None
@@ -343,7 +343,7 @@ def jvm_boundary(values: Values, call: Call) -> Boundary | None:
     return Boundary(call.span, call.scope, call, Zone(zone) if zone else Zone.UNKNOWN, end)
 
 
-def go_zone(values: Values, location: Expression) -> Zone:
+def located_zone(values: Values, location: Expression) -> Zone:
     if isinstance(location, Member) and location.name in ("UTC", "Local"):
         return Zone.UTC if location.name == "UTC" else Zone.LOCAL
     if isinstance(location, Call) and fold(location.method) == "location":

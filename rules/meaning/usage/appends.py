@@ -6,18 +6,10 @@ from rules.code import Code
 from rules.facts import Assign, Call, Expression, Member, Name, Use, fold, walk
 from rules.meaning.usage.buffers import Emptying, about_usage, root
 
-ANSWERS_NOTHING = frozenset("append extend insert add update appendleft".split())
-"""Python's, which change the list, set or dict and answer None."""
-ANSWERS_LENGTH = frozenset("push unshift".split())
-ANSWERS_COPY = frozenset("concat".split())
-"""These change nothing: what they answer is the longer list."""
-
 
 def misread(code: Code) -> Iterator[tuple[Assign, Call, str]]:
     """Assignments that replace a container of usage by what adding to it answers: with the call and its container."""
-    wrong = ANSWERS_NOTHING if code.facts.language == "python" else ANSWERS_LENGTH
-    if code.facts.language not in ("python", "typescript", "javascript"):
-        return
+    wrong = code.facts.traits.appending
     for assign in code.facts.assigns:
         call = assign.value
         if not isinstance(call, Call) or fold(call.method) not in wrong or call.receiver is None or assign.operator != "=":
@@ -29,11 +21,9 @@ def misread(code: Code) -> Iterator[tuple[Assign, Call, str]]:
 
 def dropped(code: Code) -> Iterator[tuple[Call, str]]:
     """`this.events.concat(batch);` as a statement: the longer list is thrown away."""
-    if code.facts.language not in ("typescript", "javascript"):
-        return
     for call in code.facts.calls:
         if (
-            fold(call.method) not in ANSWERS_COPY
+            fold(call.method) not in code.facts.traits.copying
             or call.use is not Use.DISCARDED
             or call.receiver is None
             or not call.arguments

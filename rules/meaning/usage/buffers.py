@@ -156,9 +156,9 @@ def is_shared(code: Code, one: Emptying) -> bool:
     if first in ("this", "self", "cls"):
         return True
     if "." in one.buffer and head.method and head.parameters and head.parameters[0].name == first:
-        return code.facts.language == "go"
+        return code.facts.traits.receiver_first
     assert function is not None
-    if code.facts.language == "python" and f"global {first}" not in (text := code.facts.text(function.span)):
+    if code.facts.traits.outer_names_declared and f"global {first}" not in (text := code.facts.text(function.span)):
         return f"nonlocal {first}" in text or not sets(code, function, first)
     homes = [enclosing(where.scope, Kind.FUNCTION) for where in code.values.definitions.get(first, ())]
     outside = any(
@@ -201,7 +201,7 @@ def about_usage(code: Code, one: Emptying) -> bool:
     for scope in chain(one.scope):
         if isinstance(scope.head, Function | Class):
             said |= set(words(scope.head.name))
-        if isinstance(scope.head, Function) and scope.head.method and code.facts.language == "go":
+        if isinstance(scope.head, Function) and scope.head.method and code.facts.traits.receiver_first:
             said |= {word for holder in scope.head.parameters[:1] for word in words(holder.type)}
     if said & SPEAKS and (code.billing or said & GENERIC):
         return True

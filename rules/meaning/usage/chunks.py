@@ -39,6 +39,8 @@ KEPT = re.compile(
 PARSES = re.compile(r"JSON\.parse\(|json\.loads\(|json\.Unmarshal\(|[pP]arse\w*\(")
 SPEAKS = re.compile(r"usage|tokens?\b|Tokens|token_count|tokenCount")
 DECODES = frozenset("tostring decode string str utf8".split())
+PACKAGES = frozenset({"strings", "bytes"})
+"""Whose functions are given the text that elsewhere is asked itself."""
 LATER = frozenset("setimmediate nexttick queuemicrotask settimeout createtask submit thread go".split())
 WAITS = re.compile(r"\.Wait\(|<-|\bawait\b|\.join\(|\.result\(|select\s*\{|gather\(")
 USED = frozenset("usage usages tokens token".split())
@@ -65,7 +67,8 @@ def cut(code: Code, call: Call) -> Expression | None:
     """The text that is cut at line ends."""
     ends = [str(one.value.value) for one in call.arguments if isinstance(one.value, Literal)]
     if fold(call.method) == "splitlines" or (fold(call.method) == "split" and any("\n" in end or "\\n" in end for end in ends)):
-        return call.arguments[0].value if code.facts.language == "go" and call.arguments else call.receiver
+        text_given = len(call.arguments) == 2 and call.name.partition(".")[0] in PACKAGES
+        return call.arguments[0].value if text_given else call.receiver
     return None
 
 

@@ -9,11 +9,13 @@ from rules.meaning.flow import precedes
 from rules.meaning.outcomes import LOST, Outcome, outcome
 from rules.meaning.repeats.marks import Mark
 from rules.meaning.usage.counters import Change
-from rules.meaning.usage.emissions import is_local
+from rules.meaning.usage.emissions import command, is_local
 from rules.meaning.vocabulary import words
 
 GRANTS = frozenset("increase add grant credit topup increment fulfill apply give deposit settle refund".split())
 BALANCES = frozenset("credit credits quota quotas balance tokens token usage".split())
+ANSWERS = frozenset("error errors exception failure response email emails mail notification log cors".split())
+"""`handleApiError` answers the request, and `handleWelcomeEmail` writes a letter: neither books anything."""
 HANDLES = frozenset("process handle apply fulfill grant dispatch sync".split())
 
 Work = tuple[Span, Scope, str]
@@ -31,12 +33,12 @@ def works(code: Code) -> Iterator[Work]:
             yield counter.span, counter.scope, f"the write of `{counter.name}`"
             doing.update(named_around(counter.scope))
     for call in code.facts.calls:
-        said = words(call.method)
+        said = words(command(call) or call.method)
         if said and (said[0] in GRANTS or said[:2] == ("top", "up")) and BALANCES & set(said[1:]):
             yield call.span, call.scope, f"`{call.name}`"
         functions = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
-        handed = bool(said) and said[0] in HANDLES and len(said) > 1 and code.context(call.scope) in REDELIVERED
-        if any(function in doing for function in functions) or (handed and waited(call)):
+        handed = bool(said) and said[0] in HANDLES and not ANSWERS & set(said) and code.context(call.scope) in REDELIVERED
+        if any(function in doing for function in functions) or (handed and len(said) > 1 and waited(call)):
             yield call.span, call.scope, f"`{call.name}`"
 
 

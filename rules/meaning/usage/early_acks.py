@@ -52,8 +52,9 @@ def acknowledges(call: Call) -> bool:
 
 
 def of_database(code: Code, call: Call) -> bool:
-    """`session.commit()` commits a consumer's offsets in Go; elsewhere it ends a database transaction."""
-    return fold(call.method) in COMMITS and "session" in words(call.name.split(".")[-2]) and code.facts.language != "go"
+    """`session.Commit()` commits the offsets of sarama's consumers; elsewhere it ends a database transaction."""
+    sarama = any("sarama" in package for package in code.facts.packages)
+    return fold(call.method) in COMMITS and "session" in words(call.name.split(".")[-2]) and not sarama
 
 
 def handles_failure(scope: Scope, function: Scope | None) -> bool:

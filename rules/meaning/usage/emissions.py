@@ -286,11 +286,11 @@ KINDS = frozenset("service job worker command action handler task interactor ope
 
 
 def command(call: Call) -> str:
-    """What the class of a command says that it does: `ReportUsageJob.perform_later`, `Usage::Record.call`.
+    """What the class of a command says that it does: `ReportUsageJob.perform_later`, `Usage::Record.new(…).call`.
 
     Empty for calls of any other kind.
     """
-    *before, last = call.name.split(".")
+    *before, last = call.name.replace(".new().", ".").split(".")
     if fold(last) not in COMMANDS or not before or not before[-1][:1].isupper():
         return ""
     said = list(words(before[-1].removesuffix("()")))

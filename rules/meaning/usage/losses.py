@@ -32,6 +32,7 @@ from rules.meaning.flow import exclusive
 from rules.meaning.handlers import handlers_of
 from rules.meaning.limits.limits import leaves
 from rules.meaning.outcomes import LOST, Outcome, is_nothing, logs, outcome, stores
+from rules.meaning.promises import is_void
 from rules.meaning.subjects import STRICT
 from rules.meaning.usage.counters import REDIS_ADDS
 from rules.meaning.usage.emissions import is_local, named_function, sent, shown
@@ -50,6 +51,8 @@ READING_ERRORS = frozenset(
 CARRYING = STRICT | frozenset("event events meter charge charges plan subscription buffer sink batch flush ledger".split())
 HOLDERS = frozenset("usage metering meter".split())
 """Words of a class whose bare `track` and `record` write usage: `UsageTracker.track`."""
+HOPS = 2
+"""Through how many of the project's functions it is followed whether a failure can leave them."""
 CARRIED_LINES = 90
 """A longer function does more than carry the usage it writes."""
 
@@ -88,7 +91,7 @@ def answers_errors(code: Code, call: Call) -> bool:
     """Supabase's JavaScript client never raises, so no `catch` has its failure: what is wrong is the unread `error`."""
     root = call.name.partition(".")[0].removesuffix("()")
     awaited_alone = call.start is Start.AWAITED and call.use is Use.DISCARDED
-    return code.facts.language != "python" and "supabase" in words(root) and fold(call.method) == "rpc" and awaited_alone
+    return code.facts.traits.promises and "supabase" in words(root) and fold(call.method) == "rpc" and awaited_alone
 
 
 def each_for_itself(code: Code, call: Call) -> bool:
@@ -110,32 +113,51 @@ def only_of_reading(handler: Scope) -> bool:
     return bool(caught) and all(fold(kind).rsplit(".", 1)[-1] in READING_ERRORS for kind in caught)
 
 
-def cannot_fail(code: Code, call: Call) -> bool:
+def cannot_fail(code: Code, call: Call, hops: int = HOPS) -> bool:
     """Whether the project's own function of this name keeps every failure to itself, so that none reaches its callers.
 
     Then what is lost is lost there, and there it is said.
     """
     functions = code.values.functions.get(call.method, ())
     if functions:
-        return len(functions) == 1 and is_local(call, code.values) and keeps_failures(code, functions[0])
-    if not emits(call.method) and not consumes(call.method):
-        return False
-    recorder = code.elsewhere.recorders.get(call.method)
-    return recorder is not None and recorder.swallows
+        return len(functions) == 1 and is_local(call, code.values) and keeps_failures(code, functions[0], hops)
+    recorders = code.recorders(call)
+    return bool(recorders) and all(one.swallows for one in recorders)
 
 
-def keeps_failures(code: Code, function: Scope) -> bool:
+def keeps_failures(code: Code, function: Scope, hops: int = HOPS) -> bool:
     """Whether the writes of usage in a function, or all that it does, can fail without its caller hearing of it."""
     handlers = [one for one in code.facts.scopes if one.kind is Kind.HANDLER and enclosing(one, Kind.FUNCTION) is function]
     kept = {one for one in handlers if outcome(code.facts, one) not in (Outcome.RETHROWN, Outcome.DUPLICATE_ONLY)}
-    if not kept:
-        return False
     guards = (one.head.guards for one in kept if isinstance(one.head, Handler))
     if any(isinstance(tried, Scope) and is_whole(tried) for tried in guards):
         return True
-    writes = [one for one in failing_writes(code) if one.function is function and one.call is not None]
-    taken = (handlers_of(code, one.call, one.sent or one.call) for one in writes if one.call is not None)
-    return bool(writes) and all(kept.issuperset(found[:1]) and found for found in taken)
+    known = [one for one in failing_writes(code) if one.function is function and one.call is not None]
+    writes = [(one.call, one.sent or one.call) for one in known if one.call is not None] or [
+        (call, sent(call, code.outer))
+        for call in code.calls_in(function)
+        if enclosing(call.scope, Kind.FUNCTION) is function and stores_count(call)
+    ]
+    return bool(writes) and all(
+        ((taken := handlers_of(code, call, end)) and taken[0] in kept)
+        or floats(code, function, end)
+        or (hops > 0 and cannot_fail(code, call, hops - 1))
+        for call, end in writes
+    )
+
+
+def floats(code: Code, function: Scope, end: Call) -> bool:
+    """A promise that is dropped: what becomes of it, no caller can hear."""
+    if not code.facts.traits.promises:
+        return False
+    dropped = end.use is Use.DISCARDED and end.start is Start.PLAIN
+    head = function.head
+    return dropped and (is_void(code, end) or (isinstance(head, Function) and head.returns == "void" and "." in end.name))
+
+
+def stores_count(call: Call) -> bool:
+    """`redis.incrby(key, tokens)`, whatever the key is called."""
+    return fold(call.method) in REDIS_ADDS and "." in call.name
 
 
 def gives_back(call: Call) -> bool:
@@ -232,7 +254,13 @@ def records(handler: Scope) -> bool:
     """Whether the function that answers with nothing is a recorder, whose result callers rarely look at."""
     function = enclosing(handler, Kind.FUNCTION)
     name = function.head.name if function is not None and isinstance(function.head, Function) else ""
-    return emits(name) or consumes(name) or (name in RECORDING and bool(HOLDERS & set(words(holder_of(handler)))))
+    return emits(name) or consumes(name) or (function is not None and records_by_class(function))
+
+
+def records_by_class(function: Scope) -> bool:
+    """`UsageTracker.track`: the noun is the class's."""
+    name = function.head.name if isinstance(function.head, Function) else ""
+    return name in RECORDING and bool(HOLDERS & set(words(holder_of(function))))
 
 
 def holder_of(scope: Scope) -> str:
@@ -270,7 +298,9 @@ def carries(code: Code, write: UsageWrite) -> Scope | None:
         return None
     taken = handlers_of(code, write.call, write.sent or write.call)
     escapes = all(outcome(code.facts, handler) is Outcome.RETHROWN for handler in taken)
-    heard = code.facts.language != "go" or bool(taken) or (write.sent or write.call).use in (Use.RETURNED, Use.ARGUMENT)
+    heard = (
+        not code.facts.traits.errors_returned or bool(taken) or (write.sent or write.call).use in (Use.RETURNED, Use.ARGUMENT)
+    )
     return function if escapes and heard else None
 
 

@@ -90,7 +90,7 @@ def plain(name: str) -> tuple[str, ...]:
 
 def reads_field(values: Values, name: Name, field: str, scope: Scope, at: int) -> bool:
     reaching = definitions_at(values, name.text, scope, at)
-    if not reaching and values.facts.language == "ruby":
+    if not reaching and values.facts.traits.bare_members:
         # A name that nothing was assigned to is a field of the object itself.
         return same_field(name.text, field)
     for found in reaching:

@@ -41,15 +41,6 @@ CARRIERS = frozenset(
 )
 PARSERS = frozenset("parse safeparse parseasync safeparseasync validate validatesync validateasync cast modelvalidate".split())
 NO_SCHEMA = frozenset("json date number qs url math querystring urllib".split())
-PLAIN_TYPES = re.compile(
-    r"^(str|int|float|bool|bytes|UUID|uuid\.UUID|datetime|Optional\[.*)?$|\b(?:Http)?Request\b|Response|Session|Tasks|Depends"
-)
-ANNOTATED = frozenset({"java", "kotlin"})
-"""Languages whose frameworks mark what they inject; a body without a mark is called for what it is."""
-FILLED = re.compile(r"(?:Request|Body|Payload|Dto|DTO|Input|Command|Form)$")
-BOUND_TYPES = re.compile(r"\[From(Body|Form|Query)\b|(Request|Dto|DTO|Model|Command|Input|Payload|Body)\??$")
-"""How ASP.NET is told that a parameter comes from the caller, or what types of such parameters are called."""
-INJECTED = re.compile(r"\[FromServices|\bHttpRequest\b|\bHttpRequestData\b")
 TRUSTED = re.compile(
     r"x-api-key|(verify|validate|check|require|authenticate|lookup|find|get|hash|by)_?\w{0,12}api_?key|api_?key\w*\s*[!=]==?|"
     r"internal[_-]?(secret|token|key)|service[_-]?(token|account)|hmac|cron_secret|timingsafe|verify_?signature|constructevent|"
@@ -115,21 +106,18 @@ def is_body(code: Code, one: Expression, scope: Scope) -> bool:
     for found in definitions_at(code.values, root.text, scope, one.span.start):
         if found.how == "parameter" and isinstance(found.scope.head, Function):
             return is_body_parameter(code, found.scope, found.scope.head, root.text)
-    return code.facts.language == "go" and decoded(code, root.text, scope)
+    return code.facts.traits.out_parameters and decoded(code, root.text, scope)
 
 
 def is_body_parameter(code: Code, scope: Scope, head: Function, name: str) -> bool:
     """A parameter of a decorated endpoint whose type is a model: frameworks fill it from the body."""
-    if code.facts.language not in ("python", "csharp", "rust", *ANNOTATED) or not own_request(code.facts, scope):
-        return False
+    traits = code.facts.traits
     found = next((parameter for parameter in head.parameters if parameter.name == name), None)
-    if found is not None and code.facts.language in ANNOTATED:
-        return not found.type.startswith("@") and FILLED.search(found.type) is not None
-    if code.facts.language == "rust":
-        return found is not None and re.match(r"(\w+::)*(Json|Query|Form)<", found.type) is not None
-    if code.facts.language == "csharp":
-        return found is not None and BOUND_TYPES.search(found.type) is not None and not INJECTED.search(found.type)
-    return found is not None and found.default is None and not PLAIN_TYPES.search(found.type)
+    if found is None or not traits.typed_bodies or not own_request(code.facts, scope):
+        return False
+    # Where a body's type does not tell it, a parameter with a default is something else.
+    called_for = re.search(traits.body_types, found.type) is not None if traits.body_types else found.default is None
+    return called_for and not (traits.injected_types and re.search(traits.injected_types, found.type))
 
 
 def decoded(code: Code, name: str, scope: Scope) -> bool:
@@ -211,18 +199,19 @@ def bounded_type(code: Code, origin: Origin, field: str) -> bool:
     for found in definitions_at(code.values, root.text, origin.scope, origin.expression.span.start):
         if found.how == "parameter" and isinstance(found.scope.head, Function):
             typed = next((one.type for one in found.scope.head.parameters if one.name == root.text), "")
-            model = next((s for s in code.facts.scopes if isinstance(s.head, Class) and s.head.name == typed), None)
-            if code.facts.language == "rust":
-                typed = re.sub(r"^.*?<|>.*$", "", typed)
-                model = next((s for s in code.facts.scopes if isinstance(s.head, Class) and s.head.name == typed), None)
-                return model is None or "validate(range" in code.facts.text(model.span)
-            if code.facts.language == "csharp":
-                typed = re.sub(r"\[[^\]]*\]\s*", "", typed).rstrip("?")
-                model = next((s for s in code.facts.scopes if isinstance(s.head, Class) and s.head.name == typed), None)
-                return model is None or annotated(code.facts.text(model.span), field)
-            if code.facts.language == "python" and not is_plain_request(typed):
-                return model is None or declared_bound(code.facts.text(model.span), field)
-    return code.facts.language == "go" and declared_bound(code.facts.source.decode(errors="replace"), field)
+            if code.facts.traits.bounds_on_types and not is_plain_request(typed):
+                return bounded_model(code, typed, field)
+    return code.facts.traits.out_parameters and declared_bound(code.facts.source.decode(errors="replace"), field)
+
+
+def bounded_model(code: Code, typed: str, field: str) -> bool:
+    """`Json<Order>`, `[FromBody] Order?`: the bounds are declared with the model, and one that lies elsewhere may have them."""
+    named = re.sub(r"\[[^\]]*\]\s*|^.*?<|>.*$", "", typed).rstrip("?")
+    model = next((one for one in code.facts.scopes if isinstance(one.head, Class) and one.head.name == named), None)
+    if model is None:
+        return True
+    text = code.facts.text(model.span)
+    return "validate(range" in text or annotated(text, field) or declared_bound(text, field)
 
 
 def is_plain_request(typed: str) -> bool:
@@ -281,8 +270,7 @@ def is_number(side: Expression) -> bool:
 def trusted(code: Code, scope: Scope) -> bool:
     """Whether only the seller's own code can call this endpoint: an API key, a shared secret, an admin check, a signature."""
     path = code.facts.path
-    if code.facts.language == "go":
-        # Below this folder lies what other modules cannot import, whoever may call it over the network.
+    if code.facts.traits.internal_folders:
         path = re.sub(r"(^|/)internal/", "/", path)
     where = set(words(path)) | set(words(code.function_name(scope)))
     if where & {"internal", "admin", "ingest", "ingestion", "webhook", "webhooks", "dev"}:

@@ -26,7 +26,7 @@ def sends(code: Code, call: Call) -> bool:
     said = words(call.method)
     if logs(call) or not said or call.start is Start.DEFERRED:
         return False
-    if code.facts.language in ("typescript", "javascript"):
+    if code.facts.traits.promises:
         return call.start is Start.AWAITED or call.use is Use.RETURNED or is_floating_send(call, said)
     return bool(SENDS & set(said)) and bool(call.arguments)
 

@@ -5,7 +5,23 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rules.code import Code
-from rules.facts import Binary, Call, Compare, Expression, Facts, Literal, Name, Scope, Span, Template, Unary, fold, walk
+from rules.facts import (
+    Binary,
+    Call,
+    Compare,
+    Expression,
+    Facts,
+    Literal,
+    Member,
+    Name,
+    Scope,
+    Span,
+    Template,
+    Unary,
+    fold,
+    name_of,
+    walk,
+)
 from rules.meaning.limits.limits import said_by
 from rules.meaning.usage.counters import Change, Counter
 from rules.meaning.usage.emissions import Emission, outer_calls
@@ -97,6 +113,35 @@ def is_minus(amount: Expression | None) -> bool:
 def conditional(facts: Facts, call: Call | None) -> bool:
     """A write with a comparison in its condition: `{ credits: { gte: cost } }`, `.gte("credits", n)`, `WHERE used < n`."""
     return call is not None and any(compares(one) for one in fluent(facts, call))
+
+
+VERSIONS = frozenset("version lockversion etag updatedat rev revision rowversion xmin".split())
+
+
+def compares_version(facts: Facts, taking: "Taking") -> bool:
+    """A write whose condition names the version, or the value, that was read before: of two at once one matches nothing."""
+    counter = taking.counter.name if taking.counter is not None else ""
+    return taking.call is not None and any(
+        is_old(name, value, counter) for one in fluent(facts, taking.call) for name, value in conditions(one)
+    )
+
+
+def conditions(call: Call) -> Iterator[tuple[str, Expression]]:
+    """What a call may compare: entries of its objects, and `.eq("version", row.version)`."""
+    plain = [argument.value for argument in call.arguments if argument.name is None]
+    if fold(call.method) in ("eq", "equals", "where") and len(plain) == 2:
+        yield name_of(plain[0]) or str(getattr(plain[0], "value", "")), plain[1]
+    for argument in call.arguments:
+        if argument.name is not None:
+            yield argument.name, argument.value
+        for part in walk(argument.value):
+            yield from ((entry.name, entry.value) for entry in getattr(part, "entries", ()) if entry.name is not None)
+
+
+def is_old(name: str, value: Expression, counter: str) -> bool:
+    """`version: row.version`, `credits: row.credits`; what is worked out or made now is written and not compared."""
+    same = isinstance(value, Member) and fold(value.name) == fold(name)
+    return same and (fold(name) in VERSIONS or (bool(counter) and fold(name) == fold(counter)))
 
 
 def fluent(facts: Facts, call: Call) -> Iterator[Call]:

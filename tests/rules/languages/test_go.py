@@ -290,11 +290,11 @@ def test_a_call_after_defer_is_deferred() -> None:
     assert body("defer mu.Unlock()").calls[0].start is Start.DEFERRED
 
 
-@pytest.mark.parametrize("word", ["go", "defer"])
-def test_a_func_literal_that_is_started_says_how(word: str) -> None:
+@pytest.mark.parametrize(("word", "start"), [("go", Start.DETACHED), ("defer", Start.DEFERRED)])
+def test_a_func_literal_that_is_started_says_how(word: str, start: Start) -> None:
     facts = body(f"{word} func() {{ report(x) }}()")
     inner = functions(facts)[1]
-    assert inner[1].passed_to == word
+    assert inner[1].passed_to == start.value
     made = call(facts, "report")
     assert made.scope is inner[0]
     assert (made.start, made.use) == (Start.PLAIN, Use.DISCARDED)

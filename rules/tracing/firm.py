@@ -1,0 +1,57 @@
+"""Which functions take from a limit only where there is room: under a row lock, by a conditional write, or a procedure."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from rules.code import Code
+from rules.facts import Call, Handler, Kind, Scope, Start, chain
+from rules.meaning.outcomes import LOST, outcome
+from rules.meaning.usage.takings import conditional, takings
+from rules.tracing.graph import downwards
+from rules.tracing.routines import index_of
+
+HOPS = 3
+TAKES = r"(?:deduct|debit|consume|charge|spend|reserve|decrement|take|use)"
+ROW_LOCK = re.compile(
+    r"for[ _]update\b|lockforupdate|selectforupdate|select_for_update|with_for_update|pessimistic_?write", re.I
+)
+PROCEDURE = re.compile(
+    rf"[\"'](?:atomic_\w*{TAKES}|\w*{TAKES}\w*_(?:atomic|atomically|if_enough|if_available|safe))\w*[\"']", re.I
+)
+"""A procedure of the database that says by its name that it tests again: `rpc("atomic_deduct_credits")`."""
+
+
+def firm_in(code: Code, known: Mapping[Scope, int]) -> Iterator[int]:
+    for scope, position in known.items():
+        text = code.facts.text(scope.span)
+        if ROW_LOCK.search(text) or PROCEDURE.search(text):
+            yield position
+    for taking in takings(code) if code.billing else ():
+        if conditional(code.facts, taking.call):
+            yield index_of(taking.scope, known)
+
+
+def takes_firmly(code: Code, call: Call) -> bool:
+    """Whether a call leads to a function that tests again when it takes, and a refusal there comes back to this place.
+
+    Where a name may mean one of several functions, one that tests is enough: unsure is quiet.
+    """
+    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
+    node = graph.at(code.facts.path, call.span.line) if graph is not None else None
+    if graph is None or node is None or call.start is Start.DETACHED or swallowed(code, call):
+        return False
+    return any(
+        below.node[1] in graph.digests[below.node[0]].firm
+        for link in graph.callees.get(node, ())
+        if call.span.line <= link.line <= call.span.end_line
+        for below in downwards(graph, link.callee, HOPS)
+    )
+
+
+def swallowed(code: Code, call: Call) -> bool:
+    """Whether a failure of the call ends in a handler here that lets the request go on."""
+    tries = [scope for scope in chain(call.scope) if scope.kind is Kind.TRY]
+    return any(
+        isinstance(handler.head, Handler) and handler.head.guards in tries and outcome(code.facts, handler) in LOST
+        for handler in code.facts.scopes
+    )

@@ -1,0 +1,73 @@
+"""What a counter is for: whether anybody is refused or charged by it, or it is only shown, sorted by and logged."""
+
+from rules.code import Code
+from rules.facts import Scope, fold
+from rules.meaning.contexts import SCRIPT_PATH
+from rules.meaning.vocabulary import BILLING_NOUNS, names_used, words
+from rules.schema.tables import key
+from rules.tracing.digest import digest_of
+from rules.tracing.graph import Graph
+
+BALANCES = frozenset("credit credits quota quotas balance balances wallet prepaid allowance entitlement".split())
+"""What is taken from is spent: such a name needs no reader to say so."""
+STATISTICS = frozenset("lifetime total earned ever cumulative historical alltime".split())
+"""What only ever grows beside a balance, for people to look at, unless something is seen to limit by it."""
+METERED = (BILLING_NOUNS - {"usage", "usages"}) | frozenset(
+    "requests minutes seats units calls generations storage period month monthly weekly daily today plan api".split()
+)
+OWNERS = frozenset("account subscription org organization team tenant workspace customer user users usage".split())
+FEW = 5
+"""So few files are no project: what they do not read is read elsewhere."""
+VAGUE = frozenset("count counter total value amount number current used usage uses requests tokens limit points".split())
+"""Names that many tables have: a reader elsewhere may mean another one's."""
+THROTTLES = (("rate", "limit"), ("rate", "limits"), ("rate", "limiter"), ("ratelimit",), ("ratelimiter",), ("throttle",))
+
+
+def at_stake(code: Code, name: str, holder: str, scope: Scope) -> bool | None:
+    """Whether somebody is refused or charged by a counter. None where that is not known: a reader may lie elsewhere."""
+    said = set(words(name))
+    if throttles(code, holder, scope):
+        return False
+    if BALANCES & said and not STATISTICS & said and not names_used(name):
+        return True
+    if is_weighed(code, name, holder):
+        return True
+    paid = names_used(name) and not STATISTICS & said and bool(METERED & said or (METERED | OWNERS) & set(words(holder)))
+    if not paid:
+        return False if code.elsewhere.whole else None
+    graph = graph_of(code)
+    few = graph is None or not code.elsewhere.whole or len(graph.digests) < FEW
+    # The name alone is believed while somebody reads the counter, if only to show it.
+    return few or (graph is not None and is_read(graph, fold(name))) or None
+
+
+def is_read(graph: Graph, name: str) -> bool:
+    return any(name in one.mentions and not one.test and not SCRIPT_PATH.search(one.path) for one in graph.digests)
+
+
+def graph_of(code: Code) -> Graph | None:
+    return code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
+
+
+def throttles(code: Code, holder: str, scope: Scope) -> bool:
+    """A rate limit keeps a service up: what it miscounts in a minute is on nobody's bill."""
+    places = (holder, code.function_name(scope), code.facts.path.rsplit("/", 1)[-1])
+    return any(set(mark) <= set(words(place)) for place in places for mark in THROTTLES)
+
+
+def is_weighed(code: Code, name: str, holder: str) -> bool:
+    """Vague names count only where they are read in this file, or as a field of the same thing."""
+    own = digest_of(code).weighed
+    graph = graph_of(code)
+    every = graph.weighed if graph is not None else own
+    if fold(name) in own:
+        return True
+    if not frozenset(words(name)) <= VAGUE:
+        return fold(name) in every
+    table = key(holder)
+    return any(one.endswith(f".{fold(name)}") and alike(one.partition(".")[0], table) for one in every) if table else False
+
+
+def alike(one: str, table: str) -> bool:
+    """`usage.used` is read of a `TenantUsage`."""
+    return len(one) > 3 and (table.endswith(key(one)) or key(one).endswith(table))

@@ -1,0 +1,138 @@
+"""By which fields a file refuses or charges: what it compares to decide, multiplies by a price, or sends as a quantity."""
+
+import re
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.facts import (
+    Binary,
+    Call,
+    Compare,
+    Expression,
+    Function,
+    Index,
+    Kind,
+    Literal,
+    Member,
+    Name,
+    Raise,
+    Return,
+    Scope,
+    enclosing,
+    fold,
+    name_of,
+    walk,
+    within,
+)
+from rules.meaning.limits.limits import answers, is_zero, said_by
+from rules.meaning.values import definitions_at
+from rules.meaning.vocabulary import names_left, names_limit, words
+
+HOPS = 4
+ORDERS = frozenset("< > <= >=".split())
+PICKS = frozenset("filter sort sorted find findindex some every any all map reduce orderby sortby min max partition".split())
+"""A comparison in a function that these are handed chooses among rows, and refuses nobody."""
+PRICES = frozenset("price prices rate tariff cost fee cents multiplier".split())
+SQL_COMPARED = re.compile(r"([\w.]+)\s*(?:[+-]\s*[\w.$:?()]+\s*)?(?:>=|<=|<(?![>@])|(?<![-=<])>)\s*([\w.]+)?")
+
+
+def weighed_in(code: Code) -> frozenset[str]:
+    """Folded names, each alone and with what it is a field of: `used`, `account.used`."""
+    return frozenset(map(fold, (*decided(code), *priced(code), *reported(code), *in_sql(code))))
+
+
+def decided(code: Code) -> Iterator[str]:
+    for value, scope in compared(code):
+        for part in walk(value):
+            if isinstance(part, Compare) and part.operator in ORDERS:
+                yield from against(code, part, scope)
+
+
+def compared(code: Code) -> Iterator[tuple[Expression, Scope]]:
+    """The values that are answers, or tests after which a function is left, or that are named for a limit."""
+    for one in answers(code.facts):
+        if not picks(one.scope):
+            yield one.value, one.scope
+    for one in code.facts.tests:
+        if one.then is None or ends_function(code, one.then) or names_allowed(one.value):
+            yield one.value, one.scope
+    for assign in code.facts.assigns:
+        if assign.value is not None and names_allowed(assign.value):
+            yield assign.value, assign.scope
+
+
+def picks(scope: Scope) -> bool:
+    function = enclosing(scope, Kind.FUNCTION)
+    head = function.head if function is not None else None
+    return isinstance(head, Function) and fold(head.passed_to).rsplit(".", 1)[-1] in PICKS
+
+
+def ends_function(code: Code, branch: Scope) -> bool:
+    exits: tuple[Return | Raise, ...] = (*code.facts.returns, *code.facts.raises)
+    function = enclosing(branch, Kind.FUNCTION)
+    return any(within(one.scope, branch) and enclosing(one.scope, Kind.FUNCTION) is function for one in exits)
+
+
+def names_allowed(value: Expression) -> bool:
+    """Whether one side is named as what is allowed: `const over = used >= plan.limit`."""
+    return any(
+        isinstance(part, Compare)
+        and part.operator in ORDERS
+        and any(names_limit(said_by(one)) for one in (part.left, part.right))
+        for part in walk(value)
+    )
+
+
+def against(code: Code, part: Compare, scope: Scope) -> Iterator[str]:
+    """The fields of one side that the other side does not have, too. Zero bounds what is left, and not what was used."""
+    sides = [frozenset(fields(code, one, scope, part.span.start)) for one in (part.left, part.right)]
+    for side, other in ((sides[0] - sides[1], part.right), (sides[1] - sides[0], part.left)):
+        if not is_zero(other) or any(names_left(name.rpartition(".")[2]) for name in side):
+            yield from side
+
+
+def priced(code: Code) -> Iterator[str]:
+    """`minutes * pricePerMinute`, `used - included`, `limit - used`: multiplied by a price, or set off against a limit."""
+    for value, scope in code.expressions:
+        for part in walk(value):
+            if isinstance(part, Binary) and part.operator == "*":
+                for side, other in ((part.left, part.right), (part.right, part.left)):
+                    if PRICES & set(words(said_by(other))):
+                        yield from fields(code, side, scope, part.span.start)
+            elif isinstance(part, Binary) and part.operator == "-":
+                for side, other in ((part.left, part.right), (part.right, part.left)):
+                    if names_limit(said_by(other)):
+                        yield from fields(code, side, scope, part.span.start)
+
+
+def reported(code: Code) -> Iterator[str]:
+    for emission in code.emissions:
+        for argument in emission.call.arguments if emission.direct else ():
+            yield from fields(code, argument.value, emission.scope, emission.call.span.start)
+
+
+def fields(code: Code, value: Expression, scope: Scope, at: int, hops: int = HOPS) -> Iterator[str]:
+    """The fields that a value comes from, followed through variables, and the variables themselves."""
+    for part in walk(value):
+        match part:
+            case Member(object=holder, name=name) | Index(object=holder, key=Literal(value=str(name))):
+                yield from (name, f"{name_of(holder)}.{name}")
+            case Call():
+                yield re.sub(r"^get(?=[A-Z_])", "", part.method)
+                yield from (text for one in part.arguments[:1] if isinstance(text := getattr(one.value, "value", None), str))
+            case Name(text=text):
+                yield text
+                for found in definitions_at(code.values, text, scope, at)[:3] if hops else ():
+                    if found.part:
+                        yield found.part
+                    if found.value is not None and found.how in ("assign", "part", "change"):
+                        yield from fields(code, found.value, found.scope, found.end, hops - 1)
+            case _:
+                pass
+
+
+def in_sql(code: Code) -> Iterator[str]:
+    """What a procedure compares: `IF v_used >= v_limit`, `WHERE used + amount <= quota`."""
+    if code.facts.traits.statements_only:
+        for both in SQL_COMPARED.findall(code.facts.text(code.facts.root.span)):
+            yield from (re.sub(r"^[vp]?_(?=\w)|^v(?=[A-Z])", "", name.rpartition(".")[2]) for name in both)
