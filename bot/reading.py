@@ -144,10 +144,12 @@ async def read_context(
     texts = await context_texts(repository, blobs, context_paths(blobs, heads)[:FOR_CONTEXT], gate)
     if is_scarce():
         return texts
-    names = touched_names(files)
+    # In a thread: a large change must not hold up the deliveries of others.
+    names = await asyncio.to_thread(touched_names, files)
     changed = {path for file in files for path in (file.path, file.base_path) if path is not None}
     others = [path for path in blobs if path not in texts and path not in changed]
-    likely = await context_texts(repository, blobs, likely_users(others, names, changed, excluded)[:FOR_USERS], gate)
+    wanted = await asyncio.to_thread(likely_users, others, names, changed, excluded)
+    likely = await context_texts(repository, blobs, wanted[:FOR_USERS], gate)
     return texts | {path: text for path, text in likely.items() if mention(text, names)}
 
 

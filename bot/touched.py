@@ -27,6 +27,10 @@ LINES = 2000
 """Changed lines of one file that are looked at."""
 CHARACTERS = 1000
 """Of one line."""
+DEFINITION = 300
+"""Characters of a line that may define a function."""
+TOTAL = 2_000_000
+"""Characters of all texts: what a change touches beyond that is not looked for elsewhere."""
 SHORTEST = 6
 
 IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*(?=(\s*\()?)")
@@ -38,7 +42,7 @@ DEFINED = re.compile(
     r"^\s*(?:[\w@]+\s+)*?(?:def|fn|fun|func|function)\s+(?:\([^)]*\)\s*)?(?:self\.)?([A-Za-z_]\w*)"
     r"|^\s*(?:export\s+)?(?:const|let|var)\s+(\w+)\s*(?::[^=]+)?=\s*(?:async\b|function\b|\(|\w+\s*=>)"
     r"|^\s+(?:(?:public|private|protected|internal|static|async|override|final|suspend)\s+)*(?:[\w<>\[\],.?]+\s+)?"
-    r"([A-Za-z_]\w*)\s*\([^;]*\{\s*$"
+    r"([A-Za-z_]\w*)\s*\([^;]*\{$"
 )
 STATEMENTS = frozenset("if for while switch catch return else do try with match when foreach elseif elif".split())
 COUNTED = BILLING_NOUNS | USAGE_NOUNS | COUNTED_UP
@@ -58,10 +62,12 @@ def touched_names(files: Iterable[ChangedFile]) -> tuple[str, ...]:
     """The names to look for elsewhere, at most OF_A_KIND of each kind; those of files that may concern billing."""
     found: dict[Sort, dict[str, None]] = {sort: {} for sort in Sort}
     beside: dict[str, None] = {}
+    room = TOTAL
     for file in files:
         for text, changed in ((file.head, file.added), (file.base, file.deleted)):
-            if text is None or not changed or not may_concern_billing(f"{file.path}\n{text}"):
+            if text is None or not changed or len(text) > room or not may_concern_billing(f"{file.path}\n{text}"):
                 continue
+            room -= len(text)
             lines = text.split("\n")
             told = list(names_in(lines, sorted(changed)[:LINES]))
             for sort, name in told:
@@ -80,15 +86,16 @@ def counters_in(lines: Iterable[str]) -> Iterator[str]:
 
 
 def names_in(lines: Sequence[str], changed: Iterable[int]) -> Iterator[tuple[Sort, str]]:
+    around = functions(lines)
     for number in changed:
         line = lines[number - 1][:CHARACTERS] if number <= len(lines) else ""
         if not line.strip() or IMPORT.match(line) or COMMENT.match(line):
             continue
         told = list(named_on(line))
         yield from told
-        around = name_around(lines, number)
-        if around is not None and (told or set(words(around)) & COUNTED):
-            yield Sort.FUNCTION, around
+        name = around[number - 1]
+        if name is not None and (told or set(words(name)) & COUNTED):
+            yield Sort.FUNCTION, name
 
 
 def named_on(line: str) -> Iterator[tuple[Sort, str]]:
@@ -112,23 +119,21 @@ def is_telling(name: str) -> bool:
     return len(name) >= SHORTEST and len(words(name)) > 1
 
 
-def name_around(lines: Sequence[str], number: int) -> str | None:
-    """The innermost function around a line, by the indentation; None where it has no name that is its own."""
-    depth, brace = indented(lines[number - 1]) + 1, ""
-    for line in reversed(lines[max(0, number - LINES) : number]):
-        if not line.strip() or indented(line) >= depth:
-            continue
-        if line.strip() == "{":
-            # It belongs to the line before, as most write it in C# and PHP.
-            brace = " {"
-            continue
-        depth = indented(line)
-        defined, brace = defined_by(line[:CHARACTERS].rstrip() + brace), ""
-        if defined is not None:
-            return defined if is_telling(defined) else None
-        if depth == 0:
-            return None
-    return None
+def functions(lines: Sequence[str]) -> list[str | None]:
+    """For each line the innermost function around it, by the indentation; None where it has no name that is its own."""
+    found: list[str | None] = []
+    around: list[tuple[int, str]] = []
+    for number, line in enumerate(lines):
+        # A brace alone belongs to the line before, as most write it in C# and PHP.
+        if line.strip() not in ("", "{"):
+            depth = indented(line)
+            while around and around[-1][0] >= depth:
+                around.pop()
+            brace = " {" if number + 1 < len(lines) and lines[number + 1].strip() == "{" else ""
+            if (name := defined_by(line[:DEFINITION].rstrip() + brace)) is not None:
+                around.append((depth, name))
+        found.append(around[-1][1] if around and is_telling(around[-1][1]) else None)
+    return found
 
 
 def defined_by(line: str) -> str | None:

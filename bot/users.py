@@ -1,8 +1,9 @@
 """Which unchanged files use the names that a change touches: callers, readers, writers; chosen and bounded."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import accumulate, islice
 from pathlib import PurePosixPath
 
 from rules.languages import front_end
@@ -14,6 +15,8 @@ USERS = 20
 """Files that are read for the names, besides the imports and the schema."""
 COMMON = 25
 """A name that more files have says nothing about any one of them."""
+MANY = 8 * COMMON
+"""With tests and prose."""
 BILLING = BILLING_EVIDENCE | WEAK_EVIDENCE | USAGE_NOUNS | {"credits", "limit", "limits", "billing", "counter", "tokens"}
 PROSE = frozenset(".md .mdx .rst .txt .adoc .snap .svg .csv .po .lock".split())
 PASSED_OVER = frozenset({"test", "lock file", "minified", "vendored"})
@@ -28,14 +31,15 @@ Having = Mapping[str, frozenset[str]]
 
 def rare(having: Having, excluded: Excluded) -> dict[str, frozenset[str]]:
     """What a search has found, without the names that are too common to say anything."""
-    found = {name: frozenset(path for path in paths if matters(path, excluded)) for name, paths in having.items()}
+    few = {name: paths for name, paths in having.items() if len(paths) <= MANY}
+    found = {name: frozenset(path for path in paths if matters(path, excluded)) for name, paths in few.items()}
     return {name: paths for name, paths in found.items() if len(paths) <= COMMON}
 
 
 def users_of(having: Having, at_hand: Iterable[str], changed: Iterable[str], excluded: Excluded) -> list[str]:
     """What to read of the files that have one of the names."""
     found = frozenset().union(*having.values()) - frozenset(at_hand)
-    return nearest((path for path in found if is_user(path, excluded)), having, changed)[:USERS]
+    return [*islice((path for path in nearest(found, having, changed) if is_user(path, excluded)), USERS)]
 
 
 def complete(having: Having, at_hand: Iterable[str]) -> frozenset[str]:
@@ -50,19 +54,25 @@ def likely_users(paths: Iterable[str], names: Iterable[str], changed: Iterable[s
     if not wanted:
         return []
     spoken = {word for name in wanted for word in words(name)} | BILLING
-    return nearest((path for path in paths if said(path) & spoken and is_user(path, excluded)), wanted, changed)[:USERS]
+    # Patterns are slow, and a tree has up to 100,000 paths: only the best are asked for.
+    ranked = nearest((path for path in paths if not spoken.isdisjoint(said(path))), wanted, changed)
+    return [*islice((path for path in ranked if is_user(path, excluded)), USERS)]
 
 
 def nearest(paths: Iterable[str], names: Iterable[str], changed: Iterable[str]) -> list[str]:
     """Those whose paths have most words of the names and of billing, and are nearest to what changed, first."""
     wanted = frozenset(word for name in names for word in words(name))
-    folders = frozenset(parent for path in changed for parent in PurePosixPath(path).parents)
+    folders = frozenset(folder for path in changed for folder in folders_of(path))
 
     def rank(path: str) -> tuple[int, int, str]:
-        near = sum(parent in folders for parent in PurePosixPath(path).parents)
+        near = sum(folder in folders for folder in folders_of(path))
         return -2 * len(said(path) & wanted) - 2 * len(said(path) & BILLING) - near, path.count("/"), path
 
     return sorted(paths, key=rank)
+
+
+def folders_of(path: str) -> Iterator[str]:
+    return accumulate(f"{part}/" for part in path.split("/")[:-1])
 
 
 def mention(text: str, names: Iterable[str]) -> bool:

@@ -70,7 +70,7 @@ def test_every_rule_has_its_name_from_its_file() -> None:
         assert (ROOT / "rules" / "catalog" / rule.section / f"{rule.name.replace('-', '_')}.py").is_file()
 
 
-LANGUAGES = ({*ENDINGS, *ENDINGS.values(), "c#", "golang"}) - {"sql"}
+LANGUAGES = {*ENDINGS, *(f".{ending}" for ending in ENDINGS.values()), "c#", "golang"} - {"sql", ".sql"}
 """SQL is no language of a file alone: programs in all the others speak it."""
 SPEAKERS = {"languages", "schema", "providers", "examples"}
 """Front ends, the formats of schemas, what providers publish for which language, and code that is shown."""
@@ -90,7 +90,7 @@ def outside_examples(tree: ast.AST) -> Iterator[ast.AST]:
 def is_name_of_language(text: str) -> bool:
     """`python`, `.py`, `java kotlin`; not a text that has other words too."""
     said = text.lower().split()
-    return bool(said) and all(word.lstrip(".") in LANGUAGES for word in said)
+    return bool(said) and all(word in LANGUAGES for word in said)
 
 
 @pytest.mark.parametrize("path", NEUTRAL, ids=lambda path: str(path.relative_to(ROOT)))

@@ -10,17 +10,20 @@ from rules.meaning.usage.emissions import Emission
 from rules.meaning.vocabulary import consumes, emits, words
 
 
-def beside(code: Code) -> Iterator[tuple[Call, str]]:
-    """Dropped calls that start a report, and what a message says: `create_task(record_usage(…))`, `producer.send(…)`."""
+def beside(code: Code) -> Iterator[tuple[Call, str, str]]:
+    """Dropped calls that start a report: `create_task(record_usage(…))`, `producer.send(…)`.
+
+    With each the recorder's name, if it is the project's own, and what a message says.
+    """
     reported = {id(one.call): one for one in code.emissions}
     for call in code.facts.calls:
         for started in started_beside(call):
             dropped = call.use in (Use.DISCARDED, Use.CHAINED) or fold(call.method) == "thread"
             if dropped and awaited(call, code.outer) is None and is_report(started, reported) and not joined(code, call):
                 name = started.name if isinstance(started, Call | Member) else getattr(started, "text", "")
-                yield call, f"`{name}` is started beside the request and nobody reads its result"
+                yield call, name.rpartition(".")[2], f"`{name}` is started beside the request and nobody reads its result"
         if (title := kafka(code, call) or produced(code, call)) is not None:
-            yield call, title
+            yield call, "", title
 
 
 def is_report(started: object, reported: dict[int, Emission]) -> bool:

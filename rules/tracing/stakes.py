@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from enum import StrEnum
 
-from rules.facts import Call
-from rules.meaning.vocabulary import words
+from rules.code import Code
+from rules.facts import Call, Class, Function, Name, Scope, chain, walk
+from rules.meaning.vocabulary import consumes, words
 from rules.tracing.graph import Node
 from rules.tracing.trails import Trail
 from rules.tracing.whole import Trace
 
+NEAR = 2
 DEEP = 4
 """Through how many calls and queues a record is followed to where it is written."""
 
@@ -22,48 +24,89 @@ class Stake(StrEnum):
     """It is written, and nothing at hand bills or limits by it."""
     UNSEEN = "unseen"
     """Where it is written is not at hand."""
+    SENT = "sent"
+    """It is put on a queue or stream: somebody means to work on every one."""
     TOLD = "told"
     """It is told to whoever listens in the same program: whether that can fail, and what it does, is not seen."""
 
 
 BUSES = frozenset("bus eventbus events emitter mediator dispatcher".split())
 TELLS = frozenset("publish emit dispatch notify fire raise".split())
+BROKERS = frozenset(
+    "kafka rabbit amqp sqs sns pubsub nats jetstream queue producer kinesis firehose stream outbox topic eventbridge".split()
+)
+SENDS = frozenset("send publish produce convert enqueue add xadd put write push lpush rpush insert".split())
+BILLED = frozenset("billing bill billed ledger charge charges credit credits quota meter metering invoice balance".split())
+EVENTS = frozenset("event events record records".split())
 
 
-def stake(trace: Trace | None, path: str, call: Call) -> Stake:
+def stake(trace: Trace | None, path: str, call: Call, name: str = "") -> Stake:
     """What hangs on what a call writes, itself or through the functions and queues behind it."""
-    trails = () if trace is None else tuple(trails_of(trace, path, call))
+    trails = () if trace is None else tuple(trails_of(trace, path, call, name))
     if any(one.sort == "event" or one.prepaid or surely(one, "charged") for one in trails):
         return Stake.BILL
     if any(surely(one, "limited") for one in trails):
         return Stake.LIMIT
     if trails:
         return Stake.NOTHING
-    return Stake.TOLD if tells(call.name) or (trace is not None and told_behind(trace, path, call)) else Stake.UNSEEN
-
-
-def tells(name: str) -> bool:
-    """`bus.publish(event)`, `this.events.emit("usage", event)`."""
-    before, _, last = name.rpartition(".")
-    return words(last)[:1] != () and words(last)[0] in TELLS and bool(BUSES & set(words(before.rpartition(".")[2])))
-
-
-def told_behind(trace: Trace, path: str, call: Call) -> bool:
-    return any(
-        tells(f"{inner.before}.{inner.method}")
-        for node in behind(trace, path, call, 1)
-        if (routine := trace.graph.routine(node)) is not None
-        for inner in routine.calls
-    )
+    names = (name or call.name, *(() if trace is None else calls_behind(trace, path, call, name)))
+    if any(goes(name, SENDS, BROKERS) for name in names):
+        return Stake.SENT
+    return Stake.TOLD if any(goes(name, TELLS, BUSES) for name in names) else Stake.UNSEEN
 
 
 def surely(trail: Trail, stage: str) -> bool:
     return any(step.sure != "possible" for step in trail.steps[stage].values())
 
 
-def trails_of(trace: Trace, path: str, call: Call) -> Iterator[Trail]:
+def goes(name: str, verbs: frozenset[str], holders: frozenset[str]) -> bool:
+    """`bus.publish(event)`, `this.events.emit("usage", event)`, `rabbitTemplate.convertAndSend(…)`."""
+    before, _, last = name.rpartition(".")
+    return bool(verbs & set(words(last)[:1])) and bool(holders & set(words(before.rpartition(".")[2])))
+
+
+def calls_behind(trace: Trace, path: str, call: Call, name: str) -> Iterator[str]:
+    """The dotted names of what the functions call that a call leads to."""
+    for node in behind(trace, path, call, name or call.method, NEAR):
+        routine = trace.graph.routine(node)
+        for inner in routine.calls if routine is not None else ():
+            yield f"{inner.before}.{inner.method}"
+
+
+def matters(code: Code, call: Call, name: str = "") -> bool:
+    """Whether it is seen, or said by names, that money or a limit hangs on the project's own record of usage.
+
+    `name` is that of the function, where the call only starts it.
+    """
+    seen = stake(code.elsewhere.trace, code.facts.path, call, name)
+    named = consumes(name) or bool(BILLED & set(words(name))) if name else says_billed(call)
+    return seen in (Stake.BILL, Stake.LIMIT, Stake.SENT) or named or of_billing(code, call.scope)
+
+
+def says_billed(call: Call) -> bool:
+    """Whether a call says by its name that money hangs on it: `deductCredits`, `billing.recordUsage`, `saveUsageEvent`.
+
+    The verb says nothing: much that is recorded as usage is only looked at.
+    """
+    before, _, last = call.name.rpartition(".")
+    said = {*words(before), *words(last)[1:]} | {
+        word for part in walk(call.receiver) if isinstance(part, Name) for word in words(part.text)
+    }
+    return consumes(call.method) or bool(said & BILLED) or ("usage" in said and bool(said & EVENTS))
+
+
+def of_billing(code: Code, scope: Scope) -> bool:
+    """Whether the file lies among code of billing, or the class or function around says that it does."""
+    said = set(words(code.facts.path))
+    for outer in chain(scope):
+        if isinstance(outer.head, Function | Class):
+            said |= set(words(outer.head.name))
+    return bool(said & BILLED)
+
+
+def trails_of(trace: Trace, path: str, call: Call, name: str) -> Iterator[Trail]:
     """The meters whose writes the call is, or leads to."""
-    reached = behind(trace, path, call, DEEP)
+    reached = behind(trace, path, call, name or call.method, DEEP)
     for trail in trace.meters:
         here = any(
             (sight.path == path and call.span.line <= sight.line <= call.span.end_line) or written in reached
@@ -73,13 +116,13 @@ def trails_of(trace: Trace, path: str, call: Call) -> Iterator[Trail]:
             yield trail
 
 
-def behind(trace: Trace, path: str, call: Call, hops: int) -> frozenset[Node]:
+def behind(trace: Trace, path: str, call: Call, name: str, hops: int) -> frozenset[Node]:
     """The functions that a call leads to."""
     graph = trace.graph
     node = graph.at(path, call.span.line)
     return frozenset(
         below.node
         for link in (graph.callees.get(node, ()) if node is not None else ())
-        if (routine := graph.routine(link.callee)) is not None and routine.name == call.method and link.sure != "possible"
+        if (routine := graph.routine(link.callee)) is not None and routine.name == name and link.sure != "possible"
         for below in trace.seen.reaches(link.callee, hops)
     )

@@ -145,7 +145,7 @@ def short_end(code: Code, one: Range, end: Boundary) -> Finding | None:
         span=end.span,
         description=(f"The period ends at `{text}`: what happens in its last {lost} is in no period and is never billed."),
         remediation=f"Use the start of the next period as the end, and `<` on `{one.upper.column}`.",
-        confidence=Confidence.CERTAIN if end.end is Precision.SECOND else fine_end(one),
+        confidence=Confidence.LIKELY if end.end is Precision.SECOND else fine_end(one),
         severity=None if end.end is Precision.SECOND else Severity.LOW,
         trace=(Step(one.upper.span, f"`{one.upper.column}` is compared with it here"),),
     )

@@ -401,7 +401,7 @@ def local_boundary(code: Code, one: Boundary, mixed: Call | None) -> Finding:
             "the one it is billed in, depending on where this runs."
         ),
         remediation=code.facts.idioms.utc_month_start,
-        confidence=Confidence.CERTAIN if mixed is not None else Confidence.POSSIBLE,
+        confidence=Confidence.LIKELY if mixed is not None else Confidence.POSSIBLE,
         trace=(Step(mixed.span, "a day in UTC"),) if mixed is not None else (),
     )
 

@@ -112,7 +112,8 @@ def check(code: Code) -> Iterator[Finding]:
         if code.context(call.scope) in (Context.TEST, Context.BROWSER, Context.SCRIPT):
             continue
         if fold(call.method) in STORE_SETS and (asked := asked_before(code, call)) is not None:
-            yield in_store(call, asked)
+            if counts(code, call):
+                yield in_store(call, asked)
         elif inserts(call) and not gathers(code, call) and not held_together(code, call):
             looked = looked_before(code, call)
             if looked is not None and counts(code, call):
@@ -335,7 +336,9 @@ def columns_of(code: Code, insert: Call) -> Iterator[str]:
 
 def counts(code: Code, insert: Call) -> bool:
     """Whether a second row costs somebody: it is one of usage, money or what came in, or work of that kind goes with it."""
-    said = set(words(insert.name))
+    said = {*words(insert.name), *words(code.function_name(insert.scope)), *words(code.facts.path.rsplit("/", 1)[-1])}
+    if fold(insert.method) in STORE_SETS:
+        said |= set(words(spoken_key(code, insert)))
     for argument in insert.arguments[:2]:
         whole = resolved(code.values, argument.value, insert.scope, insert.span.start)
         said |= {word for text in heads(argument.value, whole) for word in words(text)}

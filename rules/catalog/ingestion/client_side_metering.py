@@ -129,8 +129,8 @@ def written(counter: Counter) -> Finding:
 def requested(call: Call, address: str) -> Finding:
     return Finding(
         span=call.span,
-        description=f"The browser decides whether `{address}` books usage: its user can leave that request out or change it.",
-        remediation="Book the usage on the server, in the endpoint that does the metered work, not in a request of its own.",
+        description=f"The browser asks `{address}` to change what is counted or paid: its user can leave that out or alter it.",
+        remediation="Book it on the server, in the endpoint that does the metered work or hears of the payment.",
         confidence=Confidence.LIKELY,
     )
 

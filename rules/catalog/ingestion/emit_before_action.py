@@ -135,7 +135,8 @@ def wraps(code: Code, write: UsageWrite, call: Call) -> bool:
     inner = write.function
     for scope in chain(inner.parent if inner is not None else None):
         if isinstance(scope.head, Function) and any(one.name == call.callee.text for one in scope.head.parameters):
-            return call.use is Use.RETURNED or call.use is Use.ASSIGNED
+            waited = call.start is Start.AWAITED or not code.facts.traits.promises
+            return call.use is Use.RETURNED or (call.use is Use.ASSIGNED and waited)
     return False
 
 
@@ -259,5 +260,31 @@ export async function illustrate(fal: FalClient, team: string, topic: string) {
 }
 """,
         path="src/billing/illustrate.ts",
+    ),
+    Example(
+        "python",
+        """
+def authorized(view):
+    def wrapper(request, *args):
+        token = Token.of(request)
+        token.record_usage(get_client_ip(request))
+        return view(request, *args)
+
+    return wrapper
+""",
+        path="billing/tokens.py",
+    ),
+    Example(
+        "typescript",
+        """
+export function answering(team: string, watch: () => number) {
+  return async (request: Request) => {
+    await recordUsage(team, 1);
+    const passed = watch();
+    return Response.json({ passed });
+  };
+}
+""",
+        path="src/billing/answering.ts",
     ),
 )

@@ -7,6 +7,7 @@ the event to a table or queue from which it is sent later. Taking the provider's
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from rules.code import Code
 from rules.facts import Function, Handler, Kind, Object, Scope, Start, Use, enclosing, fold, walk, within
@@ -21,7 +22,7 @@ from rules.meaning.usage.losses import Loss, losses
 from rules.meaning.usage.writes import UsageWrite, failing_writes
 from rules.meaning.vocabulary import BILLING_NOUNS, consumes, names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
-from rules.tracing.stakes import Stake, stake
+from rules.tracing.stakes import Stake, of_billing, says_billed, stake
 
 ABOUT = About(
     id="MTR-102",
@@ -64,7 +65,8 @@ def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome, han
     assert write.call is not None
     alone = only_call(code, write, handler)
     counted = [one.name for one in code.counters if one.call is write.call]
-    name = next((one for one in counted if not is_plain(one)), counted[0] if counted else "")
+    telling = (one for one in counted if names_used(one) or names_left(one))
+    name = next(chain(telling, (one for one in counted if not is_plain(one)), counted), "")
     title = f"the write of `{name}`" if name else write.title
     return Finding(
         span=handler.span,
@@ -110,9 +112,12 @@ def confidence(code: Code, loss: Loss, hangs: Stake, sure: bool) -> Confidence:
     if fallback and not only_call(code, loss.write, loss.handler):
         # What is done instead is for the other work in the same try, whose failure the handler is about.
         return Confidence.POSSIBLE
-    if of_rate(code, loss.write):
+    counted = [one.name for one in code.counters if one.call is loss.write.call]
+    if of_rate(code, loss.write) or any(SALES & set(words(name)) for name in counted):
         return Confidence.POSSIBLE
-    if hangs not in (Stake.BILL, Stake.LIMIT) and (
+    if counted and hangs is Stake.NOTHING:
+        return Confidence.POSSIBLE
+    if hangs not in (Stake.BILL, Stake.LIMIT, Stake.SENT) and (
         only_statistics(code, loss.write, loss.handler) or unsure(code, loss.write, loss.ended)
     ):
         return Confidence.POSSIBLE
@@ -128,6 +133,8 @@ SUPPLY = frozenset("channel channels upstream provider vendor proxy platform".sp
 BILLED = frozenset("billing bill billed ledger charge charges credit credits quota meter metering invoice balance".split())
 EVENTS = frozenset("event events record records".split())
 PLAIN_COUNTS = frozenset("request requests count counts counter total calls call hits last used at time api key".split())
+SALES = frozenset("order orders sales sold views likes".split())
+"""What a shop counts of its customers, who are not billed by it."""
 HOW = {
     Outcome.EMPTY: "nothing at all happens",
     Outcome.LOGGED: "only a log line is written",
@@ -189,7 +196,7 @@ def unsure(code: Code, write: UsageWrite, ended: Outcome) -> bool:
         return True
     strong, _ = code.evidence
     if any(one.call is write.call for one in code.emissions):
-        return strong == 0 and not is_billed(write) and write.call is not None and not consumes(write.call.method)
+        return write.call is None or not (says_billed(write.call) or of_billing(code, write.scope))
     if write.call is not None and not is_billed(write):
         return True
     log = write.call is not None and bool({"log", "logs"} & set(words(code.facts.text(write.call.span))))

@@ -28,6 +28,7 @@ from rules.meaning.usage.writes import UsageWrite, failing_writes
 from rules.meaning.vocabulary import words
 from rules.meaning.wording import capital
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Variant
+from rules.tracing.stakes import matters
 
 ABOUT = About(
     id="MTR-101",
@@ -59,7 +60,9 @@ def check(code: Code) -> Iterator[Finding]:
         yield from flushes(code)
     else:
         yield from (found for write in writes if (found := detached(code, write)) is not None)
-        yield from (task(call.span, what) for call, what in beside(code) if code.context(call.scope) not in QUIET)
+        for call, name, what in beside(code):
+            if code.context(call.scope) not in QUIET:
+                yield task(call.span, what, SAID[not name or matters(code, call, name)])
 
 
 def floating(code: Code, write: UsageWrite) -> Finding | None:
@@ -71,13 +74,24 @@ def floating(code: Code, write: UsageWrite) -> Finding | None:
         return None
     if end.use is Use.DISCARDED and end.start is Start.PLAIN:
         certainty = promised(code, write, call)
-        return None if certainty is None else found(code, write.title, call, end, certainty)
+        if certainty is None:
+            return None
+        return found(code, write.title, call, end, certainty if at_stake(code, write, call) else Confidence.POSSIBLE)
     if (end.start is Start.AWAITED or end.use is Use.RETURNED) and (head := left_alone(call.scope)) is not None:
         if enclosing(call.scope, Kind.TRY, Kind.FUNCTION) is not enclosing(call.scope, Kind.FUNCTION):
             return None
         if head.asynchronous or is_provider(code, call):
-            return left(write.title, call, head.passed_to)
+            return left(write.title, call, head.passed_to, SAID[at_stake(code, write, call)])
     return None
+
+
+SAID = {True: Confidence.LIKELY, False: Confidence.POSSIBLE}
+
+
+def at_stake(code: Code, write: UsageWrite, call: Call) -> bool:
+    """What a provider is told is billed, what is counted in a balance is paid; rows of usage may only be looked at."""
+    known = any(one.call is call and one.certain for one in code.emissions) or any(one.call is call for one in code.counters)
+    return known or matters(code, call)
 
 
 def answers_nothing(code: Code, call: Call) -> bool:
@@ -147,13 +161,13 @@ def awaited(code: Code, end: Call) -> Fix | None:
     return Fix("Await the report", (Edit(at, at, code.facts.idioms.awaits),))
 
 
-def left(title: str, call: Call, passed_to: str) -> Finding:
+def left(title: str, call: Call, passed_to: str, confidence: Confidence) -> Finding:
     return Finding(
         span=call.span,
         cause=call.span,
         description=f"`{passed_to}` does not wait for {title} inside it: if it fails, that usage is lost unheard.",
         remediation="Use a `for` loop with `await`, or `await Promise.all(…map(…))`, so that failures reach the caller.",
-        confidence=Confidence.LIKELY,
+        confidence=confidence,
         variant="emit-detached-task",
     )
 
@@ -189,7 +203,8 @@ def detached(code: Code, write: UsageWrite) -> Finding | None:
     if emission is None and not write.certain:
         return None
     if end.start is Start.DETACHED or goroutine(code, call.scope) is not None:
-        return task(call.span, f"{capital(write.title)} runs in {code.facts.idioms.beside}, and nobody waits for it")
+        alone = f"{capital(write.title)} runs in {code.facts.idioms.beside}, and nobody waits for it"
+        return task(call.span, alone, SAID[at_stake(code, write, call)], cannot_fail(code, call))
     return None
 
 
@@ -202,13 +217,15 @@ def unawaited(code: Code, title: str, call: Call, emission: Emission | None) -> 
     return found(code, title, call, call, Confidence.CERTAIN)
 
 
-def task(span: Span, what: str) -> Finding:
+def task(span: Span, what: str, confidence: Confidence, handled: bool = False) -> Finding:
+    """`handled`: its failure is taken where it happens, and only the end of the process can lose it."""
+    when = "if the process stops first" if handled else "if it fails or the process stops first"
     return Finding(
         span=span,
         cause=span,
-        description=f"{what}: if it fails or the process stops first, that usage is lost unseen.",
+        description=f"{what}: {when}, that usage is lost unseen.",
         remediation="Wait for it and handle its error, or write the event to a durable queue that retries.",
-        confidence=Confidence.LIKELY,
+        confidence=confidence,
         variant="emit-detached-task",
     )
 

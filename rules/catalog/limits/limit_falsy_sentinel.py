@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import (
+    Assign,
     Call,
     Compare,
     Expression,
@@ -25,6 +26,7 @@ from rules.facts import (
     Test,
     Unary,
     enclosing,
+    name_of,
     walk,
     within,
 )
@@ -72,7 +74,7 @@ def check(code: Code) -> Iterator[Finding]:
             yield from skipped_by_truth(code, limit)
             yield from passed_when_falsy(code, limit)
     for one in defaults(code):
-        if not unjudged(code, one[1]) and not throttles(code, one[1]):
+        if not unjudged(code, one[1]) and not throttles(code, one[1], one[0].span):
             yield from replaced(code, *one)
 
 
@@ -86,8 +88,15 @@ def flag_asked_for(code: Code, span: Span, name: str) -> Finding:
     )
 
 
-def throttles(code: Code, scope: Scope) -> bool:
-    """A function about rate limits: how many requests an hour it tells of is no plan's limit."""
+def span_holds(assign: Assign, span: Span) -> bool:
+    return assign.value is not None and assign.value.span.holds(span)
+
+
+def throttles(code: Code, scope: Scope, span: Span) -> bool:
+    """A function about rate limits, or what is named for one: how many requests an hour it tells of is no plan's limit."""
+    named = (target for assign in code.facts.assigns if span_holds(assign, span) for target in assign.targets)
+    if any({"rate", "limit"} <= set(words(name_of(target))) for target in named):
+        return True
     return {"rate", "limit"} <= set(words(code.function_name(scope))) or {"ratelimit"} <= set(words(code.function_name(scope)))
 
 

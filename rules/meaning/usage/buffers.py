@@ -40,6 +40,8 @@ SPEAKS = frozenset(
 )
 MONITORS = frozenset("monitoring metrics telemetry tracing observability".split())
 """Parts of a project that measure machines."""
+OTHERS = frozenset("accounts sessions users keys errors alerts notifications listeners handlers timers connections".split())
+"""What a buffer is called that holds no amounts."""
 GENERIC = frozenset("event events buffer batch records queue pending".split())
 
 
@@ -208,7 +210,9 @@ def about_usage(code: Code, one: Emptying) -> bool:
     if not code.billing:
         return False
     inside = {word for call in code.calls_in(one.function) for word in words(call.name)}
-    return bool(inside & SPEAKS) or (bool(set(words(one.buffer)) & GENERIC) and sends_quantities(code))
+    if inside & SPEAKS and not set(words(one.buffer)) & OTHERS:
+        return True
+    return bool(set(words(one.buffer)) & GENERIC) and sends_quantities(code)
 
 
 EVENT_WORDS = (b"quantity", b"customer", b"meter", b"metric", b"usage", b"idempotency")

@@ -306,9 +306,28 @@ def is_named_recorder(facts: Facts, call: Call, values: Values) -> bool:
         return False
     if is_log(call) or on_cache(call) or on_span(call) or adds_up(call) or call.constructs or fills_bucket(facts, call):
         return False
+    if notes_access(call):
+        return False
     if any({package.lower(), package.split(".")[0].lower()} & OTHER_METERS for package in facts.packages):
         return False
     return not any(call.folded.startswith(name) for name in ("console.", "logger.", "logging.", "log."))
+
+
+CREDENTIALS = frozenset("token secret session key link invite".split())
+VISITS = frozenset(
+    "get client remote ip address addr agent request req useragent now utcnow timezone datetime time date".split()
+)
+
+
+def notes_access(call: Call) -> bool:
+    """`token.record_usage(get_client_ip(request))`: when and from where a credential was used, and no amount."""
+    holder = frozenset(words(call.name.split(".")[-2].removesuffix("()"))) if "." in call.name else frozenset()
+    said = {word for argument in call.arguments for part in walk(argument.value) for word in words(spoken(part))}
+    return bool(holder & CREDENTIALS) and not holder & USAGE_NOUNS and said <= VISITS
+
+
+def spoken(part: Expression) -> str:
+    return str(getattr(part, "name", "") or getattr(part, "text", "") or getattr(part, "value", ""))
 
 
 def on_cache(call: Call) -> bool:
