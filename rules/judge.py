@@ -26,11 +26,12 @@ GENERATED = re.compile(r"^[ \t]*(?://|#|--|;|%|/\*+|\*)[ \t]*Code generated\b[^\
 """As https://go.dev/s/generatedcode has it. The author of a change can write it too, so such a file is named."""
 
 WORK = frozenset(
-    "completions.create messages.create messages.stream images.generate embeddings.create generatetext streamtext "
-    "generateobject streamobject generatecontent replicate.run".split()
+    "completions.create completions().create chatcompletion completechat messages.create messages.stream images.generate "
+    "embeddings.create .chat().create .images().create generatetext streamtext generateobject streamobject generatecontent "
+    "replicate.run".split()
 )
 """Calls of priced resources: a handler that only makes one may be the one that forgets to record it."""
-RELEVANT = tuple(sorted(((BILLING_EVIDENCE | WEAK_EVIDENCE) - {"lago", "orb"}) | WORK, key=len))
+RELEVANT = tuple(sorted(((BILLING_EVIDENCE | WEAK_EVIDENCE) - {"lago", "orb"}) | {"getlago", "withorb"} | WORK, key=len))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -97,6 +97,10 @@ class Traits:
     """Objects are made empty and filled by setters, or made by the chain of a builder."""
     out_parameters: bool = False
     """Decoders fill a variable that they are given."""
+    internal_folders: bool = False
+    """A folder called `internal` only keeps others from importing what lies in it, whoever may call it over the network."""
+    locks_by_guard: bool = False
+    """A lock is held as long as the guard that taking it gives."""
     packages_are_folders: bool = False
     """The files of a folder are one package and need no import to call each other."""
     receiver_first: bool = False

@@ -39,6 +39,9 @@ STARTERS = frozenset(
     {"Task.Run", "Task.Factory.StartNew", "ThreadPool.QueueUserWorkItem", "ThreadPool.UnsafeQueueUserWorkItem"}
 )
 
+FACTORIES = frozenset({"JsonContent.Create"})
+"""What makes a thing as `new` does, and only wraps what it is given."""
+
 
 def invocation(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     function = node.child_by_field_name("function")
@@ -54,7 +57,7 @@ def invocation(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     if ASYNC.search(name[-6:]) and how.use is Use.DISCARDED and how.start is Start.PLAIN:
         how = how._replace(start=Start.DETACHED)
     arguments = listed(low, listing, scope, callee)
-    made = made_call(low, node, callee, arguments, scope, how)
+    made = made_call(low, node, callee, arguments, scope, how, constructs=name in FACTORIES)
     take_out(low, listing, arguments, made, scope)
     return made
 

@@ -10,6 +10,7 @@ TRAITS = Traits(
     errors_returned=True,
     float_types=frozenset({"float64", "float32"}),
     exact_products=True,
+    internal_folders=True,
     hidden_unless_exported=True,
     signals_waited_for=True,
     patient_requests=frozenset("http.post net/http.post http.defaultclient.do".split()),

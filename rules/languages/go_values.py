@@ -108,13 +108,24 @@ def call(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     if isinstance(callee, Name) and callee.text == "panic":
         low.raises.append(Raise(span(node), made[0].value if made else None, scope))
         return Unknown(span(node), tuple(one.value for one in made))
+    if wraps_field(callee) and len(made) == 1:
+        return made[0].value
+    if low.name(callee) == "cmp.Or" and len(made) == 2:
+        return Logical(span(node), "or", made[0].value, made[1].value)
     return low.call(node, callee, tuple(made), scope, how)
+
+
+def wraps_field(callee: Expression) -> bool:
+    """`orb.F(customer)`, `orb.F[any](properties)`: how generated SDKs take a field."""
+    return isinstance(callee, Member) and callee.name == "F" and isinstance(callee.object, Name)
 
 
 def conversion(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     """`[]byte(x)`, and `f[int](x)`, which parses the same."""
     callee = part(low, node, "type", scope, CHAINED)
     value = part(low, node, "operand", scope, ARGUMENT)
+    if wraps_field(callee):
+        return value
     return low.call(node, callee, (Argument(value.span, None, value),), scope, how)
 
 

@@ -102,6 +102,8 @@ def idiom(
         return with_one(low, node, receiver, method, values[0], scope, how)
     if dotted(receiver) in ("Objects", "java.util.Objects") and method == "equals" and len(given) == 2:
         return Compare(place, "==", values[0], values[1])
+    if dotted(receiver) in ("Objects", "java.util.Objects") and method == "requireNonNullElse" and len(given) == 2:
+        return Logical(place, "??", values[0], values[1])
     return on_map(low, node, receiver, method, values, scope)
 
 
@@ -172,7 +174,7 @@ def with_one(
         return Compare(place, "==", receiver, value)
     if method in ("isBefore", "isAfter"):
         return Compare(place, "<" if method == "isBefore" else ">", receiver, value)
-    if method in ("orElse", "or") or (method == "requireNonNullElse"):
+    if method in ("orElse", "or"):
         return receiver if isinstance(value, Literal) and value.value is None else Logical(place, "??", receiver, value)
     if method in ("orElseThrow", "toList"):
         return receiver

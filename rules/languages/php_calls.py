@@ -20,6 +20,7 @@ from rules.facts import (
     Scope,
     Sequence,
     Spread,
+    Start,
     Test,
     Unary,
     Unknown,
@@ -44,6 +45,8 @@ ITERATORS = frozenset("each chunk chunkById eachById lazyById array_walk chunkMa
 CASTS = {"int": "int", "integer": "int", "float": "float", "double": "float", "real": "float", "string": "str", "bool": "bool"}
 NUMBERS = {"intval": "int", "floatval": "float", "strval": "str"}
 GUARDS = frozenset("abort_if abort_unless throw_if throw_unless".split())
+PROMISES = frozenset("async requestAsync sendAsync postAsync putAsync patchAsync".split())
+"""Methods that give a promise."""
 INPUTS = frozenset("get integer float string boolean all validated only collect date enum safe str".split())
 """How Laravel's request is asked for what was sent."""
 BAGS = frozenset(
@@ -137,7 +140,21 @@ def called(low: Lowering, node: Node, receiver: Expression, name: str, scope: Sc
     listed = node.child_by_field_name("arguments")
     if name in ITERATORS and (closure := iterated(listed)) is not None:
         return iteration(low, node, callee, listed, closure, scope, how)
+    if how.use is Use.DISCARDED and makes_promise(callee):
+        how = how._replace(start=Start.DETACHED)
     return low.call(node, callee, arguments(low, listed, callee, scope), scope, how)
+
+
+def makes_promise(callee: Member) -> bool:
+    """`$client->postAsync(…)` of Guzzle and `Http::async()->post(…)`: nothing is sent for sure until somebody waits."""
+    step: Expression = callee
+    while isinstance(step, Member):
+        if step.name == "wait":
+            return False
+        if step.name in PROMISES:
+            return True
+        step = step.object.callee if isinstance(step.object, Call) else step.object
+    return False
 
 
 def iterated(listed: Node | None) -> Node | None:

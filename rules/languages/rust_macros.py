@@ -9,6 +9,9 @@ from rules.facts import (
     Compare,
     Entry,
     Expression,
+    Function,
+    Kind,
+    Lambda,
     Literal,
     Member,
     Name,
@@ -17,11 +20,12 @@ from rules.facts import (
     Scope,
     Sequence,
     Span,
+    Start,
     Template,
     Unknown,
     dotted,
 )
-from rules.languages.lowering import ARGUMENT, How, Lowering, field, span
+from rules.languages.lowering import ARGUMENT, DISCARDED, How, Lowering, field, span
 from rules.languages.rust_failures import RAISES
 from rules.languages.rust_syntax import MISSING, Express, expression, made_call, part, path, said
 
@@ -32,6 +36,8 @@ LEVELS = frozenset("trace debug info warn error".split())
 """Whichever crate they come from, `tracing` or `log`, they write a log line."""
 LISTS = frozenset({"vec", "std.vec", "smallvec"})
 JSON = frozenset({"json", "serde_json.json"})
+DEFERS = frozenset({"defer"})
+LITERALS = frozenset({"boolean_literal", "integer_literal", "float_literal"})
 DECIMALS = frozenset({"dec", "rust_decimal_macros.dec", "rust_decimal.dec"})
 
 
@@ -43,6 +49,8 @@ def macro(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     last = name.rpartition(".")[2]
     if tree is None:
         return MISSING
+    if last in DEFERS:
+        return deferred(low, node, tree, scope)
     if name in JSON:
         return value_of(low, said(low, tree), tree, scope)
     if name in LISTS:
@@ -64,6 +72,14 @@ def macro(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     if last in LEVELS:
         callee = Member(callee.span, Name(callee.span, "log"), last)
     return made_call(low, node, callee, given, scope, how)
+
+
+def deferred(low: Lowering, node: Node, tree: Node, scope: Scope) -> Expression:
+    """`scopeguard::defer! { … }` runs when the function ends, however it does, as Go's `defer func() {…}()`."""
+    inner = low.scope(Kind.FUNCTION, tree, scope, Function("", passed_to="defer"))
+    expression(low, again(low, tree.start_byte, tree.end_byte, tree), inner, DISCARDED)
+    beside = DISCARDED._replace(start=Start.DEFERRED)
+    return made_call(low, node, Lambda(span(tree), inner), (), scope, beside)
 
 
 def exact(low: Lowering, node: Node, value: Expression, scope: Scope, how: How) -> Expression:
@@ -210,6 +226,8 @@ def json_value(low: Lowering, inside: list[Node], tree: Node, scope: Scope) -> E
             return Sequence(span(inside[0]), tuple(value_of(low, one, tree, scope) for one in pairs if one))
     if not inside:
         return MISSING
+    if len(inside) == 1 and inside[0].type in LITERALS:
+        return expression(low, inside[0], scope, ARGUMENT)
     parsed = again(low, inside[0].start_byte, inside[-1].end_byte, inside[0], inside[-1])
     if parsed is None:
         return Unknown(

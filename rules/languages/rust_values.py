@@ -40,6 +40,7 @@ from rules.languages.lowering import (
     number,
     span,
 )
+from rules.languages.rust_builders import text_or_builder
 from rules.languages.rust_failures import given_up, remember
 from rules.languages.rust_macros import MACROS
 from rules.languages.rust_syntax import (
@@ -64,14 +65,13 @@ COPIES = frozenset(
     "iter_mut as_bytes".split()
 )
 """Methods without arguments that give back the same value, in another form or for another owner."""
+GUARDS = frozenset("lock write read borrow_mut".split())
+"""What, without arguments, gives access to the value that a mutex or a cell holds."""
 FUNCTIONS = frozenset({"closure_expression", "async_block"})
 STARTERS = frozenset(
     "tokio.spawn tokio.task.spawn tokio.task.spawn_blocking tokio.task.spawn_local std.thread.spawn "
     "thread.spawn spawn task.spawn actix_rt.spawn actix_web.rt.spawn rt.spawn async_std.task.spawn".split()
 )
-QUERIES = re.compile(r"(^|\.)(query|query_as|query_scalar|query_file|query_as_with|query_with|sql_query)$")
-RUNS = frozenset("execute fetch fetch_one fetch_all fetch_optional fetch_many load get_result get_results".split())
-SENDS = frozenset("send build".split())
 SUFFIX = re.compile(r"_?(?:[iu](?:8|16|32|64|128|size)|f32|f64)$")
 NUMBERS = {"f64": "float64", "f32": "float32"} | dict.fromkeys(("i64", "u64", "i128", "u128", "usize", "isize"), "int64")
 NUMBERS |= dict.fromkeys(("i32", "u32", "i16", "u16", "i8", "u8"), "int")
@@ -110,6 +110,13 @@ def called(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
         return taken
     callee = callee_of(low, function, scope, how)
     name = dotted(callee)
+    if name.endswith(("mem.take", "mem.replace")) and listing:
+        return emptied(low, node, callee, listing, scope, how)
+    if isinstance(callee, Member) and callee.name in GUARDS and not listing and how.use is CHAINED.use:
+        made_call(low, node, callee, (), scope, how)
+        return callee.object
+    if isinstance(callee, Member) and callee.name == "unwrap_or" and listing:
+        return Logical(span(node), "??", callee.object, expression(low, listing[0], scope, ARGUMENT))
     if name in WRAPPERS and len(listing) == 1:
         return expression(low, listing[0], scope, how)
     if low.name(callee) in STARTERS and how.use is Use.DISCARDED and how.start is not Start.AWAITED and listing:
@@ -117,6 +124,16 @@ def called(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
     if name.endswith("Map.from") and len(listing) == 1 and listing[0].type == "array_expression":
         return mapping(low, node, listing[0], scope)
     return made_call(low, node, callee, arguments(low, listing, callee, scope), scope, how, constructs=is_made(name))
+
+
+def emptied(low: Lowering, node: Node, callee: Expression, listing: list[Node], scope: Scope, how: How) -> Expression:
+    """`mem::take(&mut self.pending)` gives what was there and leaves nothing, or what `mem::replace` is given for it."""
+    held = expression(low, listing[0], scope, CHAINED)
+    rest = arguments(low, listing[1:], callee, scope)
+    made = made_call(low, node, callee, (Argument(held.span, None, held), *rest), scope, how)
+    left = rest[0].value if rest else Sequence(span(node), ())
+    low.assign(node, (held,), left, "=", scope)
+    return made
 
 
 def callee_of(low: Lowering, function: Node, scope: Scope, how: How) -> Expression:
@@ -129,72 +146,10 @@ def is_made(name: str) -> bool:
     return last == "new" and before.rpartition(".")[2][:1].isupper()
 
 
-def text_or_builder(
-    low: Lowering, node: Node, function: Node, listing: list[Node], scope: Scope, how: How
-) -> Expression | None:
-    """`"a".to_string()` is its text; `f(x).a(1).b(2).send()` is `f(x, {a: 1, b: 2})`."""
-    inner, name = function.child_by_field_name("value"), low.text(field(function, "field"))
-    if name == "to_string" and inner is not None and inner.type == "string_literal":
-        return expression(low, inner, scope, how)
-    if name in SENDS or name in RUNS:
-        return built(low, node, inner, name, listing, scope, how)
-    return None
-
-
-def built(
-    low: Lowering, node: Node, inner: Node | None, name: str, listing: list[Node], scope: Scope, how: How
-) -> Expression | None:
-    """The call that a chain of setters starts with, and what they set. None where it is no such chain."""
-    steps: list[tuple[str, Node]] = []
-    while inner is not None and inner.type == "call_expression":
-        function = field(inner, "function")
-        given = said(low, inner.child_by_field_name("arguments"))
-        if function.type != "field_expression" or len(given) != 1 or is_opening(low, function):
-            break
-        steps.append((low.text(field(function, "field")), given[0]))
-        inner = function.child_by_field_name("value")
-    query = inner is not None and starts_query(low, inner)
-    if inner is None or (name in RUNS) is not query or (name in SENDS and not steps and listing):
-        return None
-    if inner.type not in ("call_expression", "macro_invocation") or (name in SENDS and not steps):
-        return None
-    return as_one_call(low, node, inner, list(reversed(steps)), listing, scope, how)
-
-
-def is_opening(low: Lowering, function: Node) -> bool:
-    """`client.post(url)`: what a request starts with, although it has one argument too."""
-    return low.text(field(function, "field")) in ("get", "post", "put", "patch", "delete", "request", "query", "from_url")
-
-
-def starts_query(low: Lowering, node: Node) -> bool:
-    head = node.child_by_field_name("macro") or node.child_by_field_name("function")
-    if head is not None and head.type == "generic_function":
-        head = head.child_by_field_name("function")
-    return head is not None and QUERIES.search(".".join(segments(low, head))) is not None
-
-
-def as_one_call(
-    low: Lowering, node: Node, inner: Node, steps: list[tuple[str, Node]], listing: list[Node], scope: Scope, how: How
-) -> Expression:
-    before = len(low.calls)
-    first = expression(low, inner, scope, CHAINED)
-    if not isinstance(first, Call) or (low.calls[-1:] != [first]) or len(low.calls) == before:
-        return first
-    low.calls.pop()
-    values = [(name, expression(low, value, scope, ARGUMENT), value) for name, value in steps]
-    bound_values = tuple(Argument(span(at), None, value) for name, value, at in values if name == "bind")
-    entries = tuple(Entry(span(at), setting(low, name, at), value) for name, value, at in values if name != "bind")
-    if first.method == "builder" and isinstance(first.callee, Member) and not (first.arguments or bound_values or listing):
-        return Object(span(node), entries, type=dotted(first.callee.object).rpartition(".")[2])
-    built_from = (Argument(span(node), None, Object(span(node), entries)),) if entries else ()
-    rest = tuple(Argument(span(one), None, expression(low, one, scope, ARGUMENT)) for one in listing)
-    return made_call(low, node, first.callee, (*first.arguments, *bound_values, *built_from, *rest), scope, how)
-
-
-def setting(low: Lowering, name: str, given: Node) -> str:
-    """`set_usage_records(Some(all))` of the AWS SDK sets what `usage_records(one)` adds to."""
-    whole = given.type == "call_expression" and low.text(field(given, "function")) == "Some"
-    return name.removeprefix("set_") if whole else name
+def all_pairs(low: Lowering, node: Node) -> bool:
+    """`[("a", b), ("c", d)]`, as forms and queries are written."""
+    pairs = [said(low, one) if one.type == "tuple_expression" else [] for one in said(low, node)]
+    return bool(pairs) and all(len(one) == 2 and one[0].type == "string_literal" for one in pairs)
 
 
 def mapping(low: Lowering, node: Node, listing: Node, scope: Scope) -> Expression:
@@ -319,6 +274,8 @@ def character(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
 
 
 def sequence(low: Lowering, node: Node, scope: Scope, how: How) -> Expression:
+    if node.type == "array_expression" and all_pairs(low, node):
+        return mapping(low, node, node, scope)
     length = node.child_by_field_name("length")
     items = [child for child in said(low, node) if child != length]
     return Sequence(span(node), tuple([expression(low, child, scope, ARGUMENT) for child in items]))

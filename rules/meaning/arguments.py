@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from rules.facts import (
     Call,
+    Entry,
     Expression,
     Index,
     Kind,
@@ -23,7 +24,7 @@ from rules.facts import (
 from rules.meaning.values import Values, resolved
 
 CONTAINERS = frozenset(
-    "params param input request body data json event options opts headers header payload config args values".split()
+    "params param input request body data json form event options opts headers header payload config args values".split()
 )
 """Arguments and entries that only hold the named ones."""
 APART = frozenset("headers header options opts payload config".split())
@@ -87,6 +88,9 @@ def object_of(values: Values, value: Expression, scope: Scope, at: int) -> Objec
         whole = whole.value
     if isinstance(whole, Call) and values.facts.traits.builders and whole.constructs and not whole.arguments:
         return Object(whole.span, (), type=whole.method)
+    if isinstance(whole, Call) and whole.method[:1].isupper() and whole.arguments and all(one.name for one in whole.arguments):
+        made = tuple(Entry(one.span, one.name, one.value) for one in whole.arguments)
+        return Object(whole.span, made, type=whole.method)
     return whole if isinstance(whole, Object) else None
 
 

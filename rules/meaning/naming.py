@@ -8,6 +8,7 @@ from enum import StrEnum
 from rules import providers
 from rules.facts import Binary, Call, Expression, Facts, Kind, Literal, Object, Scope, Span, Template, enclosing, fold, walk
 from rules.meaning.arguments import Given, given
+from rules.meaning.usage.emissions import body, by_address, is_http
 from rules.meaning.values import Values, resolved
 from rules.meaning.vocabulary import names_counter, words
 
@@ -118,10 +119,10 @@ def built(values: Values, call: Call, hops: int) -> str:
 def meters_of(facts: Facts, values: Values) -> Iterator[Meter]:
     """The meters that a file creates at a provider."""
     for call in facts.calls:
-        matched = providers.match(call.folded, facts.packages, facts.language)
+        matched = providers.match(call.folded, facts.packages, facts.language) or by_address(values, call)
         if matched is None or matched[1].role != "define" or not matched[1].event_name:
             continue
-        arguments = given(values, call)
+        arguments = body(values, call) if is_http(call) else given(values, call)
         event = text_of(values, arguments.first(matched[1].event_name), call)
         value = payload_key(values, arguments, ("valuesettings",), call) or text_of(
             values, arguments.first(("valueproperty",)), call

@@ -62,8 +62,8 @@ RESPONSE = frozenset(
 )
 STORES = frozenset(
     "enqueue queue add push publish produce sendmessage insert create save upsert update updatemany lpush rpush xadd write "
-    "writefile append put delay applyasync performlater performasync performin performat performbulk dispatch "
-    "schedule store persist insertone bulkcreate execute setex".split()
+    "writefile append extend addall unshift put delay applyasync performlater performasync performin performat performbulk "
+    "dispatch schedule store persist insertone bulkcreate execute setex".split()
 )
 FALLBACK_WORDS = frozenset("retry queue outbox dead dlq pending failed fallback backlog failure requeue buffer unsent".split())
 LOG_WORDS = frozenset(

@@ -482,7 +482,15 @@ RECEIVED = frozenset(
     "receive receivenullable receivetext receiveparameters receivemultipart parameters queryparameters".split()
 )
 """How Ktor's `call` gives what the caller sent."""
+WEB_CONTEXT = re.compile(r"\*?(?:gin\.Context|echo\.Context|fiber\.Ctx)$")
+ASKED = frozenset("query defaultquery param params postform defaultpostform queryparam formvalue".split())
+"""How the contexts of Go's web frameworks give what the caller sent."""
 BODY_MODELS = ("body", "payload", "request", "input")
+
+
+def web_context(found: Definition, name: str) -> bool:
+    head = found.scope.head
+    return isinstance(head, Function) and any(one.name == name and WEB_CONTEXT.match(one.type) for one in head.parameters)
 
 
 def is_request(values: Values, expression: Expression, scope: Scope, at: int) -> bool:
@@ -519,6 +527,8 @@ def is_request(values: Values, expression: Expression, scope: Scope, at: int) ->
         return True
     if name in REQUEST_NAMES or (name in REQUEST_CONTEXTS and path and ("req" in path or "request" in path)):
         return any(part in REQUEST_PARTS for part in path)
+    if given and given[0].how == "parameter" and ASKED & set(path) and web_context(given[0], root.text):
+        return True
     if name in values.facts.traits.request_names:
         return any(part in ("body", "formvalue", "url", "postformvalue") for part in path)
     found = definitions_at(values, root.text, scope, at)

@@ -55,7 +55,6 @@ WEAK_EVIDENCE = frozenset(
     "usage used consumed customer meter period plan quantity tokens credit cost pricing tier remaining".split()
 )
 
-
 OTHER_METERS = frozenset(
     "opentelemetry @opentelemetry prometheus prometheusclient prom-client promclient micrometer statsd datadog "
     "system.diagnostics.metrics".split()

@@ -189,6 +189,8 @@ class Graph:
                 return
         else:
             matched = tuple(node for node in nodes if self.meets(before, node))
+            if not matched and call.typed:
+                matched = tuple(node for node in nodes if alike(fold(call.typed), fold(self.holder(node))))
             if matched:
                 for node in matched[:SAME_NAME]:
                     yield node, "certain" if len(matched) == 1 else "likely"

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping
 
 from rules.code import Code
 from rules.facts import (
+    Binary,
     Call,
     Class,
+    Entry,
     Expression,
     Function,
     Index,
@@ -25,6 +27,7 @@ from rules.facts import (
     fold,
     walk,
 )
+from rules.facts import name_of as last_name
 from rules.meaning.contexts import HTTP, NEXT_METHODS, Context, own_context_by_call
 from rules.meaning.handlers import handlers_of
 from rules.meaning.outcomes import Outcome, outcome
@@ -44,6 +47,9 @@ EVERYDAY = frozenset(
     "wrap fatal header some find concat flat".split()
 )
 """What every program calls: never a function of the project that matters here, or not to be told from one."""
+WRAPPED = re.compile(r"&?(?:mut )?(?:Arc|Rc|Box|State|Data|Extension|Lazy|Provider)<(?:dyn )?(.*)>$")
+"""Types that only hand on what they hold."""
+TYPE = re.compile(r"[&*?\s]*(?:mut |dyn |impl )?(?:\w+(?:\.|::|\\))*(?:I(?=[A-Z][a-z]))?([A-Z]\w*)\??$")
 REACHING = frozenset({Outcome.RETHROWN, Outcome.DUPLICATE_ONLY, Outcome.DURABLE, Outcome.ANSWERED, Outcome.STATUS})
 VERBS = frozenset({"get", "post", "put", "patch", "delete", "all", "route", "handle", "handlefunc"})
 
@@ -76,9 +82,10 @@ def index_of(scope: Scope | None, known: Mapping[Scope, int]) -> int:
 def routines_of(code: Code) -> tuple[tuple[Routine, ...], Mapping[Scope, int]]:
     scopes, known = places_of(code)
     calls: dict[int, list[Called]] = {}
+    fields = fields_of(code)
     emitting = {id(emission.call) for emission in code.emissions}
     for call in code.facts.calls:
-        for one in called(call, (id(call) in emitting or books(call.method)) and is_heard(code, call)):
+        for one in called(call, fields, (id(call) in emitting or books(call.method)) and is_heard(code, call)):
             here = calls.setdefault(index_of(call.scope, known), [])
             if len(here) < CALLS:
                 here.append(one)
@@ -125,15 +132,58 @@ def waits_are_written(code: Code) -> bool:
     return code.facts.traits.promises or code.facts.traits.lazy_coroutines
 
 
-def called(call: Call, heard: bool = False) -> Iterator[Called]:
+def called(call: Call, fields: Mapping[tuple[str, str], str], heard: bool = False) -> Iterator[Called]:
     """The call itself, and functions that it is handed by name: `waitUntil(record)`, `go run(job)`."""
     back = any(isinstance(one.value, Unary) and one.value.operator == "-" for one in call.arguments)
     if fold(call.method) not in EVERYDAY:
-        yield Called(call.method, call.name.rpartition(".")[0], call.span.line, back, heard)
+        yield Called(call.method, call.name.rpartition(".")[0], call.span.line, back, heard, type_before(call, fields))
     for argument in call.arguments[:6]:
         if isinstance(argument.value, Name | Member):
             name = dotted(argument.value)
             yield Called(name.rpartition(".")[2], "@" + name.rpartition(".")[0], call.span.line)
+
+
+def fields_of(code: Code) -> dict[tuple[str, str], str]:
+    """The declared types of fields by class and name; a Rust type and its `impl` are two scopes of one name."""
+    return {
+        (one.scope.head.name, target.text): one.type
+        for one in code.facts.assigns
+        if one.type and isinstance(one.scope.head, Class)
+        for target in one.targets
+        if isinstance(target, Name)
+    }
+
+
+def type_before(call: Call, fields: Mapping[tuple[str, str], str]) -> str:
+    """`UsageRecorder` for `usage.record(…)` and `this.usage.record(…)` where a parameter or field is declared so."""
+    held = call.receiver
+    if isinstance(held, Name):
+        return type_of(held.text, call.scope, fields)
+    if not isinstance(held, Member) or not isinstance(held.object, Name):
+        return ""
+    if held.object.text in ("this", "self"):
+        holder = enclosing(call.scope, Kind.CLASS)
+        owner = holder.head.name if holder is not None and isinstance(holder.head, Class) else ""
+    else:
+        owner = type_of(held.object.text, call.scope, fields)
+    return simple(fields.get((owner, held.name), ""))
+
+
+def type_of(name: str, scope: Scope, fields: Mapping[tuple[str, str], str]) -> str:
+    for outer in chain(scope):
+        if isinstance(outer.head, Class) and (outer.head.name, name) in fields:
+            return simple(fields[outer.head.name, name])
+        for one in outer.head.parameters if isinstance(outer.head, Function) else ():
+            if one.name == name:
+                return simple(one.type)
+    return ""
+
+
+def simple(written: str) -> str:
+    """`*usage.Recorder`, `Arc<UsageRecorder>` and `IUsageRecorder` name `Recorder` and `UsageRecorder`."""
+    wrapped = WRAPPED.match(written)
+    found = TYPE.match(wrapped[1] if wrapped else written)
+    return found[1] if found else ""
 
 
 def holder_of(scope: Scope) -> str:
@@ -226,11 +276,15 @@ def mentions_of(code: Code) -> Iterator[str]:
     for expression, _ in code.expressions:
         for part in walk(expression):
             for entry in part.entries if isinstance(part, Object) else ():
-                if entry.name is not None and selects(entry.value) and names_counter(entry.name):
+                if entry.name is not None and selects(entry) and names_counter(entry.name):
                     yield fold(entry.name)
 
 
-def selects(value: Expression) -> bool:
+def selects(entry: Entry) -> bool:
+    """Not `used: { increment: 1 }`, `used: 0` or `used: row.used + n`, which write it."""
+    value = entry.value
+    if isinstance(value, Binary):
+        return fold(last_name(value.left)) != fold(entry.name or "")
     return not isinstance(value, Object) and (not isinstance(value, Literal) or value.value is True)
 
 

@@ -81,6 +81,8 @@ class Called:
     """An amount is given with a minus: what was taken is given back."""
     heard: bool = False
     """Of a record of usage: it is waited for, and its failure reaches the caller, a retry or a store."""
+    typed: str = ""
+    """The declared type of what stands before it, where the file writes one."""
 
 
 @dataclass(frozen=True, slots=True)

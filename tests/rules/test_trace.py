@@ -154,3 +154,18 @@ def test_a_field_that_no_table_has_is_no_meter() -> None:
     assert () == meters(
         project(src__parse="export function add(usage: Usage, n: number) { usage.totalTokens += n; return quota; }")
     )
+
+
+def test_a_call_is_joined_to_the_class_that_its_field_is_declared_as() -> None:
+    texts = {
+        "src/Meter.java": "class UsageRecorder { void save(long n) { } }",
+        "src/Other.java": "class ReportArchive { void save(long n) { } }",
+        "src/Api.java": "class Api { private final UsageRecorder ledger; void run() { ledger.save(1); } }",
+    }
+
+    trace = Project(texts).trace
+    assert trace is not None
+    graph = trace.graph
+    (link,) = graph.links
+
+    assert (graph.path(link.callee), link.sure) == ("src/Meter.java", "certain")

@@ -22,6 +22,7 @@ from rules.facts import (
     Unary,
     enclosing,
     fold,
+    name_of,
     walk,
 )
 from rules.meaning.contexts import Context
@@ -42,8 +43,9 @@ ABOUT = About(
 )
 WINDOW = frozenset("window lateness lookback late watermark recent hours minutes hour minute lag grace".split())
 WHOLE = frozenset("total totals lifetime monthly month period agg aggregate sum alltime overall cumulative billed".split())
-WRITES = frozenset("set update updates upsert updateone hset findoneandupdate save execute".split())
-AGGREGATES = re.compile(r"\bsum\b|aggregate|\bSUM\(|count\(|\.sum\(|_sum", re.I)
+WRITES = frozenset("set update updates upsert updateone hset findoneandupdate save execute executeupdate".split())
+SAVES = frozenset("save savechanges commit flush update".split())
+AGGREGATES = re.compile(r"\bsum(?:Async|Of|By)?\b|aggregate|\bSUM\(|count\(|\.sum\(|_sum", re.I)
 
 
 def check(code: Code) -> Iterator[Finding]:
@@ -81,11 +83,10 @@ def subtracts_window(code: Code, value: Expression, scope: Scope, hops: int) -> 
         if (
             isinstance(part, Call)
             and fold(part.method) == "add"
-            and any(
-                isinstance(argument.value, Unary) and argument.value.operator == "-" and is_window(argument.value)
-                for argument in part.arguments
-            )
+            and any(is_negative(argument.value) and is_window(argument.value) for argument in part.arguments)
         ):
+            return True
+        if isinstance(part, Call) and fold(part.method) in ("addhours", "addminutes") and goes_back(part):
             return True
         if isinstance(part, Call) and fold(part.method) in ("subhours", "subminutes", "minushours", "subtract"):
             return True
@@ -94,6 +95,16 @@ def subtracts_window(code: Code, value: Expression, scope: Scope, hops: int) -> 
                 if one.value is not None and one.how == "assign" and subtracts_window(code, one.value, one.scope, hops - 1):
                     return True
     return False
+
+
+def goes_back(call: Call) -> bool:
+    return any(is_negative(argument.value) for argument in call.arguments)
+
+
+def is_negative(value: Expression) -> bool:
+    if isinstance(value, Literal):
+        return isinstance(value.value, int | float) and value.value < 0
+    return isinstance(value, Unary) and value.operator == "-"
 
 
 def is_window(value: Expression) -> bool:
@@ -116,18 +127,41 @@ def whole_counter(code: Code, function: Scope, bound: Bound) -> Call | None:
         and assign.value is not None and not adds(assign.value)
     ]  # fmt: skip
     for call in code.calls_in(function):
-        if fields and call.span.start > fields[0].span.end and fold(call.method) in ("save", "commit", "flush", "update"):
+        if fields and call.span.start > fields[0].span.end and fold(call.method) in SAVES:
             return call
         if call.span.start < bound.span.end or fold(call.method) not in WRITES:
             continue
-        for argument in call.arguments:
-            for part in walk(argument.value):
-                for entry in getattr(part, "entries", ()):
-                    if entry.name is not None and WHOLE & set(words(entry.name)) and not adds(entry.value):
-                        return call
-            if argument.name is not None and WHOLE & set(words(argument.name)) and not adds(argument.value):
-                return call
+        if any(WHOLE & set(words(name)) and not adds(value) for name, value in set_by(call)):
+            return call
+    return set_in_sql(code, function, bound)
+
+
+def set_by(call: Call) -> Iterator[tuple[str, Expression]]:
+    """The fields that a write names, with their new values; `SetProperty(row => row.Total, total)` names one as well."""
+    for argument in call.arguments:
+        if argument.name is not None:
+            yield argument.name, argument.value
+        for part in walk(argument.value):
+            for entry in getattr(part, "entries", ()):
+                if entry.name is not None:
+                    yield entry.name, entry.value
+            if isinstance(part, Call) and fold(part.method) == "setproperty" and len(part.arguments) == 2:
+                yield name_of(part.arguments[0].value), part.arguments[1].value
+
+
+def set_in_sql(code: Code, function: Scope, bound: Bound) -> Call | None:
+    """`UPDATE … SET period_total = $1`, after the sum or around it."""
+    for one in code.statements:
+        if one.kind != "update" or one.call is None or enclosing(one.scope, Kind.FUNCTION) is not function:
+            continue
+        later = one.span.end >= bound.span.end
+        if later and any(WHOLE & set(words(name)) and not mentions(value, name) for name, value in one.written.items()):
+            return one.call
     return None
+
+
+def mentions(value: str, name: str) -> bool:
+    return re.search(rf"\b{re.escape(name)}\b", value, re.I) is not None
 
 
 def adds(value: Expression) -> bool:

@@ -156,8 +156,9 @@ def writes(code: Code, function: Scope, roots: frozenset[str]) -> Iterator[tuple
     state was tested: what is made for the new piece of work has a state of its own."""
     found: list[tuple[Span, Scope]] = []
     for call in code.calls_in(function):
-        if fold(call.method) in UPDATES and "." in call.name:
-            names = [name for name, _ in written_fields(code.values, call)] or list(set_in_sql(call))
+        stated = list(set_in_sql(call))
+        if stated or (fold(call.method) in UPDATES and "." in call.name):
+            names = stated or [name for name, _ in written_fields(code.values, call)]
             if any(tells_state(name) for name in names) and not any(compares(code, call, name) for name in names):
                 found.append((call.span, call.scope))
         elif sets_state(call):

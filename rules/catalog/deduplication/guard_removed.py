@@ -128,11 +128,15 @@ def spoken(part: object) -> tuple[str, ...]:
 
 
 def similar(code: Code, function: Scope, gone: Test) -> bool:
-    """A test in the function now that speaks of the same fields: the guard was rewritten."""
+    """A test in the function now, or a condition of a query in it, that speaks of the same fields: the guard was rewritten."""
     wanted = {word for part in walk(gone.value) for word in spoken(part)} & STATES
     for test in code.facts.tests:
         if within(test.scope, function) and wanted & {word for part in walk(test.value) for word in spoken(part)}:
             return True
+    asked = [one.column for query in code.statements if within(query.scope, function) for one in query.comparisons]
+    asked += [name for call in code.calls_in(function) for name, _ in conditions(call)]
+    if any(wanted & set(words(name)) for name in asked):
+        return True
     return bool(code.limits) and not wanted
 
 

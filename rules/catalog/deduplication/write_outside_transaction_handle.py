@@ -5,12 +5,30 @@ its locks end at once. A balance is then credited without its order being marked
 every statement inside on the handle that the transaction gives.
 """
 
+import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Function, Kind, Member, Name, Scope, Start, With, dotted, enclosing, fold, walk, within
+from rules.facts import (
+    Call,
+    Expression,
+    Function,
+    Kind,
+    Member,
+    Name,
+    Scope,
+    Start,
+    With,
+    chain,
+    dotted,
+    enclosing,
+    fold,
+    walk,
+    within,
+)
 from rules.meaning.contexts import Context
 from rules.meaning.repeats.transactions import opens
+from rules.meaning.values import definitions_at
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 
 ABOUT = About(
@@ -24,9 +42,11 @@ ABOUT = About(
 )
 WRITES = frozenset(
     "create createmany insert update updatemany updatecolumn updatecolumns updates delete deletemany upsert save exec execute "
-    "executeraw increment decrement add insertone updateone deleteone findoneandupdate bulkwrite".split()
+    "executeraw executenonquery increment decrement add insertone updateone deleteone findoneandupdate bulkwrite".split()
 )
 READS = frozenset("first find findone findunique findfirst findmany get take scan".split())
+CONNECTS = frozenset("openconnection connect getconnection acquire connection".split())
+"""What hands out one connection of many."""
 LOG_WORDS = ("audit", "log", "history", "trace")
 
 
@@ -44,6 +64,40 @@ def check(code: Code) -> Iterator[Finding]:
         stray = [call for call in code.calls_in(scope) if strays(call, scope, outside, methods)]
         if stray:
             yield finding(code, stray, handle, outside)
+    for begun in code.facts.calls:
+        if fold(begun.method) == "begintransaction" and code.context(begun.scope) is not Context.TEST:
+            yield from past_connection(code, begun)
+
+
+def past_connection(code: Code, begun: Call) -> Iterator[Finding]:
+    """A statement on the pool while a connection that came from it has a transaction open."""
+    handle, pool = dotted(begun.receiver) if isinstance(begun.receiver, Name) else "", drawn_from(code, begun)
+    if not pool or not begun.targets:
+        return
+    ends = [
+        call.span.start
+        for call in code.facts.calls
+        if fold(call.method) in ("commit", "rollback") and call.span.start > begun.span.end
+        and dotted(call.callee).startswith(dotted(begun.targets[0]) + ".")
+    ]  # fmt: skip
+    stray = [
+        call
+        for call in code.calls_in(enclosing(begun.scope, Kind.FUNCTION))
+        if begun.span.end < call.span.start < min(ends, default=0) and strays(call, begun.scope, pool, WRITES)
+        and not any(one.kind in (Kind.HANDLER, Kind.FINALLY) for one in chain(call.scope))
+    ]  # fmt: skip
+    if stray:
+        yield finding(code, stray, handle, pool)
+
+
+def drawn_from(code: Code, begun: Call) -> str:
+    """`pool` where the transaction is opened on `connection = pool.openConnection()`."""
+    if not isinstance(begun.receiver, Name):
+        return ""
+    found = definitions_at(code.values, begun.receiver.text, begun.scope, begun.span.start)
+    made = found[0].value if len(found) == 1 else None
+    drawn = isinstance(made, Call) and fold(made.method) in CONNECTS and isinstance(made.receiver, Name | Member)
+    return dotted(made.receiver) if drawn and isinstance(made, Call) and made.receiver is not None else ""
 
 
 def opening(code: Code, scope: Scope) -> tuple[str, str] | None:
@@ -62,10 +116,18 @@ def opening(code: Code, scope: Scope) -> tuple[str, str] | None:
         return None
     handle = head.parameters[0].name
     for call in code.facts.calls:
-        if call.span.holds(scope.span) and opens(call.method) and isinstance(call.receiver, Name | Member):
-            outside = dotted(call.receiver)
+        if call.span.holds(scope.span) and opens(call.method) and isinstance(call.receiver, Name | Member | Call):
+            outside = handed_out(call.receiver)
             return (handle, outside) if handle and outside and handle != outside else None
     return None
+
+
+def handed_out(opened_on: Name | Member | Call) -> str:
+    """What a transaction is opened on; for `DB::connection("billing")`, what hands that connection out."""
+    if isinstance(opened_on, Call):
+        chosen = fold(opened_on.method) in CONNECTS and opened_on.receiver is not None
+        return dotted(opened_on.receiver) if chosen and opened_on.receiver is not None else ""
+    return dotted(opened_on)
 
 
 def uses(code: Code, scope: Scope, handle: str) -> bool:
@@ -81,7 +143,10 @@ def uses(code: Code, scope: Scope, handle: str) -> bool:
 def strays(call: Call, scope: Scope, outside: str, methods: frozenset[str]) -> bool:
     """Whether a call writes on the outer handle, in the callback itself and not in one that runs after it."""
     last = fold(call.method).lstrip("$")
-    if last not in methods or not written_name(call).startswith(outside + "."):
+    name = written_name(call)
+    if last not in methods or not name.startswith(outside + "."):
+        return False
+    if fold(name.removeprefix(outside + ".").partition(".")[0]) in CONNECTS:
         return False
     if any(word in call.folded for word in LOG_WORDS):
         return False
@@ -106,7 +171,13 @@ def opens_again(inner: Scope, scope: Scope) -> bool:
 
 def written_name(call: Call) -> str:
     """The call's name as written, before imports are resolved: the handle may be an imported variable."""
-    return dotted(call.callee).replace("()", "")
+    steps: list[str] = []
+    step: Expression | None = call.callee
+    while isinstance(step, Member | Call):
+        if isinstance(step, Member):
+            steps.append(step.name)
+        step = step.object if isinstance(step, Member) else step.callee
+    return ".".join([dotted(step), *reversed(steps)]) if step is not None else ""
 
 
 def finding(code: Code, stray: list[Call], handle: str, outside: str) -> Finding:
@@ -127,9 +198,9 @@ def finding(code: Code, stray: list[Call], handle: str, outside: str) -> Finding
 
 
 def rooted(code: Code, call: Call, handle: str, outside: str) -> Edit | None:
-    """Puts the transaction's handle where the statement names the outer one."""
+    """Puts the transaction's handle where the statement names the outer one and asks it as it asks the handle."""
     start = call.span.start
-    if not code.facts.text(call.span).startswith(outside):
+    if not re.match(rf"{re.escape(outside)}\s*\.", code.facts.text(call.span)):
         return None
     return Edit(start, start + len(outside.encode()), handle)
 

@@ -42,12 +42,13 @@ EXIT = re.compile(
     rb"SIGTERM|SIGINT|beforeExit|atexit|OnApplicationShutdown|onModuleDestroy|on_shutdown|lifespan|__a?exit__|asyncDispose|"
     rb"NotifyContext|RegisterOnShutdown|onClose|add_event_handler\([\"']shutdown|gracefulShutdown|@PreDestroy|"
     rb"addShutdownHook|DisposableBean|SmartLifecycle|ShutdownEvent|implements \w*Closeable|ApplicationStopp|Disposes\b|"
-    rb"IAsyncDisposable|StopAsync"
+    rb"IAsyncDisposable|StopAsync|ctrl_c\(|is_cancelled\(|\.cancelled\(\)|graceful_shutdown|impl Drop for|"
+    rb"pcntl_signal|register_shutdown_function|__destruct|[wW]orkerStop"
 )
 ENDS = frozenset("close shutdown stop destroy dispose drain terminate teardown".split())
 TIMERS = frozenset(
     "setinterval settimeout timer newticker tick sleep scheduleatfixedrate schedulewithfixeddelay fixedratetimer "
-    "waitfornexttick delay".split()
+    "waitfornexttick delay addperiodictimer".split()
 )
 SERVERLESS = frozenset("handler lambdahandler lambda_handler GET POST PUT PATCH DELETE onRequest onRequestPost fetch".split())
 FLUSHES = frozenset("flush shutdown close stop flushasync closeasync drain".split())

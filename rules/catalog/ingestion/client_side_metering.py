@@ -1,8 +1,8 @@
-"""Usage is counted, charged or limited by code that runs in the user's browser or app.
+"""Usage is counted, charged or limited by code that runs in the user's browser or app, or in a cookie that is kept there.
 
-Whoever uses the product owns that code: clearing the storage, editing a number or blocking one request makes the usage free,
-and a limit that is tested there holds nobody back. Count and test on the server, in the endpoint that does the metered work,
-and let the client only show the result. A copy that the client keeps for display is fine.
+Whoever uses the product owns that code and its storage: clearing it, editing a number or blocking one request makes the usage
+free, and a limit that is tested there holds nobody back. Count and test on the server, in the endpoint that does the metered
+work, and let the client only show the result. A copy that the client keeps for display is fine.
 """
 
 import re
@@ -35,8 +35,6 @@ PORTAL = ("portal", "embedded", "publishable")
 
 
 def check(code: Code) -> Iterator[Finding]:
-    if not code.facts.traits.in_browsers:
-        return
     yield from stored(code)
     for emission in code.emissions:
         if emission.direct and code.context(emission.scope) is Context.BROWSER and not is_portal(emission):
@@ -68,7 +66,7 @@ def stored(code: Code) -> Iterator[Finding]:
     )
     yield Finding(
         span=limit.span,
-        description=f"`{code.facts.text(limit.span)}` decides a usage limit in the client, which its user can change or skip.",
+        description=f"`{code.facts.text(limit.span)}` decides a usage limit from what its user can change or clear.",
         remediation="Test the limit on the server before the metered work, and refuse there; here only show the outcome.",
         confidence=Confidence.LIKELY,
         trace=(Step(writes[0].span, "the count it relies on is kept here"),),

@@ -17,6 +17,8 @@ from rules.facts import (
     Literal,
     Member,
     Name,
+    Raise,
+    Return,
     Scope,
     Start,
     chain,
@@ -92,14 +94,23 @@ def where(code: Code, write: UsageWrite) -> str | None:
 
 
 def work_after(code: Code, deferred: Call, scope: Scope) -> bool:
-    """Whether something that can fail comes after the `defer`: a handler of an error that leaves."""
+    """Whether something that can fail comes after the `defer`: a handler of an error that leaves, or Rust's `?`."""
     function = enclosing(scope, Kind.FUNCTION)
+    if any(passes_on(code, call) and call.span.start > deferred.span.end for call in code.calls_in(function)):
+        return True
+    left: tuple[Return | Raise, ...] = (*code.facts.returns, *code.facts.raises)
     return any(
         one.scope.kind is Kind.HANDLER
         and one.span.start > deferred.span.end
         and enclosing(one.scope, Kind.FUNCTION) is function
-        for one in code.facts.returns
+        for one in left
     )
+
+
+def passes_on(code: Code, call: Call) -> bool:
+    """`draw(prompt).await?` leaves the function when it fails."""
+    after = code.facts.source[call.span.end : call.span.end + 10]
+    return after.removeprefix(b".await").startswith(b"?")
 
 
 def measured(code: Code, call: Call) -> bool:

@@ -27,6 +27,8 @@ ABOUT = About(
     variants={"cron-misses-cutoff": Variant("Usage is sent only by a rare schedule", Severity.MEDIUM, ("E13",))},
 )
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3_600, "days": 86_400, "weeks": 604_800}
+FORMS = frozenset("timestamp isoformat toisostring torfc3339 unix unixmilli epochsecond toinstant format utc".split())
+WRAPS = frozenset("fromsecs fromtimestamp fromunixtimeseconds ofepochsecond time ptr".split())
 MONTHLY = re.compile(r"^(\S+ )?\S+ \S+ (\d+|L|28-31) (\*|\*/1) \S+$|^@monthly$")
 DAILY = re.compile(r"^(\S+ )?\d+ \d+ \* \* \S+$|^@daily$|^@midnight$")
 
@@ -62,12 +64,8 @@ def outside(code: Code, emission: Emission) -> Iterator[Finding]:
 def shifted(code: Code, value: Expression, emission: Emission) -> int | None:
     """By how many seconds a moment is away from now, for `now - timedelta(days=2)` and `subDays(new Date(), 2)`."""
     whole = resolved(code.values, value, emission.scope, emission.call.span.start)
-    while (
-        isinstance(whole, Call)
-        and whole.receiver is not None
-        and fold(whole.method) in ("timestamp", "isoformat", "toisostring")
-    ):
-        whole = resolved(code.values, whole.receiver, emission.scope, emission.call.span.start)
+    while isinstance(whole, Call) and (moment := converted(whole)) is not None:
+        whole = resolved(code.values, moment, emission.scope, emission.call.span.start)
     if isinstance(whole, Binary) and whole.operator in ("+", "-") and isinstance(whole.right, Call | Binary):
         length = duration(whole.right) if isinstance(whole.right, Call) else spelled(code, whole.right, emission)
         return length * (1 if whole.operator == "+" else -1) if length and is_now(code, whole.left, emission) else None
@@ -78,8 +76,18 @@ def shifted(code: Code, value: Expression, emission: Emission) -> int | None:
     return moved_by_method(code, whole, emission) if isinstance(whole, Call) else None
 
 
+def converted(call: Call) -> Expression | None:
+    """The moment that `day.isoformat()`, `DateTime::from_secs(n)` and `aws.Time(day)` only give another form."""
+    if fold(call.method) in FORMS:
+        return call.receiver
+    return call.arguments[0].value if fold(call.method) in WRAPS and len(call.arguments) == 1 else None
+
+
 def moved_by_method(code: Code, whole: Call, emission: Emission) -> int | None:
-    """`ZonedDateTime.now().minusDays(2)`, Carbon's `now()->subDays(2)`."""
+    """`ZonedDateTime.now().minusDays(2)`, Carbon's `now()->subDays(2)`, Go's `now.Add(-48 * time.Hour)`."""
+    if fold(whole.method) == "add" and len(whole.arguments) == 1 and isinstance(whole.arguments[0].value, Binary):
+        length = spelled(code, whole.arguments[0].value, emission)
+        return length if length and whole.receiver is not None and is_now(code, whole.receiver, emission) else None
     match = re.fullmatch(r"(minus|plus|sub|add)(hours|days|weeks|minutes)", fold(whole.method))
     amount = whole.arguments[0].value if match and len(whole.arguments) == 1 else None
     if match is None or not isinstance(amount, Literal) or not isinstance(amount.value, int) or whole.receiver is None:
@@ -92,7 +100,10 @@ def moved_by_method(code: Code, whole: Call, emission: Emission) -> int | None:
 
 
 def duration(call: Call) -> int | None:
-    if (unit := fold(call.method).removeprefix("of")) in UNITS and call.folded.startswith("duration."):
+    if (unit := fold(call.method).removeprefix("of")) in UNITS and call.folded.split(".")[-2:-1] in (
+        ["duration"],
+        ["timedelta"],
+    ):
         amount = call.arguments[0].value if len(call.arguments) == 1 else None
         return amount.value * UNITS[unit] if isinstance(amount, Literal) and isinstance(amount.value, int) else None
     if fold(call.method) != "timedelta":

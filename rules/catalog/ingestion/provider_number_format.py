@@ -26,7 +26,7 @@ ABOUT = About(
     cwe=("CWE-1287", "CWE-681"),
     iso_25010="Compatibility / interoperability",
 )
-TO_TEXT = frozenset("string str tostring tofixed sprint itoa".split())
+TO_TEXT = frozenset("string str tostring tofixed sprint itoa formatint formatuint formatfloat valueof".split())
 
 
 def check(code: Code) -> Iterator[Finding]:

@@ -5,14 +5,17 @@ nothing, and bills nothing or a guess, while the same question without streaming
 from the last chunk, and book that.
 """
 
+import re
 from collections.abc import Iterator
 
 from rules.code import Code
 from rules.edits import added_entry
-from rules.facts import Call, Kind, Literal, Member, Name, Object, enclosing, walk
-from rules.meaning.arguments import given
+from rules.facts import Call, Kind, Literal, Member, Name, Object, enclosing, fold, walk
+from rules.meaning.arguments import Given, given
 from rules.meaning.contexts import Context
 from rules.meaning.usage.chunks import read_too_early, split_pieces
+from rules.meaning.usage.emissions import leading_text
+from rules.meaning.usage.requests import carried
 from rules.meaning.usage.writes import usage_writes
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
@@ -27,11 +30,13 @@ ABOUT = About(
     iso_25010="Functional suitability / functional completeness",
     variants={"usage-read-too-early": Variant("Usage of a stream is read before it is there", Severity.HIGH, ("E2", "E12"))},
 )
-STREAMED = ("chat().createstreamed",)
-STREAMING = ("chat.completions.create", *STREAMED)
-"""How the calls of the chat API end that may stream, and that always do."""
+STREAMING = ("chat.completions.create",)
+"""How the calls of the chat API end that may stream."""
+ALWAYS = ("chat().createstreamed", "chat().completions().createstreaming", "chat().createstream", ".chatcompletions")
+"""How those end that always stream."""
 BY_PARAMETERS = ("client.chat",)
 """Those that take everything in one argument of that name, where `stream` is what takes the pieces."""
+ADDRESS = re.compile(r"/chat/completions\b")
 OPTIONS = ("streamoptions", "stream_options")
 
 
@@ -68,19 +73,37 @@ def unasked(code: Code) -> Iterator[Finding]:
     if b"include_usage" in code.facts.source or b"IncludeUsage" in code.facts.source or b"includeUsage" in code.facts.source:
         return
     for call in code.facts.calls:
-        if code.context(call.scope) is Context.TEST or not call.folded.endswith((*STREAMING, *BY_PARAMETERS)):
+        if code.context(call.scope) is Context.TEST:
             continue
         arguments = given(code.values, call)
-        asks = arguments.named.get("parameters")
-        if call.folded.endswith(BY_PARAMETERS):
-            names = {entry.name for entry in asks.entries} if isinstance(asks, Object) else set()
-            found = "stream" in names and not names & set(OPTIONS) and None not in names
-        else:
-            stream = arguments.named.get("stream")
-            streams = (isinstance(stream, Literal) and stream.value is True) or call.folded.endswith(STREAMED)
-            found = streams and arguments.complete and arguments.first(OPTIONS) is None
-        if found and bills(code, call):
+        if not (streams(call, arguments) or streams_by_address(code, call)):
+            continue
+        if bills(code, call):
             yield finding(code, call, arguments.literal)
+
+
+def streams(call: Call, arguments: Given) -> bool:
+    """Whether a call of an SDK asks for a stream, and not for its usage."""
+    asks = arguments.named.get("parameters")
+    if call.folded.endswith(BY_PARAMETERS):
+        names = {entry.name for entry in asks.entries} if isinstance(asks, Object) else set()
+        return "stream" in names and not names & set(OPTIONS) and None not in names
+    stream = arguments.named.get("stream")
+    wanted = call.folded.endswith(STREAMING) and isinstance(stream, Literal) and stream.value is True
+    return (wanted or call.folded.endswith(ALWAYS)) and arguments.complete and arguments.first(OPTIONS) is None
+
+
+def streams_by_address(code: Code, call: Call) -> bool:
+    """The same of a request that the code puts together itself: `post(".../chat/completions", {"stream": true, …})`."""
+    if not any(ADDRESS.search(leading_text(argument.value)) for argument in call.arguments):
+        return False
+    asked_for = [
+        (fold(name), value)
+        for argument in call.arguments
+        for name, value in carried(code, argument.value, call.scope, call.span.start)
+    ]
+    streamed = any(name == "stream" and isinstance(value, Literal) and value.value is True for name, value in asked_for)
+    return streamed and not any(name in OPTIONS for name, _ in asked_for)
 
 
 def bills(code: Code, call: Call) -> bool:

@@ -63,7 +63,7 @@ UNLIMITED = ("unlimited", "no limit", "no cap", "infinite", "0 means", "zero mea
 
 
 def check(code: Code) -> Iterator[Finding]:
-    if not code.billing or code.facts.traits.truth is Truth.BOOLEANS:
+    if not code.billing:
         return
     asked = compared_with_nothing(code) if code.facts.traits.truth is Truth.VALUES else ()
     for span, scope, name in asked:

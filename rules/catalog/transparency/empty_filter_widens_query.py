@@ -47,7 +47,7 @@ FILTERS = frozenset("filter where in filterby andwhere wherein eq whereraw".spli
 EMPTY = frozenset("isempty empty isnullorempty isblank".split())
 PLAIN = frozenset(
     "select query selectfrom selectall from model table all createquerybuilder sum count func distinct knex "
-    "asqueryable asnotracking".split()
+    "asqueryable asnotracking intoboxed".split()
 )
 USAGE = frozenset("usage usages meter meters metering billing invoice invoices credits consumption billable".split())
 QUIET = frozenset({Context.TEST, Context.BROWSER, Context.SCRIPT})

@@ -39,7 +39,7 @@ READS = frozenset(
     "where singleordefault firstordefault tolist get all "
     "first fetch sum groupby".split()
 )
-FINDS = re.compile(r"(?:find|get|read|query|search|count|sum)\w*?By[A-Z]|(?:find|get)_\w*?by_")
+FINDS = re.compile(r"(?:[fF]ind|[gG]et|[rR]ead|[qQ]uery|[sS]earch|[cC]ount|[sS]um)\w*?By[A-Z]|(?:find|get)_\w*?by_")
 """Finders that are named for what they ask by: `findByCustomerId`."""
 KNOWN = re.compile(
     r"session|current_?user|auth|jwt|verify|token|principal|getuser|req\.user|request\.user|identity|permission|authorize|owner|member|"

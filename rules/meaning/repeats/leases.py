@@ -32,7 +32,7 @@ from rules.meaning.vocabulary import words
 LOCKS = frozenset("lock locks mutex lease semaphore redlock locker".split())
 DELETES = frozenset("del delete unlink remove forget".split())
 TAKES = frozenset("lock acquire acquirelock obtain obtainlock takelock getlock createlock spinlock".split())
-GIVES = frozenset("unlock release releaselock clearlock freelock".split())
+GIVES = frozenset("unlock release releaselock clearlock freelock drop".split())
 ROUND = frozenset("withlock runexclusive using runlocked dolocked withmutex withredlock lockedsection executewithlock".split())
 FORCED = frozenset("force forced forcibly cleanup orphan orphans orphaned stale admin purge steal".split())
 """Whoever takes away a lock that is not his says so."""
@@ -169,11 +169,17 @@ def stretches(code: Code) -> Iterator[Held]:
                 taken = next((part for part in walk(item) if isinstance(part, Call) and takes(part)), None)
                 if taken is not None:
                     yield Held(taken, scope.span, scope.parent, scope)
-        elif isinstance(head, Function) and fold(head.passed_to).rsplit(".", 1)[-1] in ROUND and scope.parent is not None:
+        elif isinstance(head, Function) and goes_round(head.passed_to) and scope.parent is not None:
             outer = next((one for one in code.facts.calls if one.span.holds(scope.span) and one.scope is scope.parent), None)
-            if outer is not None and fold(outer.method) in ROUND:
+            if outer is not None and goes_round(outer.name):
                 yield Held(outer, scope.span, scope.parent, scope)
     yield from by_hand(code)
+
+
+def goes_round(name: str) -> bool:
+    """Whether a call holds a lock round the function that it is handed; Laravel's `lock(key)->block(5, f)` does."""
+    *before, last = fold(name).split(".")
+    return last in ROUND or (last in ("block", "get") and before[-1:] == ["lock()"])
 
 
 def takes(call: Call) -> bool:
@@ -200,6 +206,10 @@ def by_hand(code: Code) -> Iterator[Held]:
                 end = function.span.end if given.start is Start.DEFERRED else given.span.start
                 yield Held(taken, Span(taken.span.line, given.span.line, taken.span.end, end), taken.scope, function)
                 break
+        else:
+            if code.facts.traits.locks_by_guard and taken.use is Use.ASSIGNED and taken.targets:
+                rest = Span(taken.span.line, taken.scope.span.end_line, taken.span.end, taken.scope.span.end)
+                yield Held(taken, rest, taken.scope, taken.scope)
 
 
 def inside_head(code: Code, taken: Call) -> bool:

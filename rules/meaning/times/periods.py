@@ -60,6 +60,8 @@ Held = tuple[tuple[Expression, Scope], ...]
 """Every outermost expression of a file with its scope: `Code.expressions`, worked out once."""
 
 ENDS = re.compile(r"23:59(?::59)?(\.\d+)?")
+RELATIVE = re.compile(r"\b(first|last) day of\b|\b(midnight|today)\b", re.I)
+"""How PHP writes the start or end of a period."""
 STARTS_OF = re.compile(r"^(start|end|beginning)of(day|week|isoweek|month|quarter|year|today)$")
 CALENDARS = frozenset("moment dayjs luxon date-fns datefns datetime now pendulum arrow".split())
 UTC_MARKS = frozenset("utc utcnow toutc getutcfullyear getutcmonth getutcdate utcdate".split())
@@ -90,7 +92,7 @@ def boundary(facts: Facts, values: Values, call: Call) -> Boundary | None:
     if dates is Dates.NAIVE:
         return naive_boundary(values, call, last)
     if dates is Dates.FLUENT:
-        return fluent_boundary(values, call, last)
+        return spelled_boundary(call, last) or fluent_boundary(values, call, last)
     if call.constructs and call.folded == "date" and len(call.arguments) > 1:
         return date_of_parts(call)
     if last in ("sethours", "setutchours"):
@@ -213,6 +215,25 @@ def naive_end(given: dict[str, Expression]) -> Precision | None:
     if not isinstance(hour, Literal) or hour.value != 23:
         return None
     return Precision.MICROSECOND if "microsecond" in given else Precision.SECOND
+
+
+def spelled_boundary(call: Call, last: str) -> Boundary | None:
+    """`new DateTimeImmutable('first day of this month midnight')`, `date('Y-m-01')`, `mktime(0, 0, 0, $m, 1)`."""
+    first = call.arguments[0].value if call.arguments else None
+    text = first.value if isinstance(first, Literal) and isinstance(first.value, str) else ""
+    if last in ("mktime", "gmmktime"):
+        zone = Zone.LOCAL if last == "mktime" else Zone.UTC
+        return Boundary(call.span, call.scope, call, zone) if numbers(call)[:3] == [0, 0, 0] else None
+    if last in ("date", "gmdate") and text.startswith(("Y-m-01", "Y-01-01")) and len(call.arguments) == 1:
+        return Boundary(call.span, call.scope, call, Zone.LOCAL if last == "date" else Zone.UTC)
+    makes = last == "strtotime" or (call.constructs and last in ("datetime", "datetimeimmutable"))
+    if not makes or not RELATIVE.search(text):
+        return None
+    said = " ".join(str(getattr(part, "value", "")) for argument in call.arguments[1:] for part in walk(argument.value))
+    zone = Zone.UTC if "utc" in (text + said).lower() else Zone.LOCAL
+    if zone is Zone.LOCAL and len(call.arguments) > 1 and last != "strtotime":
+        zone = Zone.NAMED
+    return Boundary(call.span, call.scope, call, zone, Precision.SECOND if ENDS.search(text) else None)
 
 
 def fluent_boundary(values: Values, call: Call, last: str) -> Boundary | None:

@@ -1,4 +1,4 @@
-"""Counts that are kept in the storage of a browser or app, and the limits that are decided from them."""
+"""Counts that are kept in the storage of a browser or app, cookies included, and the limits that are decided from them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,15 +18,22 @@ from rules.facts import (
     Object,
     Scope,
     Span,
+    dotted,
     enclosing,
     fold,
     walk,
 )
-from rules.meaning.usage.emissions import leading_text
+from rules.meaning.usage.emissions import leading_text, shown
 from rules.meaning.values import definitions_at
 from rules.meaning.vocabulary import words
 
 STORAGES = frozenset("localstorage sessionstorage asyncstorage securestore mmkv".split())
+PREFERENCES = frozenset("preferences prefs sharedpreferences sharedprefs edit()".split())
+PUTS = frozenset("set putint putlong putfloat putstring".split())
+COOKIES = frozenset("cookie cookies responsecookie cookiejar".split())
+KEEPS = frozenset("append set put queue make create new from".split())
+JARS = frozenset("cookies cookies.permanent request.cookies response.cookies".split())
+"""Cookies that are written by key. Those that are signed or encrypted are made by other names."""
 COUNTED = frozenset(
     "usage uses used credits credit quota quotas generations generation remaining trial trials free requests prompts messages "
     "searches downloads exports scans conversions limit limits attempts".split()
@@ -51,25 +58,64 @@ class StoredCount:
     title: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Kept:
+    """One value that the client keeps under a key."""
+
+    span: Span
+    scope: Scope
+    title: str
+    key: Expression
+    value: Expression
+
+
 def counting_writes(code: Code) -> Iterator[StoredCount]:
     """Writes of a count to client storage whose key speaks of usage. Copies of what a server answered are none."""
+    for one in kept(code):
+        key = frozenset(key_words(code, one))
+        if key & COUNTED and not key & SHOWN and counts(code, one.value, one.scope, one.span.start):
+            yield StoredCount(one.span, one.scope, one.title)
+
+
+def kept(code: Code) -> Iterator[Kept]:
+    """What is written to the storage of a browser or app, and to cookies that carry no signature."""
     for call in code.facts.calls:
-        *before, last = call.folded.split(".")
-        if last not in ("setitem", "setitemasync") or not STORAGES & set(before) or len(call.arguments) < 2:
-            continue
-        key = frozenset(key_words(code, call))
-        if key & COUNTED and not key & SHOWN and counts(code, call.arguments[1].value, call.scope, call.span.start):
-            yield StoredCount(call.span, call.scope, f"`{call.name}`")
+        if (pair := stored(call) or in_cookie(call)) is not None:
+            yield Kept(call.span, call.scope, f"`{shown(call)}`", *pair)
+    for assign in code.facts.assigns:
+        target = assign.targets[0] if assign.operator == "=" and assign.targets else None
+        if isinstance(target, Index) and assign.value is not None and dotted(target.object) in JARS:
+            yield Kept(assign.span, assign.scope, f"`{dotted(target.object)}`", target.key, assign.value)
 
 
-def key_words(code: Code, call: Call) -> Iterator[str]:
-    """The words of the key, of the name it is kept under and of the function that writes it."""
-    key = call.arguments[0].value
+def stored(call: Call) -> tuple[Expression, Expression] | None:
+    """`localStorage.setItem(key, n)`, `preferences.edit().putInt(key, n)`, `Preferences.Default.Set(key, n)`."""
+    *before, last = call.folded.split(".")
+    held = (last in ("setitem", "setitemasync") and STORAGES & set(before)) or (last in PUTS and PREFERENCES & set(before))
+    return (call.arguments[0].value, call.arguments[1].value) if held and len(call.arguments) >= 2 else None
+
+
+def in_cookie(call: Call) -> tuple[Expression, Expression] | None:
+    """`set_cookie(key, n)`, `Response.Cookies.Append(key, n)`, `Cookie::new(key, n)`, `SetCookie(w, &http.Cookie{…})`."""
+    *before, last = call.folded.split(".")
+    if last not in ("setcookie", "cookie") and not (last in KEEPS and before and before[-1].removesuffix("()") in COOKIES):
+        return None
+    given = [argument.value for argument in call.arguments]
+    for one in given:
+        named = {fold(entry.name or ""): entry.value for entry in one.entries} if isinstance(one, Object) else {}
+        if {"name", "value"} <= set(named):
+            return named["name"], named["value"]
+    return (given[0], given[1]) if len(given) >= 2 else None
+
+
+def key_words(code: Code, one: Kept) -> Iterator[str]:
+    """The words of the key and of the name it is kept under."""
+    key = one.key
     yield from words(leading_text(key))
     if isinstance(key, Name | Member):
         name = key.text if isinstance(key, Name) else key.name
         yield from words(name)
-        for found in definitions_at(code.values, name, call.scope, call.span.start):
+        for found in definitions_at(code.values, name, one.scope, one.span.start):
             if found.value is not None:
                 yield from words(leading_text(found.value))
 

@@ -30,7 +30,7 @@ from rules.providers import Provider
 EMITTING = frozenset({"emit", "emit_batch"})
 HTTP_CALLS = frozenset(
     "fetch post put postasjson putasjson request axios send do urlopen ofetch got rawrequest postforentity postforobject "
-    "newcall".split()
+    "newcall postasync requestasync sendasync".split()
 )
 PROMISE_STEPS = frozenset("promise then catch finally do execute send unwrap result".split())
 """Calls chained to an emission that carry its outcome on."""

@@ -36,7 +36,8 @@ from rules.meaning.vocabulary import words
 HOPS = 4
 DECODERS = frozenset("decode unmarshal shouldbindjson bindjson shouldbind bind bodyparser shouldbindquery readjson".split())
 CARRIERS = frozenset(
-    "stringify dumps marshal string str urlencode newreader newbuffer newbufferstring number parseint int".split()
+    "stringify dumps marshal serialize serializeobject jsonencode string str urlencode newreader newbuffer newbufferstring "
+    "number parseint int".split()
 )
 PARSERS = frozenset("parse safeparse parseasync safeparseasync validate validatesync validateasync cast modelvalidate".split())
 NO_SCHEMA = frozenset("json date number qs url math querystring urllib".split())
@@ -268,7 +269,10 @@ def is_number(side: Expression) -> bool:
 
 def trusted(code: Code, scope: Scope) -> bool:
     """Whether only the seller's own code can call this endpoint: an API key, a shared secret, an admin check, a signature."""
-    where = set(words(code.facts.path)) | set(words(code.function_name(scope)))
+    path = code.facts.path
+    if code.facts.traits.internal_folders:
+        path = re.sub(r"(^|/)internal/", "/", path)
+    where = set(words(path)) | set(words(code.function_name(scope)))
     if where & {"internal", "admin", "ingest", "ingestion", "webhook", "webhooks", "dev"}:
         return True
     function = outermost(scope)

@@ -8,6 +8,7 @@ MODEL_CALLS = (
     "embeddings.create", "responses.create", "transcriptions.create", "speech.create", "replicate.run", "generatecontent",
     "generatecontentstream", "generatetext", "streamtext", "generateobject", "streamobject", "invokemodel", "textgeneration",
     "createchatcompletion", "createcompletion", "createimage", "createembeddings", "generateimage", "predictions.create",
+    "chatcompletion", "chatcompletions", "completechat", "completechatstreaming",
 )  # fmt: skip
 """Folded endings of the calls by which language and image models are used."""
 OPENED = (".chat().create", ".chat().createstream", ".chat().createstreamed", ".images().create")

@@ -23,6 +23,7 @@ from rules.facts import (
     Scope,
     Sequence,
     Spread,
+    Start,
     Template,
     Unary,
     Use,
@@ -301,3 +302,19 @@ def test_no_cut_through_real_code_breaks_the_lowering(piece: str, data: st.DataO
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_lowering(source: bytes) -> None:
     unharmed(source)
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("$this->http->postAsync($url);", Start.DETACHED),
+        ("Http::async()->post($url);", Start.DETACHED),
+        ("$this->http->postAsync($url)->then($f);", Start.DETACHED),
+        ("$this->http->postAsync($url)->wait();", Start.PLAIN),
+        ("$this->http->post($url);", Start.PLAIN),
+    ],
+)
+def test_a_promise_that_is_dropped_runs_beside_its_caller(text: str, start: Start) -> None:
+    found = facts(f"function run() {{ {text} }}")
+
+    assert start is next(one.start for one in found.calls if one.use is Use.DISCARDED)

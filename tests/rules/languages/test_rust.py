@@ -20,6 +20,7 @@ from rules.facts import (
     Kind,
     Lambda,
     Literal,
+    Logical,
     Loop,
     Name,
     Object,
@@ -332,6 +333,47 @@ WHOLE = (
 @pytest.mark.parametrize("cut", range(1, len(WHOLE), 7))
 def test_a_half_written_file_is_read_as_far_as_it_goes(cut: int) -> None:
     file(WHOLE[:cut])
+
+
+def test_what_is_deferred_runs_when_the_function_ends() -> None:
+    facts = body("defer! { usage.record(1); } work();")
+
+    deferred = next(one for one in facts.calls if one.start is Start.DEFERRED)
+
+    assert isinstance(deferred.callee, Lambda)
+    assert within(call(facts, "record").scope, deferred.callee.scope)
+
+
+def test_a_guard_is_what_it_guards() -> None:
+    facts = body("self.pending.lock().unwrap().push(event); self.rows.write().await.insert(key, row);")
+
+    assert ["self.pending.push", "self.rows.insert"] == [one.name for one in facts.calls if one.arguments]
+
+
+def test_what_is_taken_out_leaves_nothing_behind() -> None:
+    facts = body("let batch = std::mem::take(&mut *self.pending.lock().unwrap());")
+
+    left = next(one for one in facts.assigns if dotted(one.targets[0]) == "self.pending")
+
+    assert isinstance(left.value, Sequence)
+    assert not left.value.items
+
+
+def test_a_default_is_one_whoever_gives_it() -> None:
+    found = value("plan.limit.unwrap_or(100)")
+
+    assert isinstance(found, Logical)
+    assert found.operator == "??"
+
+
+def test_a_setter_with_a_key_sets_that_key() -> None:
+    facts = body('client.post(url).header("Idempotency-Key", key).form(&[("a", b)]).send().await?;')
+
+    given = call(facts, "post").arguments[-1].value
+
+    assert isinstance(given, Object)
+    assert ["Idempotency-Key", "form"] == [one.name for one in given.entries]
+    assert isinstance(given.entries[1].value, Object)
 
 
 def test_a_name_is_a_name() -> None:
