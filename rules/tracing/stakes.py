@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 from rules.code import Code
-from rules.facts import Call, Class, Function, Name, Scope, chain, walk
+from rules.facts import Call, Class, Function, Kind, Name, Scope, Use, chain, enclosing, walk, within
+from rules.meaning.usage.emissions import named_function
 from rules.meaning.vocabulary import consumes, words
 from rules.tracing.graph import Node
 from rules.tracing.trails import Trail
@@ -80,7 +81,23 @@ def matters(code: Code, call: Call, name: str = "") -> bool:
     """
     seen = stake(code.elsewhere.trace, code.facts.path, call, name)
     named = consumes(name) or bool(BILLED & set(words(name))) if name else says_billed(call)
-    return seen in (Stake.BILL, Stake.LIMIT, Stake.SENT) or named or of_billing(code, call.scope)
+    return seen in (Stake.BILL, Stake.LIMIT, Stake.SENT) or named or of_billing(code, call.scope) or priced(code, call)
+
+
+PRICES = frozenset("cost costs price prices pricing".split())
+TAKES = frozenset("pop lpop rpop spop drain dequeue getdel getset".split())
+
+
+def priced(code: Code, call: Call) -> bool:
+    """Whether the function around a record prices what is used, tells a provider of it, or took it from where it was kept."""
+    function = named_function(call.scope) or enclosing(call.scope, Kind.FUNCTION)
+    if function is None:
+        return False
+    if any(one.direct and within(one.scope, function) for one in code.emissions):
+        return True
+    inside = [one for one in code.calls_in(function) if one is not call]
+    taken = (one for one in inside if TAKES & set(words(one.method)[:1]) and one.use is not Use.DISCARDED)
+    return any(PRICES & set(words(one.name)) for one in inside) or any(one.span.end <= call.span.start for one in taken)
 
 
 def says_billed(call: Call) -> bool:

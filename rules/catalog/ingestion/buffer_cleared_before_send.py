@@ -34,8 +34,6 @@ REREAD = ("storeoffset", "commitoffset", "commitmessage", "markmessage", "msg.ac
 SHOWING = frozenset("xread xrange xrevrange".split())
 WORKING = frozenset("xreadgroup xack xautoclaim".split())
 """Who reads a stream without a group is shown what is new, and keeps nothing: such a stream holds no usage of its own."""
-OF_BILLING = frozenset("billing billable".split())
-"""Words that any part of billing has; its notices and webhooks are no usage."""
 
 
 def check(code: Code) -> Iterator[Finding]:
@@ -114,7 +112,7 @@ def speaks(code: Code, call: Call) -> bool:
     for scope in chain(call.scope):
         if isinstance(scope.head, Class):
             said |= set(words(scope.head.name))
-    return bool(said & (SPEAKS - OF_BILLING)) or ("usage" in said | set(words(code.facts.text(call.span))))
+    return bool(said & SPEAKS)
 
 
 def cleared(code: Code, one: Emptying, after: Call) -> Finding:
@@ -315,10 +313,6 @@ class UsageConsumer:
     Example(
         "python",
         """
-class BillingNotices:
-    async def publish(self, channel, notice):
-        await self.redis.xadd(channel, {"data": notice}, maxlen=1000)
-
 class UsageNotices:
     async def publish(self, channel, notice):
         await self.redis.xadd(channel, {"data": notice}, maxlen=1000)

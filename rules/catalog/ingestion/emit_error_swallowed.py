@@ -22,7 +22,7 @@ from rules.meaning.usage.losses import Loss, losses
 from rules.meaning.usage.writes import UsageWrite, failing_writes
 from rules.meaning.vocabulary import BILLING_NOUNS, consumes, names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
-from rules.tracing.stakes import Stake, of_billing, says_billed, stake
+from rules.tracing.stakes import Stake, of_billing, priced, says_billed, stake
 
 ABOUT = About(
     id="MTR-102",
@@ -196,7 +196,7 @@ def unsure(code: Code, write: UsageWrite, ended: Outcome) -> bool:
         return True
     strong, _ = code.evidence
     if any(one.call is write.call for one in code.emissions):
-        return write.call is None or not (says_billed(write.call) or of_billing(code, write.scope))
+        return write.call is None or not (says_billed(write.call) or of_billing(code, write.scope) or priced(code, write.call))
     if write.call is not None and not is_billed(write):
         return True
     log = write.call is not None and bool({"log", "logs"} & set(words(code.facts.text(write.call.span))))
