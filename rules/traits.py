@@ -73,6 +73,8 @@ class Traits:
     """What is asked for its day by those methods is a point in time, since a date has no such method."""
     returns_leave_blocks: bool = False
     """A `return` in a block ends the function around it, and what the block's end would have done is skipped."""
+    plain_records: bool = False
+    """A record is a plain structure: it has no method that saves it."""
     inexact_products: bool = False
     """A product with a fraction is a binary float, whatever the factors were read from."""
     exact_products: bool = False

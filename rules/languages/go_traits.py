@@ -9,6 +9,7 @@ TRAITS = Traits(
     parallel=True,
     errors_returned=True,
     float_types=frozenset({"float64", "float32"}),
+    plain_records=True,
     exact_products=True,
     internal_folders=True,
     hidden_unless_exported=True,

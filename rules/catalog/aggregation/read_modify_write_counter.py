@@ -196,7 +196,7 @@ def saving_call(code: Code, counter: Counter) -> Call | None:
             continue
         if own and call.folded == f"{root.text}.save":
             return call
-        if not own and saves(call, root.text, row=not isinstance(counter.read, Index) and code.facts.language != "go"):
+        if not own and saves(call, root.text, row=not isinstance(counter.read, Index) and not code.facts.traits.plain_records):
             return call
     return None
 
