@@ -63,6 +63,8 @@ FIXED = frozenset(
 THIRTY = re.compile(r"30[- ]days?\b|thirty|approximat|roughly|rolling", re.I)
 LOOKBACK = frozenset("ago cutoff since retention lookback".split())
 CHAINED = frozenset("addmonths subaddmonths addmonth addyears".split())
+INSTEAD = frozenset("default fallback coalesce normalize normalise or else".split())
+"""Calls that take what is given and, last, what stands in for it."""
 FIRSTS = frozenset("start first beginning begin".split())
 Found = tuple[Span, Scope, str, str, Confidence]
 
@@ -213,7 +215,9 @@ def late(call: Call) -> str:
 
 
 def overflow(call: Call) -> str:
-    back = isinstance(call.arguments[1].value, Unary) and call.arguments[1].value.operator == "-"
+    months = call.arguments[1].value
+    negative = isinstance(months, Literal) and isinstance(months.value, int) and months.value < 0
+    back = negative or (isinstance(months, Unary) and months.operator == "-")
     return "March 31 minus one month is March 3" if back else "January 31 plus one month is March 3"
 
 
@@ -347,6 +351,10 @@ def stands_in(code: Code, span: Span, scope: Scope) -> bool:
         for part in walk(whole) if whole.span.holds(span) else ():
             if isinstance(part, Logical) and part.operator in ("or", "??") and part.right.span.holds(span):
                 return True
+    for call in code.facts.calls:
+        instead = len(call.arguments) > 1 and bool(INSTEAD & set(words(call.method)))
+        if instead and call.arguments[-1].span.holds(span):
+            return True
     assign = next((one for one in code.facts.assigns if one.value is not None and one.value.span.holds(span)), None)
     name = assign.targets[0].text if assign is not None and isinstance(assign.targets[0], Name) else None
     branch = enclosing(scope, Kind.BRANCH, Kind.FUNCTION)
@@ -765,6 +773,11 @@ import "time"
 
 func MonthlyResetTime(sub *Subscription) time.Time {
 	return sub.MonthlyWindowStart.Add(30 * 24 * time.Hour)
+}
+
+func (s *Service) InvoiceFor(period Period, now time.Time) Invoice {
+	billingStart := orDefault(period.Start, now.AddDate(0, -1, 0))
+	return s.invoice(billingStart, now)
 }
 """,
     ),
