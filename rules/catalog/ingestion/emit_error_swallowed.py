@@ -65,8 +65,9 @@ def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome, han
     assert write.call is not None
     alone = only_call(code, write, handler)
     counted = [one.name for one in code.counters if one.call is write.call]
-    telling = (one for one in counted if names_used(one) or names_left(one))
-    name = next(chain(telling, (one for one in counted if not is_plain(one)), counted), "")
+    plain = [one for one in counted if is_plain(one)]
+    telling = (one for one in counted if one not in plain and (names_used(one) or names_left(one)))
+    name = next(chain(telling, (one for one in counted if one not in plain), plain), "")
     title = f"the write of `{name}`" if name else write.title
     return Finding(
         span=handler.span,
