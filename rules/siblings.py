@@ -12,8 +12,6 @@ from rules.tracing.sights import Kind
 SECTIONS = frozenset({"ingestion", "deduplication", "limits"})
 """Where a finding is about a call that others make as well."""
 ENOUGH = 2
-MANY = 3
-"""So many siblings, and none with the defect, make a possible finding a likely one."""
 
 HEARD = frozenset({"emit-error-swallowed", "emit-not-awaited"})
 """Rules about the failure of a call: a sibling does it right only if its own failure is seen to reach somebody."""
@@ -73,12 +71,6 @@ def judged_beside(
     where = f" in `{routine.title}`" if routine is not None else ""
     more = len(right) - 1
     point = TracePoint(path, line, f"the same call{where} does it right, as {'does' if more == 1 else 'do'} {more} more")
-    return replace(one, confidence=surer(one.confidence, len(right), len(others)), trace=(*one.trace, point))
-
-
-def surer(confidence: str, right: int, others: int) -> str:
-    if confidence == Confidence.LIKELY:
-        return Confidence.CERTAIN.value
-    if confidence == Confidence.POSSIBLE and right >= MANY and right == others:
-        return Confidence.LIKELY.value
-    return confidence
+    # What is only possible stays so: nobody is billed by it, or its file does not parse, whatever the siblings do.
+    surer = Confidence.CERTAIN.value if one.confidence == Confidence.LIKELY else one.confidence
+    return replace(one, confidence=surer, trace=(*one.trace, point))
