@@ -104,8 +104,17 @@ class Elsewhere(Protocol):
         """The code of a file, if it is at hand."""
         ...
 
+    @property
+    def serves(self) -> bool:
+        """Whether all of an application is at hand: something in it answers requests or works by itself."""
+        ...
+
     def speaks_of(self, name: str, apart_from: frozenset[str]) -> bool:
         """Whether any other text names it."""
+        ...
+
+    def mentions(self, name: str, apart_from: str) -> bool:
+        """The same for the very spelling, apart from one file."""
         ...
 
     def code_of(self, path: str) -> "Code | None":
@@ -129,12 +138,16 @@ class Nothing:
     uses: tuple[Use, ...] = ()
     trace: "Trace | None" = None
     whole: bool = False
+    serves: bool = False
 
     def code_at(self, path: str) -> "Code | None":
         return None
 
     def speaks_of(self, name: str, apart_from: frozenset[str]) -> bool:
         return False
+
+    def mentions(self, name: str, apart_from: str) -> bool:
+        return True
 
     def code_of(self, path: str) -> "Code | None":
         return None

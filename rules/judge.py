@@ -12,6 +12,7 @@ from rules.fingerprints import fingerprints
 from rules.languages import UNREAD, front_end
 from rules.languages.lowering import TooComplexError
 from rules.meaning.samples import bills_nobody
+from rules.meaning.unused import is_unused
 from rules.meaning.vocabulary import BILLING_EVIDENCE, WEAK_EVIDENCE
 from rules.rule import Confidence, Finding, Rule
 from rules.wording import as_written
@@ -92,12 +93,19 @@ def judge(
             failed.append(rule.about.id)
             continue
         findings = [
-            replace(finding, confidence=Confidence.POSSIBLE) if harmless or in_broken(code, finding) else finding
+            replace(finding, confidence=Confidence.POSSIBLE) if harmless or is_idle(code, finding) else finding
             for finding in findings
         ]
         prints = fingerprints(code, rule.about.id, identity, findings)
         said.extend(Said(rule, *pair) for pair in zip(findings, prints, strict=True))
     return Judged(code, tuple(one_per_cause(said)), failed=tuple(failed))
+
+
+def is_idle(code: Code, finding: Finding) -> bool:
+    """Whether it cannot be said that the finding bites: what is around it does not parse, or nothing calls it."""
+    if in_broken(code, finding):
+        return True
+    return finding.confidence is not Confidence.POSSIBLE and not finding.at_base and is_unused(code, finding.span)
 
 
 def in_broken(code: Code, finding: Finding) -> bool:

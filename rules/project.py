@@ -11,7 +11,7 @@ from rules.facts import Call, Function, Scope, chain, fold, within
 from rules.judge import may_concern_billing, out_of_bounds
 from rules.languages import front_end
 from rules.languages.lowering import TooComplexError
-from rules.meaning.contexts import TEST_PATH
+from rules.meaning.contexts import TEST_PATH, Context
 from rules.meaning.money.reckoning import Reckoning, reckonings_of
 from rules.meaning.naming import Meter, Use
 from rules.meaning.promises import is_async
@@ -30,6 +30,9 @@ MEASURING = frozenset(
     "posthog analytics telemetry mixpanel amplitude segment statsd prometheus otel opentelemetry gauge histogram span tracer "
     "metrics datadog sentry".split()
 )
+APPLICATION = 20
+"""Files that a project has at least before what none of them calls is taken for unused."""
+SERVED = frozenset({Context.REQUEST, Context.WEBHOOK, Context.WORKER, Context.SCHEDULE})
 FILES = 120
 """Context files that are lowered: beyond that the rest is only read for its schema."""
 CONTEXT_SIZE = 200_000
@@ -113,6 +116,19 @@ class Project:
         spelled = re.compile("[_-]?".join(map(re.escape, words(name))), re.I)
         return any(
             path not in apart_from and not looks_like_schema(path) and not TEST_PATH.search(path) and spelled.search(text)
+            for path, text in self.texts.items()
+        )
+
+    @cached_property
+    def serves(self) -> bool:
+        """Of a handful of files nobody can say what calls them."""
+        if not self.whole or len(self.texts) < APPLICATION:
+            return False
+        return any(one.context in SERVED for digest in self.trace.graph.digests for one in digest.routines)
+
+    def mentions(self, name: str, apart_from: str) -> bool:
+        return any(
+            path != apart_from and name in text and not TEST_PATH.search(path) and re.search(rf"\b{re.escape(name)}\b", text)
             for path, text in self.texts.items()
         )
 
