@@ -43,14 +43,16 @@ UNBILLED = frozenset(
 
 def check(code: Code) -> Iterator[Finding]:
     trace = code.elsewhere.trace
+    if trace is None:
+        return
     found = [
         (one, call, confidence(trace, one))
-        for one in (trace.actions if trace is not None else ())
+        for one in trace.actions
         if one.path == code.facts.path and not one.recorded and one.sure != "possible" and len(one.siblings) >= SIBLINGS
         if not is_unbilled(trace, one) and seen_to_its_end(code, one) and (call := work_of(code, one)) is not None
     ]
-    if trace is not None and found:
-        # One cause for a file: whoever looks at one of its handlers looks at the others.
+    if found:
+        # One finding for a file: whoever looks at one of its handlers looks at the others.
         first, *others = sorted(found, key=lambda each: (each[2].rank, each[1].span.start))
         yield finding(trace.graph, *first, [(one, call) for one, call, sure in others if sure is first[2]])
 
