@@ -579,4 +579,14 @@ function billingDayKey(date) {
 }
 """,
     ),
+    Example(
+        "typescript",
+        """
+export function billingDayOf(subscription: Subscription, month: Date) {
+  const days = new Date(month.getFullYear(), month.getMonth() + 1, 0).getDate();
+  const usageDay = month.toISOString().slice(0, 10);
+  return { day: Math.min(subscription.billingDay, days), usageDay };
+}
+""",
+    ),
 )
