@@ -160,7 +160,7 @@ def is_migration(path: str) -> bool:
 def modelled(code: Code, one: FloatColumn) -> bool:
     """Whether this is a migration and the column stands in a model that the program works with: that is what must change."""
     return is_migration(code.facts.path) and any(
-        fold(one.name) in table.columns and not is_migration(path) and names_same(table.name, one.table)
+        (not table.columns or fold(one.name) in table.columns) and not is_migration(path) and names_same(table.name, one.table)
         for path, table in code.elsewhere.tables
     )
 
