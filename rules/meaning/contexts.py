@@ -95,7 +95,8 @@ TEST_PATH = re.compile(
     r"[a-z]Tests?\.\w+$|(^|/)([\w.-]+\.)?([A-Z]\w+)?Tests?/"
 )
 SCRIPT_PATH = re.compile(
-    r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|backfill)[^/]*|seeds?|seeders?|factories|migrations?|db/migrate)/"
+    r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|backfill)[^/]*|seeds?|seeders?|factories|migrations?|db/migrate|"
+    r"\.(claude|codex|cursor|agents?|github|circleci|devcontainer|husky))/"
 )
 SCHEDULE_PATH = re.compile(r"(^|/)(crons?|schedules?|scheduled|jobs/clock)(/|\.|-|_)", re.I)
 MAIN_CODE = re.compile(r"(?:^|/)src/(?:\w*[mM]ain)/(?:java|kotlin|scala|groovy)/.*/")

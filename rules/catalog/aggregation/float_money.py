@@ -59,6 +59,9 @@ TOTALS = frozenset("sum total agg aggregate".split())
 LEDGERS = frozenset("invoice payment charge ledger wallet transaction balance credit payout refund order subscription".split())
 BINARY = re.compile(r"float|double|real")
 """A column's type, as any schema writes it."""
+STATISTICS = frozenset("spent spend sales cost costs earned earnings".split())
+COUNTERS = ("views", "conversions", "clicks", "impressions", "visits", "totalorders", "orderscount", "ordercount")
+"""Columns beside which an amount tells how something did."""
 SHORT = 24 * 3600
 PASSING = frozenset(
     "minute minutely min hour hourly window rate ratelimit limiter rpm tpm throttle metric metrics stat stats latency".split()
@@ -100,7 +103,7 @@ def columns(code: Code) -> Iterator[Finding]:
     for one in float_columns(code):
         # A migration runs once and is no production code, but what it makes stays.
         aside = code.context(one.scope) in (Context.TEST, Context.BROWSER) or estimated(code, one.span)
-        if not aside and (one.cast or speaks(code, one)):
+        if not aside and (one.cast or (speaks(code, one) and not modelled(code, one))):
             tables.setdefault(key(one.table) or one.span, []).append((one, reckoning(code, one)))
     for them in tables.values():
         known = [pair for pair in them if pair[1] is not None]
@@ -116,7 +119,8 @@ def column(code: Code, one: FloatColumn, where: Reckoning | None, others: list[s
     made = f"`{one.name}`{also} is money in a binary float column{harm}{end}"
     cast = f"`{one.name}`{also} is money; this cast reads it as a binary float however exactly it is stored{harm}."
     only_prices = frozenset(words(one.name)) & MONEY <= {"price", "prices"}
-    shown = where is not None or (not code.elsewhere.whole and is_ledger(one))
+    known = where is not None and (one.cast or where.path == code.facts.path or where.is_of(one.table))
+    shown = not is_statistic(one) and ((known and not is_copied(code, one)) or (not code.elsewhere.whole and is_ledger(one)))
     return Finding(
         span=one.span,
         description=cast if one.cast else made,
@@ -134,6 +138,36 @@ def reckoning(code: Code, one: FloatColumn) -> Reckoning | None:
     """Where the program adds the column up, compares or cuts it; what is only stored and shown again is exact enough."""
     found = code.elsewhere.reckonings.get(fold(one.name)) or reckonings_of(code)
     return next((each for each in found if each.field == fold(one.name) and each.concerns(one.table)), None)
+
+
+def is_statistic(one: FloatColumn) -> bool:
+    """`revenue` beside `conversions`, `total_spent` beside `total_orders`: what went by is looked at, and owed by nobody."""
+    said = frozenset(words(one.name))
+    counted = any(word in sibling for word in COUNTERS for sibling in one.siblings)
+    return bool(said & {"revenue", "lifetime"}) or (bool(said & STATISTICS) and counted)
+
+
+def is_copied(code: Code, one: FloatColumn) -> bool:
+    """Whether several files of the project declare the table, apart from migrations: which of them lives is not known."""
+    paths = {path for path, table in code.elsewhere.tables if key(table.name) == key(one.table)}
+    return len([path for path in paths if not is_migration(path)]) > 1
+
+
+def is_migration(path: str) -> bool:
+    return path.endswith(".sql") or "migrat" in path
+
+
+def modelled(code: Code, one: FloatColumn) -> bool:
+    """Whether this is a migration and the column stands in a model that the program works with: that is what must change."""
+    return is_migration(code.facts.path) and any(
+        (not table.columns or fold(one.name) in table.columns) and not is_migration(path) and names_same(table.name, one.table)
+        for path, table in code.elsewhere.tables
+    )
+
+
+def names_same(one: str, other: str) -> bool:
+    """`__new_customers` is how a tool calls the copy that takes the place of `customers`."""
+    return key(one) == key(re.sub(r"^_*(new|tmp|temp)_", "", other))
 
 
 def is_ledger(one: FloatColumn) -> bool:
@@ -259,7 +293,8 @@ def sums(code: Code) -> Iterator[Found]:
         billed = is_money(said) or (bool(said & SUMS) and not said & (SHOWN | UNITS))
         if billed and (many or totals):
             held = assign.targets[0]
-            wrong = isinstance(held, Name) and goes_wrong(code, held.text, assign.scope)
+            priced = is_money(said) or bool(said & {"usage", "quantity", "units", "consumed"})
+            wrong = priced and isinstance(held, Name) and goes_wrong(code, held.text, assign.scope)
             yield (
                 assign.span, assign.scope,
                 f"`{code.facts.text(parsed[0].span)}` turns a decimal into a binary float, and the sum is no longer exact: "
@@ -690,5 +725,55 @@ CREATE TABLE invoice_lines (
     amount NUMERIC(20, 6) NOT NULL DEFAULT '0;0'
 );
 """,
+    ),
+    Example(
+        "typescript",
+        """
+import { integer, pgTable, real, text } from "drizzle-orm/pg-core";
+
+export const offers = pgTable("offers", {
+  id: text("id").primaryKey(),
+  views: integer("views"),
+  revenue: real("revenue"),
+});
+
+export const vouchers = pgTable("vouchers", { id: text("id").primaryKey(), minAmount: real("min_amount") });
+""",
+        path="src/db/schema.ts",
+        context={
+            "src/checkout.ts": """
+import { offers, vouchers } from "./db/schema";
+
+export async function chargeOrder(db: Db, order: Order) {
+  let voucher = null;
+  if (order.code === "TEN") voucher = { id: 1, minAmount: 10 };
+  if (voucher && order.subtotal >= voucher.minAmount) order.discount = 1;
+  await db.execute("UPDATE offers SET revenue = revenue + $1 WHERE id = $2", [order.total, order.offerId]);
+  await db.insert(invoices).values({ order: order.id, amount: order.total });
+}
+"""
+        },
+    ),
+    Example(
+        "sql",
+        """
+CREATE TABLE __new_wallets (
+    id BIGINT PRIMARY KEY,
+    balance REAL NOT NULL
+);
+""",
+        path="db/migrations/0007_wallets.sql",
+        context={
+            "src/db/schema.ts": """
+import { pgTable, real, text } from "drizzle-orm/pg-core";
+export const wallets = pgTable("wallets", { id: text("id").primaryKey(), balance: real("balance").notNull() });
+""",
+            "src/charge.ts": """
+export async function chargeUsage(db: Db, wallet: Wallet, cost: number) {
+  if (wallet.balance < cost) throw new Error("balance too low");
+  await db.execute("UPDATE wallets SET balance = balance - $1 WHERE id = $2", [cost, wallet.id]);
+}
+""",
+        },
     ),
 )

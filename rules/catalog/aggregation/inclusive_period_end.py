@@ -23,7 +23,7 @@ from rules.facts import (
     walk,
 )
 from rules.meaning.contexts import Context
-from rules.meaning.subjects import bills, name_around, only_shows
+from rules.meaning.subjects import bills, name_around, only_shows, spoken_in
 from rules.meaning.times.periods import Boundary, Precision
 from rules.meaning.times.ranges import Bound, Range, is_instant, ranges_of
 from rules.meaning.values import Kinds, definitions_at
@@ -42,6 +42,10 @@ ABOUT = About(
 END_WORDS = frozenset("end ends ended to until till stop next upper".split())
 PERIOD_WORDS = frozenset("period cycle billing invoice month window range interval usage".split())
 CLOSING = frozenset("period cycle invoice invoices invoicing month monthly close rollup charge bill settle".split())
+COUNTED = frozenset(
+    "usage usages metering metered meter meters consumption consumed overage quota tokens invoice invoices billable".split()
+)
+"""Words of code whose sums are billed or limited."""
 CLAIM = re.compile(
     r"(invoice|billed|processed|reported|charged|settled)\w*\W{1,6}(is|eq|equals|none|null|false|nil)\b|"
     r"un(settled|billed|processed|reported|charged|invoiced)",
@@ -141,11 +145,13 @@ def short_end(code: Code, one: Range, end: Boundary) -> Finding | None:
         return None
     text = code.facts.text(end.span).split("\n")[0]
     lost = "second" if end.end is Precision.SECOND else "millisecond"
+    billed = aggregates(code, one) and bool(COUNTED & spoken_in(code.facts, one.upper.scope))
+    confidence = fine_end(one) if end.end is not Precision.SECOND else Confidence.LIKELY if billed else Confidence.POSSIBLE
     return Finding(
         span=end.span,
         description=(f"The period ends at `{text}`: what happens in its last {lost} is in no period and is never billed."),
         remediation=f"Use the start of the next period as the end, and `<` on `{one.upper.column}`.",
-        confidence=Confidence.LIKELY if end.end is Precision.SECOND else fine_end(one),
+        confidence=confidence,
         severity=None if end.end is Precision.SECOND else Severity.LOW,
         trace=(Step(one.upper.span, f"`{one.upper.column}` is compared with it here"),),
     )

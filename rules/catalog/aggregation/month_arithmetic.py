@@ -16,6 +16,7 @@ from rules.facts import (
     Call,
     Compare,
     Expression,
+    Function,
     Kind,
     Literal,
     Logical,
@@ -29,6 +30,7 @@ from rules.facts import (
     fold,
     name_of,
     walk,
+    within,
 )
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import bills, name_around, only_shows
@@ -63,6 +65,11 @@ FIXED = frozenset(
 THIRTY = re.compile(r"30[- ]days?\b|thirty|approximat|roughly|rolling", re.I)
 LOOKBACK = frozenset("ago cutoff since retention lookback".split())
 CHAINED = frozenset("addmonths subaddmonths addmonth addyears".split())
+LABELS = frozenset("tolocalestring tolocaledatestring todatestring".split())
+PROVIDED = frozenset({"current_period_end", "current_period_start"})
+"""Fields in which Stripe gives the period."""
+ENDS = frozenset("end ends until next start starts".split())
+"""Words of a period's boundaries."""
 INSTEAD = frozenset("default fallback coalesce normalize normalise or else".split())
 """Calls that take what is given and, last, what stands in for it."""
 FIRSTS = frozenset("start first beginning begin".split())
@@ -95,18 +102,29 @@ def names_here(code: Code, span: Span, scope: Scope) -> frozenset[str]:
     return frozenset(said)
 
 
+def own_names(code: Code, span: Span) -> frozenset[str]:
+    """The words of what a date is kept under, whatever the function is called; of the function where it returns the date."""
+    said = {word for name, _ in code_objects(code, span) for word in words(name)}
+    for assign in code.facts.assigns:
+        if assign.value is not None and assign.value.span.holds(span):
+            said.update(word for target in assign.targets for word in words(name_of(target)))
+    for one in code.facts.returns:
+        if one.value is not None and one.value.span.holds(span):
+            said.update(words(name_around(one.scope)))
+    return frozenset(said)
+
+
 def code_objects(code: Code, span: Span) -> Iterator[tuple[str, Span]]:
     """The names of entries and keyword arguments around an expression."""
     for call in code.facts.calls:
-        if not call.span.holds(span):
-            continue
-        for argument in call.arguments:
+        for argument in call.arguments if call.span.holds(span) else ():
             if argument.name is not None and argument.span.holds(span):
                 yield argument.name, argument.span
-            for part in walk(argument.value):
-                for entry in getattr(part, "entries", ()):
-                    if entry.name is not None and entry.value.span.holds(span):
-                        yield entry.name, entry.span
+    for whole, _ in code.expressions:
+        for part in walk(whole) if whole.span.holds(span) else ():
+            for entry in getattr(part, "entries", ()):
+                if entry.name is not None and entry.value.span.holds(span):
+                    yield entry.name, entry.span
 
 
 def calendar(code: Code, span: Span, scope: Scope) -> bool:
@@ -127,14 +145,17 @@ def overflowing(code: Code) -> Iterator[Found]:
                 and not LOOKBACK & set(words(target.text))
                 and not first_of_month(code, target, call)
                 and not stands_in(code, call.span, call.scope)
+                and not behind_provider(code, call)
                 and paid(code, call.scope)
             ):
+                weak = is_label(code, target, call) or is_left_over(code, call.scope)
                 yield (
                     call.span, call.scope,
                     f"`{one_line(code, call.span)}` on the 29th to 31st lands in another month than the one meant, "
                     f"{late(call)}.",
                     f"Set the day to 1 first, or use a calendar library that clamps: `addMonths({target.text}, n)`.",
-                    Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
+                    Confidence.POSSIBLE if weak
+                    else Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
                 )  # fmt: skip
         elif code.facts.traits.months_run_over and carried_over(code, call):
             function = enclosing(call.scope, Kind.FUNCTION)
@@ -238,20 +259,68 @@ def same(one: Expression | None, other: Expression | None) -> bool:
 
 
 def first_of_month(code: Code, target: Name, call: Call) -> bool:
-    """Whether the day was set to the first before: `setDate(1)`, `new Date(y, m, 1)`, `startOfMonth(x)`."""
+    """Whether the day was set to one that every month has before: `setDate(1)`, `new Date(y, m, 1)`, `startOfMonth(x)`."""
     function = enclosing(call.scope, Kind.FUNCTION, Kind.MODULE)
+    names = {target.text, *copied_from(code, target, call)}
     for other in code.calls_in(function):
         if (
-            (
-                fold(other.method) in ("setdate", "setutcdate")
-                and same(other.receiver, target)
-                and other.span.end <= call.span.start
-            )
+            fold(other.method) in ("setdate", "setutcdate")
+            and isinstance(other.receiver, Name)
+            and other.receiver.text in names
+            and other.span.end <= call.span.start
             and other.arguments
             and isinstance(other.arguments[0].value, Literal)
         ):
             return True
     return from_first(code, target, call.scope, call.span.start)
+
+
+def copied_from(code: Code, target: Name, call: Call) -> Iterator[str]:
+    """`start` where the date was made by `new Date(start)`."""
+    for one in definitions_at(code.values, target.text, call.scope, call.span.start):
+        given = one.value.arguments if isinstance(one.value, Call) and len(one.value.arguments) == 1 else ()
+        yield from (part.text for argument in given for part in walk(argument.value) if isinstance(part, Name))
+
+
+def is_label(code: Code, target: Name, call: Call) -> bool:
+    """Whether the date is written out for a reader where it is stepped: an axis of a chart, a list of months."""
+    function = enclosing(call.scope, Kind.FUNCTION)
+    return any(
+        fold(other.method) in LABELS and same(other.receiver, target)
+        for other in (code.calls_in(function) if function is not None else ())
+    )
+
+
+def is_left_over(code: Code, scope: Scope) -> bool:
+    """Whether no file of the whole project names the function, and its own only where it stands: nothing is billed by it."""
+    function = enclosing(scope, Kind.FUNCTION)
+    head = function.head if function is not None else None
+    if not isinstance(head, Function) or not head.name or code.context(scope) is not Context.LIBRARY:
+        return False
+    own = len(re.findall(rf"\b{re.escape(head.name)}\b", code.facts.source.decode(errors="replace")))
+    return own < 2 and code.elsewhere.whole and not code.elsewhere.mentions(head.name, code.facts.path)
+
+
+def behind_provider(code: Code, call: Call) -> bool:
+    """Whether the month is only added in the branch that is left where the provider's own period is not given."""
+    function = enclosing(call.scope, Kind.FUNCTION)
+    branch = enclosing(call.scope, Kind.BRANCH, Kind.FUNCTION)
+    while branch is not None and branch.kind is Kind.BRANCH:
+        if isinstance(branch.head, Branch) and branch.head.arm == "else":
+            break
+        branch = enclosing(branch.parent, Kind.BRANCH, Kind.FUNCTION)
+    else:
+        return False
+    return any(
+        one.value is not None
+        and one.span.end < call.span.start
+        and one.scope.kind is Kind.BRANCH
+        and function is not None
+        and within(one.scope, function)
+        and not one.scope.span.holds(call.span)
+        and any(name_of(part) in PROVIDED for part in walk(one.value))
+        for one in code.facts.assigns
+    )
 
 
 def text_of(part: Literal | Template) -> str:
@@ -309,7 +378,8 @@ def thirty_days(code: Code) -> Iterator[Found]:
                 f"`{text}` stands for a month here, and months have 28 to 31 days: the date is up to three days off, and "
                 "periods that follow one another drift by five days a year.",
                 f"Add calendar months to the anchor: {code.facts.idioms.months_added}.",
-                Confidence.CERTAIN if "month" in names_here(code, span, scope) else Confidence.LIKELY,
+                Confidence.POSSIBLE if not own_names(code, span) & (PERIODIC | ENDS)
+                else Confidence.CERTAIN if "month" in names_here(code, span, scope) else Confidence.LIKELY,
             )  # fmt: skip
 
 
@@ -822,5 +892,46 @@ export async function usageSummary(prisma: PrismaClient, subscription: Subscript
 """,
         path="src/plans.ts",
         context={"src/renewals.ts": RENEWALS},
+    ),
+    Example(
+        "typescript",
+        """
+export function chargesByMonth(charges: Charge[], subscriptions: Subscription[]) {
+  const first = new Date();
+  first.setDate(1);
+  const month = new Date(first);
+  const rows = [];
+  while (month < new Date()) {
+    rows.push({ month: month.toISOString(), billed: billedIn(charges, month) });
+    month.setMonth(month.getMonth() + 1);
+  }
+  return rows;
+}
+
+export async function syncSubscription(db: Db, subscription: Stripe.Subscription) {
+  let periodEnd = new Date();
+  if (subscription.current_period_end) {
+    periodEnd = new Date(subscription.current_period_end * 1000);
+  } else {
+    const end = new Date(subscription.start_date * 1000);
+    end.setMonth(end.getMonth() + 1);
+    periodEnd = end;
+  }
+  await db.subscriptions.update({ id: subscription.id, periodEnd });
+}
+""",
+    ),
+    Example(
+        "rust",
+        """
+fn open_invoice(order: &Order) -> Invoice {
+    Invoice { customer: order.customer.clone(), due_date: Utc::now() + chrono::Duration::days(30), paid_at: None }
+}
+
+fn renew_subscription(subscription: &mut Subscription) {
+    subscription.quota_resets_at = Utc::now() + chrono::Duration::days(30);  // <- finding
+}
+""",
+        context={"renewals.ts": RENEWALS},
     ),
 )

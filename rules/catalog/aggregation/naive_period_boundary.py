@@ -393,6 +393,8 @@ def day_part(call: Call) -> bool:
 
 def local_boundary(code: Code, one: Boundary, mixed: Call | None) -> Finding:
     text = code.facts.text(one.span).split("\n")[0]
+    told = spoken_in(code.facts, one.scope) | set(words("/".join(code.facts.path.split("/")[-2:])))
+    counted = bool(told & (USED - {"billing"}))
     also = f", and `{code.facts.text(mixed.span)}` takes the day in UTC: for some hours a day they disagree" if mixed else ""
     return Finding(
         span=one.span,
@@ -401,7 +403,7 @@ def local_boundary(code: Code, one: Boundary, mixed: Call | None) -> Finding:
             "the one it is billed in, depending on where this runs."
         ),
         remediation=code.facts.idioms.utc_month_start,
-        confidence=Confidence.LIKELY if mixed is not None else Confidence.POSSIBLE,
+        confidence=Confidence.LIKELY if mixed is not None and counted else Confidence.POSSIBLE,
         trace=(Step(mixed.span, "a day in UTC"),) if mixed is not None else (),
     )
 
@@ -576,6 +578,16 @@ function billingHour(date) {
 function billingDayKey(date) {
   const local = inZone(date);
   return `usage:${local.getUTCFullYear()}-${local.getUTCMonth() + 1}-${local.getUTCDate()}`;
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export function billingDayOf(subscription: Subscription, month: Date) {
+  const days = new Date(month.getFullYear(), month.getMonth() + 1, 0).getDate();
+  const usageDay = month.toISOString().slice(0, 10);
+  return { day: Math.min(subscription.billingDay, days), usageDay };
 }
 """,
     ),

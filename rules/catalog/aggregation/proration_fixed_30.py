@@ -8,7 +8,7 @@ unit per day before it is multiplied. Divide by the length of this very period, 
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Binary, Call, Expression, Kind, Literal, Member, Name, Scope, Span, enclosing, walk
+from rules.facts import Binary, Call, Expression, Kind, Literal, Member, Name, Scope, Span, enclosing, walk, within
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import bills, name_around
 from rules.meaning.times.month_numbers import mixed_months
@@ -33,6 +33,8 @@ ESTIMATES = frozenset(
 REST = frozenset("left remaining used unused elapsed rest until since".split())
 """Beside `days`: a part of the period."""
 FORMATS = frozenset("format formatted sprintf fixed currency text render".split())
+LENGTHS = frozenset("day days month period daysinmonth".split())
+"""What a part of a period is divided by."""
 CONVENTION = frozenset("30360 convention commercial".split())
 
 
@@ -56,7 +58,7 @@ def wrong_month(code: Code) -> Iterator[Finding]:
     """`changed.getMonth() === month` where the month counts from one: the part is worked out for another month."""
     hits: dict[object, list[tuple[Span, str, str]]] = {}
     for span, scope, zero, one in mixed_months(code):
-        if bills(code.facts, scope) and code.context(scope) not in (Context.TEST, Context.SCRIPT):
+        if bills(code.facts, scope) and prorated(code, scope) and code.context(scope) not in (Context.TEST, Context.SCRIPT):
             hits.setdefault(enclosing(scope, Kind.FUNCTION), []).append((span, zero, one))
     for found in hits.values():
         span, zero, one = min(found, key=lambda hit: hit[0].start)
@@ -68,6 +70,18 @@ def wrong_month(code: Code) -> Iterator[Finding]:
             confidence=Confidence.LIKELY,
             trace=tuple(Step(other[0], "here as well") for other in sorted(found, key=lambda hit: hit[0].start)[1:]),
         )
+
+
+def prorated(code: Code, scope: Scope) -> bool:
+    """Whether a function works out a part of a period: it is called so, calls what is, or divides by a number of days."""
+    function = enclosing(scope, Kind.FUNCTION)
+    named = frozenset(words(name_around(scope)))
+    called = {word for call in code.calls_in(function) for word in words(call.method)} if function is not None else set()
+    return bool((named | called) & PRORATING) or any(
+        divides(part) and spoken(part.right) & LENGTHS
+        for whole, place in code.expressions if function is not None and within(place, function)
+        for part in walk(whole) if isinstance(part, Binary)
+    )  # fmt: skip
 
 
 def divides(part: Binary) -> bool:
@@ -265,6 +279,16 @@ export function billingMonths(now: Date) {
 export function billedMonth(period: string) {
   const [year, month] = period.split("-").map(Number);
   return { from: new Date(Date.UTC(year, month - 1, 1)), to: new Date(Date.UTC(year, month, 1)) };
+}
+
+export function proratedThrough(usage: Usage, parts: DateParts, later: number) {
+  const month = Number(parts.month) - 1 + later;
+  const whole = new Date(Date.UTC(parts.year, month, parts.day));
+  return { whole, back: new Date(Date.UTC(parts.year, month - 1, parts.day)), share: usage.quantity / parts.daysInMonth };
+}
+
+export function usageOfDay(usage: Usage, year: number, month: number, day: number) {
+  return { from: new Date(Date.UTC(year, month - 1, day)), to: new Date(Date.UTC(year, month, day)), usage };
 }
 """,
     ),

@@ -47,6 +47,8 @@ MONEY = frozenset(
     "price amount cost fee charge credits credit quota usage billable quantity units minutes hours spend total "
     "subtotal tokens".split()
 )
+LENGTHS = frozenset("minutes hours total".split())
+"""Of anything: they are billed where something else says so."""
 CONTRACT = frozenset("started billed increment increments micro micros nano minimum block blocks step rounded roundup".split())
 SHOWN = frozenset(
     "percent percentage display label estimate estimated format ratio progress average avg formatted stats mrr arr".split()
@@ -132,7 +134,8 @@ def in_loops(code: Code) -> Iterator[Found]:
         each = inner is not None and (inner.kind is Kind.LOOP or passed_each(inner))
         made = rounding(assign.value)
         said = spoken(assign.value) | frozenset(word for target in assign.targets for word in spoken(target))
-        if each and made is not None and said & MONEY and not said & (CONTRACT | SHOWN) and not of_lines(made, inner):
+        known = said & (MONEY - LENGTHS) or set(words(name_around(assign.scope))) & MONEY
+        if each and made is not None and known and not said & (CONTRACT | SHOWN) and not of_lines(made, inner):
             yield assign.span, assign.scope, code.facts.text(made.span), True, None
 
 
@@ -305,6 +308,16 @@ func invoiceTotal(events []UsageEvent, unitPrice decimal.Decimal) decimal.Decima
 		total = total.Add(unitPrice.Mul(event.Quantity))
 	}
 	return total.Round(2)
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export function dueAfterOutages(invoice: Invoice, tickets: Ticket[]) {
+  let downMinutes = 0;
+  for (const ticket of tickets) downMinutes += Math.floor((+ticket.resolvedAt - +ticket.reportedAt) / 60000);
+  return downMinutes > 60 ? invoice.amount * 0.1 : 0;
 }
 """,
     ),

@@ -10,8 +10,10 @@ from typing import Any
 from rules.code import Code
 from rules.meaning.contexts import Context
 from rules.meaning.sql import Aggregate, Statement, grammar, plain
+from rules.meaning.subjects import bills, only_shows
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
+from rules.schema.tables import key
 
 ABOUT = About(
     id="MTR-306",
@@ -40,9 +42,10 @@ def check(code: Code) -> Iterator[Finding]:
         found = multiplied(one)
         if found is not None:
             yield fanned_out(one, *found)
+        shown = only_shows(code.facts, one.scope) or not bills(code.facts, one.scope)
         for aggregate in one.aggregates:
-            if counts_rows(aggregate):
-                yield undistinct(aggregate)
+            if counts_rows(aggregate) and not of_their_own(one, aggregate):
+                yield undistinct(aggregate, shown)
 
 
 def multiplied(one: Statement) -> tuple[Aggregate, str, str] | None:
@@ -71,10 +74,10 @@ def parent_of(equal: Any, child: str) -> str | None:
     sides = (equal.this, equal.expression)
     if not all(isinstance(side, g.Column) for side in sides):
         return None
-    for foreign, key in (sides, sides[::-1]):
+    for foreign, own in (sides, sides[::-1]):
         owns = foreign.table == child and foreign.name.lower().endswith(("_id", "id")) and foreign.name.lower() != "id"
-        if owns and key.name.lower() == "id" and key.table and key.table != child:
-            return str(key.table)
+        if owns and own.name.lower() == "id" and own.table and own.table != child:
+            return str(own.table)
     return None
 
 
@@ -111,14 +114,20 @@ def counts_rows(aggregate: Aggregate) -> bool:
     return aggregate.function == "count" and not aggregate.distinct and bool(said & THINGS) and bool(said & DISTINCT_WORDS)
 
 
-def undistinct(aggregate: Aggregate) -> Finding:
+def of_their_own(one: Statement, aggregate: Aggregate) -> bool:
+    """Whether the rows are the things themselves, each there once: `SELECT COUNT(*) AS active_customers FROM customers`."""
+    things = {key(word) for word in words(aggregate.alias)} & set(map(key, THINGS))
+    return any({key(word) for word in words(table)[-1:]} & things for table in one.tables)
+
+
+def undistinct(aggregate: Aggregate, shown: bool) -> Finding:
     return Finding(
         span=aggregate.span,
         description=(
             f"`{aggregate.alias}` counts rows, not {aggregate.alias.replace('_', ' ')}: whoever appears twice is billed twice."
         ),
         remediation="Count the distinct ids: `COUNT(DISTINCT user_id)`.",
-        confidence=Confidence.LIKELY if aggregate.argument == "*" else Confidence.POSSIBLE,
+        confidence=Confidence.LIKELY if aggregate.argument == "*" and not shown else Confidence.POSSIBLE,
         variant="count-instead-of-distinct",
     )
 
@@ -184,6 +193,13 @@ const usageTotal = "SELECT SUM(u.quantity) FROM usage u LEFT JOIN labels l ON l.
 package billing
 
 const usageTotal = "SELECT SUM(u.quantity) FROM usage_events u JOIN customers c ON c.id = u.customer_id"
+""",
+    ),
+    Example(
+        "sql",
+        """
+-- Customers of a billing period, each a row of its own.
+SELECT COUNT(*) AS active_customers FROM customers WHERE plan <> 'free' AND usage_limit > 0;
 """,
     ),
 )

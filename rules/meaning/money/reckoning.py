@@ -80,6 +80,10 @@ class Reckoning:
         telling = {one for one in self.holder - ANYTHING if len(one) > 2}
         return bool(telling & nouns(table)) if telling else key(table) in self.named
 
+    def is_of(self, table: str) -> bool:
+        """Whether the field surely is a column of this table: its holder is named after it, and the file names it."""
+        return bool(self.holder & nouns(table)) and (key(table) in self.named or key(table) in self.holder)
+
 
 def nouns(name: str) -> frozenset[str]:
     """`walletTransactions` -> {wallettransaction, transaction}: a row is called after its table or its last word."""
@@ -209,6 +213,8 @@ def of_each(code: Code, given: Expression) -> tuple[Expression, ...]:
 def fields(code: Code, part: Expression, scope: Scope) -> Iterator[tuple[str, frozenset[str]]]:
     """The field that an operand is, conversions and defaults peeled off, also behind a name that was given its value."""
     part = peeled(part)
+    if isinstance(part, Member) and written_out(code, part.object, scope):
+        return
     if isinstance(part, Name):
         for one in definitions_at(code.values, part.text, scope, part.span.start):
             if one.how == "part" and one.part:
@@ -217,6 +223,17 @@ def fields(code: Code, part: Expression, scope: Scope) -> Iterator[tuple[str, fr
                 yield from own_field(peeled(one.value))
     else:
         yield from own_field(part)
+
+
+def written_out(code: Code, holder: Expression, scope: Scope) -> bool:
+    """Whether a row is an object that stands in the code, `discount = { minAmount: 1000 }`: no column is read there."""
+    if not isinstance(holder, Name):
+        return False
+    values = [one.value for one in definitions_at(code.values, holder.text, scope, holder.span.start) if one.how != "part"]
+    return any(isinstance(one, Object) for one in values) and all(
+        isinstance(one, Object | Literal) or (one is not None and dotted(one) in ("undefined", "nil", "null", "None"))
+        for one in values
+    )
 
 
 def own_field(part: Expression) -> Iterator[tuple[str, frozenset[str]]]:

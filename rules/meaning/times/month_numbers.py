@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Binary, Call, Compare, Expression, Kind, Literal, Member, Name, Scope, Span, enclosing, fold, walk
+from rules.meaning.values import definitions_at
 from rules.traits import Dates
 
 GETTERS = frozenset("getmonth getutcmonth".split())
@@ -23,7 +24,8 @@ def mixed_months(code: Code) -> Iterator[tuple[Span, Scope, str, str]]:
                         yield part.span, scope, code.facts.text(zero.span), code.facts.text(other.span)
             elif isinstance(part, Call) and makes_date(part) and len(part.arguments) > 1:
                 month = part.arguments[1].value
-                if is_one(code, month, scope, ones) and isinstance(month, Name | Member) and not ends_month(code, part):
+                counts_from_one = isinstance(month, Name | Member) and is_one(code, month, scope, ones)
+                if counts_from_one and not from_zero(code, month, scope) and not ends_month(code, part):
                     yield part.span, scope, f"{code.facts.text(part.callee.span)}(…)", code.facts.text(month.span)
 
 
@@ -58,6 +60,22 @@ def is_one(code: Code, value: Expression, scope: Scope, ones: dict[str, set[Scop
     if isinstance(value, Literal):
         return value.value == 12
     return isinstance(value, Name | Member) and outermost(scope) in ones.get(code.facts.text(value.span), ())
+
+
+def from_zero(code: Code, month: Expression, scope: Scope, hops: int = 3) -> bool:
+    """Whether a month is made by taking one off, as in `Number(parts.month) - 1 + n`, or comes out of a getter."""
+    if not isinstance(month, Name) or not hops:
+        return False
+    return any(
+        is_getter(part) or takes_one_off(part) or from_zero(code, part, one.scope, hops - 1)
+        for one in definitions_at(code.values, month.text, scope, month.span.start)
+        if one.value is not None
+        for part in walk(one.value)
+    )
+
+
+def takes_one_off(part: Expression) -> bool:
+    return isinstance(part, Binary) and part.operator == "-" and isinstance(part.right, Literal) and part.right.value == 1
 
 
 def plus_one(value: Expression | None) -> bool:

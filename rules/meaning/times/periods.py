@@ -72,8 +72,11 @@ ZONE_MARKS = frozenset(
 
 
 def boundaries_of(facts: Facts, values: Values, held: Held) -> tuple[Boundary, ...]:
-    """All boundaries of a file in source order."""
-    found = [made for call in facts.calls if (made := boundary(facts, values, call)) is not None]
+    """All boundaries of a file in source order; `new Date(y, m + 1, 0).getDate()` is the number of days in a month."""
+    counted = {id(call.receiver) for call in facts.calls if fold(call.method) in ("getdate", "getutcdate")}
+    found = [
+        made for call in facts.calls if id(call) not in counted and (made := boundary(facts, values, call)) is not None
+    ]  # fmt: skip
     found.extend(written_ends(held))
     return tuple(sorted(found, key=lambda one: one.span.start))
 
