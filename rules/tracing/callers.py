@@ -9,8 +9,6 @@ from rules.meaning.vocabulary import words
 from rules.tracing.graph import Graph, Node
 
 EXPORTS = re.compile(r"\b(?:exports?|__all__|pub use)\b")
-
-
 HOOKS = frozenset("on handle serve process perform run before after get test configure do".split())
 """How functions begin that a framework finds by their name."""
 NOTES = ("*", "//", "#", "--")
@@ -69,9 +67,10 @@ def named_elsewhere(code: Code, graph: Graph, node: Node) -> bool:
         return True
     # Of two functions with one name, those who import the file of the other mean that one.
     stem = fold(graph.places[node[0]].stem)
-    return any(stem in fold(text_of(code, path)) for path in found - others)
+    return any(stem in said for path in found - others for said in (text_of(code, path) or stem,))
 
 
 def text_of(code: Code, path: str) -> str:
+    """The folded text of a file that was read; one that was not may say anything."""
     other = code.elsewhere.code_of(path)
-    return other.facts.source.decode(errors="replace") if other is not None else ""
+    return fold(other.facts.source.decode(errors="replace")) if other is not None else ""

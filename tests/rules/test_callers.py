@@ -13,6 +13,7 @@ ROUTES = """
 import { %s } from "./seats";
 app.post("/seats", async (req, res) => {
   await %s(db, req.body.id);
+  await billing.recordUsage({ account: req.body.account, quantity: 1 });
   res.json({ ok: true });
 });
 """
