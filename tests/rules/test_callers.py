@@ -11,7 +11,7 @@ export async function addSeatUse(db, id) {
 """
 ROUTES = """
 import { %s } from "./seats";
-app.post("/seats", async (req, res) => {
+app.post("/used", async (req, res) => {
   await %s(db, req.body.id);
   await billing.recordUsage({ account: req.body.account, quantity: 1 });
   res.json({ ok: true });
@@ -49,6 +49,6 @@ def test_what_is_not_at_hand_may_call_it() -> None:
 
 
 def test_another_of_the_same_name_is_the_one_that_is_called() -> None:
-    other = COUNTING.replace("row.usedCount + 1", "{ increment: 1 }")
+    other = COUNTING.replace("row.usedCount + 1", "{ increment: 1 }") + "await billing.recordUsage(id);"
     routes = (ROUTES % ("addSeatUse", "addSeatUse")).replace("./seats", "./stock")
     assert dead(routes=routes, stock=other)
