@@ -104,17 +104,12 @@ class Elsewhere(Protocol):
         """The code of a file, if it is at hand."""
         ...
 
-    @property
-    def serves(self) -> bool:
-        """Whether all of an application is at hand: something in it answers requests or works by itself."""
-        ...
-
     def speaks_of(self, name: str, apart_from: frozenset[str]) -> bool:
         """Whether any other text names it."""
         ...
 
-    def mentions(self, name: str, apart_from: str) -> bool:
-        """The same for the very spelling, apart from one file."""
+    def naming(self, name: str) -> frozenset[str]:
+        """The files that have a name, spelled just so; tests left out."""
         ...
 
     def code_of(self, path: str) -> "Code | None":
@@ -138,7 +133,6 @@ class Nothing:
     uses: tuple[Use, ...] = ()
     trace: "Trace | None" = None
     whole: bool = False
-    serves: bool = False
 
     def code_at(self, path: str) -> "Code | None":
         return None
@@ -146,8 +140,8 @@ class Nothing:
     def speaks_of(self, name: str, apart_from: frozenset[str]) -> bool:
         return False
 
-    def mentions(self, name: str, apart_from: str) -> bool:
-        return True
+    def naming(self, name: str) -> frozenset[str]:
+        return frozenset()
 
     def code_of(self, path: str) -> "Code | None":
         return None

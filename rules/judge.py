@@ -8,13 +8,13 @@ from pathlib import PurePosixPath
 
 from rules.code import Code, Elsewhere, Nothing, OwnNames
 from rules.facts import Facts, Kind, Span, enclosing
-from rules.fingerprints import fingerprints
+from rules.fingerprints import fingerprints, innermost
 from rules.languages import UNREAD, front_end
 from rules.languages.lowering import TooComplexError
 from rules.meaning.samples import bills_nobody
-from rules.meaning.unused import is_unused
 from rules.meaning.vocabulary import BILLING_EVIDENCE, WEAK_EVIDENCE
 from rules.rule import Confidence, Finding, Rule
+from rules.tracing.callers import uncalled
 from rules.wording import as_written
 
 SIZE = 512 * 1024
@@ -105,7 +105,9 @@ def is_idle(code: Code, finding: Finding) -> bool:
     """Whether it cannot be said that the finding bites: what is around it does not parse, or nothing calls it."""
     if in_broken(code, finding):
         return True
-    return finding.confidence is not Confidence.POSSIBLE and not finding.at_base and is_unused(code, finding.span)
+    return (
+        finding.confidence is not Confidence.POSSIBLE and not finding.at_base and uncalled(code, innermost(code, finding.span))
+    )
 
 
 def in_broken(code: Code, finding: Finding) -> bool:

@@ -11,7 +11,7 @@ from rules.facts import Call, Function, Scope, chain, fold, within
 from rules.judge import may_concern_billing, out_of_bounds
 from rules.languages import front_end
 from rules.languages.lowering import TooComplexError
-from rules.meaning.contexts import TEST_PATH, Context
+from rules.meaning.contexts import TEST_PATH
 from rules.meaning.money.reckoning import Reckoning, reckonings_of
 from rules.meaning.naming import Meter, Use
 from rules.meaning.promises import is_async
@@ -30,9 +30,6 @@ MEASURING = frozenset(
     "posthog analytics telemetry mixpanel amplitude segment statsd prometheus otel opentelemetry gauge histogram span tracer "
     "metrics datadog sentry".split()
 )
-APPLICATION = 20
-"""Files that a project has at least before what none of them calls is taken for unused."""
-SERVED = frozenset({Context.REQUEST, Context.WEBHOOK, Context.WORKER, Context.SCHEDULE})
 FILES = 120
 """Context files that are lowered: beyond that the rest is only read for its schema."""
 CONTEXT_SIZE = 200_000
@@ -119,18 +116,11 @@ class Project:
             for path, text in self.texts.items()
         )
 
-    @cached_property
-    def serves(self) -> bool:
-        """Of a handful of files nobody can say what calls them."""
-        if not self.whole or len(self.texts) < APPLICATION:
-            return False
-        return any(one.context in SERVED for digest in self.trace.graph.digests for one in digest.routines)
-
-    def mentions(self, name: str, apart_from: str) -> bool:
-        return any(
-            path != apart_from and name in text and not TEST_PATH.search(path) and re.search(rf"\b{re.escape(name)}\b", text)
-            for path, text in self.texts.items()
-        )
+    def naming(self, name: str) -> frozenset[str]:
+        """The files that have a name, spelled just so; tests left out."""
+        spelled = re.compile(rf"\b{re.escape(name)}\b")
+        having = (path for path, text in self.texts.items() if name in text and spelled.search(text))
+        return frozenset(path for path in having if not TEST_PATH.search(path))
 
     def prepare(self) -> None:
         """Works out what all files ask for, so that processes that are forked off have it."""

@@ -20,7 +20,8 @@ app.post("/used", async (req, res) => {
 
 
 def dead(whole: bool = True, **files: str) -> bool:
-    texts = {"seats.js": COUNTING, **{f"{name}.js": text for name, text in files.items()}}
+    others = {f"billing/plan{number}.js": f"export const usageLimit{number} = {number};" for number in range(5)}
+    texts = {"seats.js": COUNTING, **others, **{f"{name}.js": text for name, text in files.items()}}
     code = Project(texts, whole=whole, judged=dict.fromkeys(texts, Before())).code_at("seats.js")
     assert code is not None
     return uncalled(code, next(call.scope for call in code.facts.calls if call.method == "update"))

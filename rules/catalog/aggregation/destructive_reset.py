@@ -18,7 +18,6 @@ from rules.meaning.usage.counters import Change, Counter, sql_of, written_fields
 from rules.meaning.values import root_of
 from rules.meaning.vocabulary import names_counter, names_left, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.tracing.callers import uncalled
 from rules.tracing.purposes import at_stake, is_weighed
 from rules.tracing.stores import table_of_counter
 
@@ -260,7 +259,7 @@ def finding(code: Code, counter: Counter) -> Finding:
         remediation=(
             "Keep one counter per period, or archive and reset in one statement that names the period it closes in WHERE."
         ),
-        confidence=Confidence.POSSIBLE if uncalled(code, counter.scope) else sure,
+        confidence=sure,
     )
 
 

@@ -16,7 +16,6 @@ from rules.facts import (
     Call,
     Compare,
     Expression,
-    Function,
     Kind,
     Literal,
     Logical,
@@ -148,7 +147,7 @@ def overflowing(code: Code) -> Iterator[Found]:
                 and not behind_provider(code, call)
                 and paid(code, call.scope)
             ):
-                weak = is_label(code, target, call) or is_left_over(code, call.scope)
+                weak = is_label(code, target, call)
                 yield (
                     call.span, call.scope,
                     f"`{one_line(code, call.span)}` on the 29th to 31st lands in another month than the one meant, "
@@ -289,16 +288,6 @@ def is_label(code: Code, target: Name, call: Call) -> bool:
         fold(other.method) in LABELS and same(other.receiver, target)
         for other in (code.calls_in(function) if function is not None else ())
     )
-
-
-def is_left_over(code: Code, scope: Scope) -> bool:
-    """Whether no file of the whole project names the function, and its own only where it stands: nothing is billed by it."""
-    function = enclosing(scope, Kind.FUNCTION)
-    head = function.head if function is not None else None
-    if not isinstance(head, Function) or not head.name or code.context(scope) is not Context.LIBRARY:
-        return False
-    own = len(re.findall(rf"\b{re.escape(head.name)}\b", code.facts.source.decode(errors="replace")))
-    return own < 2 and code.elsewhere.whole and not code.elsewhere.mentions(head.name, code.facts.path)
 
 
 def behind_provider(code: Code, call: Call) -> bool:

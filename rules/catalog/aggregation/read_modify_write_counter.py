@@ -40,7 +40,6 @@ from rules.meaning.usage.readings import same_field
 from rules.meaning.values import definitions_at, root_of
 from rules.meaning.vocabulary import of_a_plan, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
-from rules.tracing.callers import uncalled
 from rules.tracing.purposes import at_stake
 from rules.tracing.stores import table_of_counter
 
@@ -354,7 +353,6 @@ def finding(code: Code, counter: Counter, saved: Call, limits: bool) -> Finding:
     sure = counter.call is not None and not runs_alone(code, counter.scope)
     game = "points" in words(counter.name) and GAMES & set(words(code.facts.path))
     shown = bool(SHOWN_COUNTS & set(words(counter.name)) or in_batch(code, counter.scope) or game)
-    shown = shown or uncalled(code, counter.scope)
     return Finding(
         span=counter.span if counter.call is None else within_call(counter),
         cause=counter.span,

@@ -37,7 +37,6 @@ from rules.meaning.usage.takings import Taking, compares_version, conditional, o
 from rules.meaning.values import Kinds, resolved, root_of
 from rules.meaning.vocabulary import names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
-from rules.tracing.callers import uncalled
 from rules.tracing.firm import refusal_dropped, takes_firmly
 from rules.tracing.graph import downwards
 
@@ -87,7 +86,7 @@ def check(code: Code) -> Iterator[Finding]:
     for pairs in found.values():
         # Of several tests, the one that reads what is taken decides.
         limit, taken = next((pair for pair in pairs if same_thing(pair[0].used, pair[1])), pairs[0])
-        weak = only_noted(taken) or not of_one_subject(code, limit, taken) or uncalled(code, limit.scope)
+        weak = only_noted(taken) or not of_one_subject(code, limit, taken)
         yield finding(code, limit.span, said_by(limit.used), taken, Confidence.POSSIBLE if weak else None)
     reported = set(found)
     yield from behind_gates(code, reported)
@@ -261,7 +260,7 @@ def behind_gates(code: Code, reported: set[Scope | None]) -> Iterator[Finding]:
             continue
         reported.add(function)
         taken = min(found, key=lambda taking: taking.span.start)
-        weak = only_noted(taken) or uncalled(code, gate.scope)
+        weak = only_noted(taken)
         yield finding(code, gate.span, gate.call.method, taken, Confidence.POSSIBLE if weak else Confidence.LIKELY)
 
 

@@ -19,7 +19,7 @@ export async function deductCredits(team: string, amount: number) {
   await prisma.team.update({ where: { id: team }, data: { credits: row.credits - amount } });
 }
 """
-OTHERS = {f"src/lib/part{number}.ts": f"export const part{number} = {number};\n" for number in range(20)}
+OTHERS = {f"src/lib/plan{number}.ts": f"export const usageLimit{number} = {number};\n" for number in range(5)}
 
 
 def said(files: dict[str, str], partial: bool = False) -> list[tuple[str, str]]:
