@@ -17,7 +17,7 @@ from rules.meaning.usage.counters import Change
 from rules.meaning.usage.emissions import Emission, shown
 from rules.meaning.usage.floors import unfloored
 from rules.meaning.usage.quantities import given_quantities, named_quantities
-from rules.meaning.values import definitions_at
+from rules.meaning.values import definitions_at, root_of
 from rules.meaning.vocabulary import consumes, emits, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 
@@ -61,17 +61,25 @@ def check(code: Code) -> Iterator[Finding]:
     for found, scope, name in unfloored(code):
         if code.context(scope) not in (Context.TEST, Context.SCRIPT, Context.BROWSER) and found.span not in reported:
             reported.add(found.span)
-            yield below_zero(code, found, name)
+            sure = Confidence.POSSIBLE if is_given(code, found, scope) else Confidence.LIKELY
+            yield below_zero(code, found, name, sure)
 
 
-def below_zero(code: Code, found: Binary, name: str) -> Finding:
+def is_given(code: Code, found: Binary, scope: Scope) -> bool:
+    """Whether what is taken from is a parameter: the caller may have compared it already."""
+    root = root_of(found.left)
+    known = definitions_at(code.values, root.text, scope, found.span.start) if isinstance(root, Name) else ()
+    return root is found.left and any(one.how == "parameter" for one in known)
+
+
+def below_zero(code: Code, found: Binary, name: str, sure: Confidence) -> Finding:
     text = code.facts.text(found.span)
     return Finding(
         span=found.span,
         description=f"`{text}` is below zero for whoever has more free or left than was used, and `{name}` carries that on: a "
         "negative amount is billed or granted.",
         remediation="Put a floor of 0 under the difference.",
-        confidence=Confidence.LIKELY,
+        confidence=sure,
     )
 
 

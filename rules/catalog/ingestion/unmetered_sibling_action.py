@@ -30,7 +30,7 @@ ABOUT = About(
 )
 SIBLINGS = 2
 """So many others must record before the one that does not stands out."""
-NEAR = 2
+NEAR = 3
 """Further down, the work is one of many things on the way, and what is paid for may be any of them."""
 USED = frozenset(
     "usage usages credit credits token tokens quota quotas metering consumption generation generations spend".split()
