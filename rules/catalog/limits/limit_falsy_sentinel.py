@@ -535,4 +535,18 @@ export function share(subscription: Subscription) {
 }
 """,
     ),
+    Example(
+        "typescript",
+        """
+export function chargeable(invoice: Invoice, usage: Usage) {
+  return invoice.isTaxed != null ? { taxed: invoice.isTaxed, quantity: usage.quantity } : { quantity: usage.quantity };
+}
+
+export function billable(account: Account) {
+  if (account.isTaxed != null) return meter(account.quota);
+}
+""",
+        path="app/billing.ts",
+        context={"app/billing_types.ts": "export interface Invoice { usageQuota: number; isTaxed: boolean | null }"},
+    ),
 )

@@ -41,6 +41,7 @@ def parts_of(value: object) -> Iterator[Compare]:
 
 
 def may_be_missing(code: Code, name: str) -> bool:
-    """A field that the file declares as optional, or elsewhere sets to nothing."""
-    text = code.facts.source.decode(errors="replace")
-    return re.search(rf"\b{re.escape(name)}\b\s*(\?:|[:=].*(None|null|undefined|Optional))", text) is not None
+    """A field that any file at hand declares as optional, or sets to nothing."""
+    absent = re.compile(rf"\b{re.escape(name)}\b\s*(\?:|[:=].*(None|null|undefined|Optional))")
+    others = (code.elsewhere.code_of(path) for path in code.elsewhere.only_in(name) or ())
+    return any(absent.search(one.facts.source.decode(errors="replace")) for one in (code, *others) if one is not None)
