@@ -88,4 +88,5 @@ def name(file: Path, top: Path) -> str:
 
 def bundle_change(files: Mapping[str, str]) -> LocalChange:
     """The files of a bundle in full, by path as those of a folder. Whoever wrote it chose them: none is left alone."""
-    return LocalChange(Change("audit", tuple(ChangedFile(path, None, text) for path, text in sorted(files.items()))), {})
+    changed = tuple(ChangedFile(path, None, text) for path, text in sorted(files.items()))
+    return LocalChange(Change("audit", changed, partial=True), {})

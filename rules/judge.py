@@ -105,9 +105,9 @@ def is_idle(code: Code, finding: Finding) -> bool:
     """Whether it cannot be said that the finding bites: what is around it does not parse, or nothing calls it."""
     if in_broken(code, finding):
         return True
-    return (
-        finding.confidence is not Confidence.POSSIBLE and not finding.at_base and uncalled(code, innermost(code, finding.span))
-    )
+    if finding.confidence is Confidence.POSSIBLE or finding.at_base:
+        return False
+    return uncalled(code, innermost(code, finding.span))
 
 
 def in_broken(code: Code, finding: Finding) -> bool:

@@ -85,6 +85,7 @@ def read_asked(body: bytes, page: PageSettings, help_url: str | None) -> Asked:
     change = Change(
         "audit",
         tuple(ChangedFile(path, None, text) for path, text in files.items()),
+        partial=True,
         not_analyzed=tuple(NotAnalyzed(one.path[:LONGEST_PATH], one.reason[:200]) for one in sent.left_out),
     )
     return Asked(change, replace(settled, options=replace(settled.options, help_url=help_url)), excluded)
