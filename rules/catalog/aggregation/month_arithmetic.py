@@ -64,6 +64,7 @@ FIXED = frozenset(
 """Words of spans that really are thirty days."""
 THIRTY = re.compile(r"30[- ]days?\b|thirty|approximat|roughly|rolling", re.I)
 LOOKBACK = frozenset("ago cutoff since retention lookback".split())
+ACTED = re.compile(r"(sub|si|in|pi|cs|ch|cus)_|(BA|I)-")
 CHAINED = frozenset("addmonths subaddmonths addmonth addyears".split())
 LABELS = frozenset("tolocalestring tolocaledatestring todatestring".split())
 PROVIDED = frozenset({"current_period_end", "current_period_start"})
@@ -292,13 +293,15 @@ def is_label(code: Code, target: Name, call: Call) -> bool:
 
 
 def is_left_over(code: Code, scope: Scope) -> bool:
-    """Whether no file of the whole project names the function, and its own only where it stands: nothing is billed by it."""
+    """Whether other files name functions of this one, and nothing in the whole project this function: it bills nobody."""
     function = enclosing(scope, Kind.FUNCTION)
-    head = function.head if function is not None else None
-    if not isinstance(head, Function) or not head.name or code.context(scope) is not Context.LIBRARY:
+    named = name_around(scope)
+    if function is None or not named or not code.elsewhere.whole or code.context(scope) is not Context.LIBRARY:
         return False
-    own = len(re.findall(rf"\b{re.escape(head.name)}\b", code.facts.source.decode(errors="replace")))
-    return own < 2 and code.elsewhere.whole and not code.elsewhere.mentions(head.name, code.facts.path)
+    own = len(re.findall(rf"\b{re.escape(named)}\b", code.facts.source.decode(errors="replace")))
+    if own > 1 or code.elsewhere.mentions(named, code.facts.path):
+        return False
+    return any(name and code.elsewhere.mentions(name, code.facts.path) for name in code.values.functions)
 
 
 def behind_provider(code: Code, call: Call) -> bool:
@@ -371,6 +374,7 @@ def thirty_days(code: Code) -> Iterator[Found]:
                 or is_lifetime(code, span)
                 or stands_in(code, span, scope)
                 or never_due(code, span, scope)
+                or is_made_up(code, span)
             ):
                 continue
             yield (
@@ -381,6 +385,17 @@ def thirty_days(code: Code) -> Iterator[Found]:
                 Confidence.POSSIBLE if not own_names(code, span) & (PERIODIC | ENDS)
                 else Confidence.CERTAIN if "month" in names_here(code, span, scope) else Confidence.LIKELY,
             )  # fmt: skip
+
+
+def is_made_up(code: Code, span: Span) -> bool:
+    """Whether the date stands in a provider's answer that is only acted: its `id` is written here, with their prefix."""
+    ids = [
+        entry.value for whole, _ in code.expressions if whole.span.holds(span)
+        for part in walk(whole) for entry in getattr(part, "entries", ()) if entry.name == "id"
+    ]  # fmt: skip
+    return any(
+        isinstance(part, Literal | Template) and ACTED.match(text_of(part)) is not None for one in ids for part in walk(one)
+    )
 
 
 def never_due(code: Code, span: Span, scope: Scope) -> bool:
@@ -933,5 +948,19 @@ fn renew_subscription(subscription: &mut Subscription) {
 }
 """,
         context={"renewals.ts": RENEWALS},
+    ),
+    Example(
+        "typescript",
+        """
+export function createSubscription(plan: string) {
+  const subscription = {
+    id: `sub_${crypto.randomUUID()}`,
+    plan,
+    quotaResetsAt: new Date(Date.now() + 30 * 24 * 60 * 60 * 1000),
+  };
+  return subscription;
+}
+""",
+        context={"src/renewals.ts": RENEWALS},
     ),
 )
