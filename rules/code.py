@@ -108,10 +108,6 @@ class Elsewhere(Protocol):
         """Whether any other text names it."""
         ...
 
-    def mentions(self, name: str, apart_from: str) -> bool:
-        """Whether any other file has a name, spelled just so."""
-        ...
-
     def code_of(self, path: str) -> "Code | None":
         """The same of a file that is not judged: one that calls or is called."""
         ...
@@ -138,9 +134,6 @@ class Nothing:
         return None
 
     def speaks_of(self, name: str, apart_from: frozenset[str]) -> bool:
-        return False
-
-    def mentions(self, name: str, apart_from: str) -> bool:
         return False
 
     def code_of(self, path: str) -> "Code | None":

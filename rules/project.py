@@ -116,11 +116,6 @@ class Project:
             for path, text in self.texts.items()
         )
 
-    def mentions(self, name: str, apart_from: str) -> bool:
-        """Whether any other file has a name, spelled just so."""
-        spelled = re.compile(rf"\b{re.escape(name)}\b")
-        return any(path != apart_from and name in text and spelled.search(text) for path, text in self.texts.items())
-
     def prepare(self) -> None:
         """Works out what all files ask for, so that processes that are forked off have it."""
         _ = (self.schema, self.recorders, self.meters, self.uses, self.trace.actions, self.trace.seen.of(Kind.EMIT))

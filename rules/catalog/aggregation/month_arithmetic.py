@@ -16,7 +16,6 @@ from rules.facts import (
     Call,
     Compare,
     Expression,
-    Function,
     Kind,
     Literal,
     Logical,
@@ -149,13 +148,13 @@ def overflowing(code: Code) -> Iterator[Found]:
                 and not behind_provider(code, call)
                 and paid(code, call.scope)
             ):
-                weak = is_label(code, target, call) or is_left_over(code, call.scope)
+                label = is_label(code, target, call)
                 yield (
                     call.span, call.scope,
                     f"`{one_line(code, call.span)}` on the 29th to 31st lands in another month than the one meant, "
                     f"{late(call)}.",
                     f"Set the day to 1 first, or use a calendar library that clamps: `addMonths({target.text}, n)`.",
-                    Confidence.POSSIBLE if weak
+                    Confidence.POSSIBLE if label
                     else Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
                 )  # fmt: skip
         elif code.facts.traits.months_run_over and carried_over(code, call):
@@ -290,18 +289,6 @@ def is_label(code: Code, target: Name, call: Call) -> bool:
         fold(other.method) in LABELS and same(other.receiver, target)
         for other in (code.calls_in(function) if function is not None else ())
     )
-
-
-def is_left_over(code: Code, scope: Scope) -> bool:
-    """Whether other files name functions of this one, and nothing in the whole project this function: it bills nobody."""
-    function = enclosing(scope, Kind.FUNCTION)
-    named = name_around(scope)
-    if function is None or not named or not code.elsewhere.whole or code.context(scope) is not Context.LIBRARY:
-        return False
-    own = len(re.findall(rf"\b{re.escape(named)}\b", code.facts.source.decode(errors="replace")))
-    if own > 1 or code.elsewhere.mentions(named, code.facts.path):
-        return False
-    return any(name and code.elsewhere.mentions(name, code.facts.path) for name in code.values.functions)
 
 
 def behind_provider(code: Code, call: Call) -> bool:
