@@ -24,7 +24,9 @@ def audit_change(paths: Iterable[Path], root: Path, excluded: Excluded, tick: Ti
     top = root.resolve()
     found: dict[str, Path] = {}
     reasons: Counter[str] = Counter()
+    partial = True
     for path in paths:
+        partial = partial and not top.is_relative_to(path.resolve())
         if path.is_dir():
             for file in code_below(path):
                 reason = excluded(name(file, top))
@@ -43,7 +45,7 @@ def audit_change(paths: Iterable[Path], root: Path, excluded: Excluded, tick: Ti
             files.append(ChangedFile(shown, None, text_of(read_file(file, follow=True))))
         except UnreadableError as error:
             not_analyzed.append(NotAnalyzed(shown, str(error)))
-    change = Change("audit", tuple(files), context=context_below(top, files), not_analyzed=tuple(not_analyzed))
+    change = Change("audit", tuple(files), context=context_below(top, files), partial=partial, not_analyzed=tuple(not_analyzed))
     return LocalChange(change, reasons)
 
 

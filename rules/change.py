@@ -64,5 +64,7 @@ class Change:
     base_context: Mapping[str, str] = field(default_factory=dict)
     complete: frozenset[str] = frozenset()
     """Names of which every file of the repository that has them is among the files or in the context."""
+    partial: bool = False
+    """An audit of some files of a project: what is not among them may well be there."""
     not_analyzed: tuple[NotAnalyzed, ...] = ()
     """What the door that made the change already had to leave out."""

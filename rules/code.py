@@ -108,6 +108,10 @@ class Elsewhere(Protocol):
         """Whether any other text names it."""
         ...
 
+    def naming(self, name: str) -> frozenset[str]:
+        """The files that have a name, spelled just so; tests left out."""
+        ...
+
     def code_of(self, path: str) -> "Code | None":
         """The same of a file that is not judged: one that calls or is called."""
         ...
@@ -135,6 +139,9 @@ class Nothing:
 
     def speaks_of(self, name: str, apart_from: frozenset[str]) -> bool:
         return False
+
+    def naming(self, name: str) -> frozenset[str]:
+        return frozenset()
 
     def code_of(self, path: str) -> "Code | None":
         return None

@@ -130,7 +130,9 @@ def projects(change: Change, names: OwnNames) -> tuple[Project, Project]:
         for file in change.files
         if file.head is not None
     }
-    return was, Project({**change.context, **head}, names, change.mode == "audit", complete, before, shared)
+    return was, Project(
+        {**change.context, **head}, names, change.mode == "audit" and not change.partial, complete, before, shared
+    )
 
 
 def examine_file(

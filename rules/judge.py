@@ -8,12 +8,13 @@ from pathlib import PurePosixPath
 
 from rules.code import Code, Elsewhere, Nothing, OwnNames
 from rules.facts import Facts, Kind, Span, enclosing
-from rules.fingerprints import fingerprints
+from rules.fingerprints import fingerprints, innermost
 from rules.languages import UNREAD, front_end
 from rules.languages.lowering import TooComplexError
 from rules.meaning.samples import bills_nobody
 from rules.meaning.vocabulary import BILLING_EVIDENCE, WEAK_EVIDENCE
 from rules.rule import Confidence, Finding, Rule
+from rules.tracing.callers import uncalled
 from rules.wording import as_written
 
 SIZE = 512 * 1024
@@ -92,12 +93,21 @@ def judge(
             failed.append(rule.about.id)
             continue
         findings = [
-            replace(finding, confidence=Confidence.POSSIBLE) if harmless or in_broken(code, finding) else finding
+            replace(finding, confidence=Confidence.POSSIBLE) if harmless or is_idle(code, finding) else finding
             for finding in findings
         ]
         prints = fingerprints(code, rule.about.id, identity, findings)
         said.extend(Said(rule, *pair) for pair in zip(findings, prints, strict=True))
     return Judged(code, tuple(one_per_cause(said)), failed=tuple(failed))
+
+
+def is_idle(code: Code, finding: Finding) -> bool:
+    """Whether it cannot be said that the finding bites: what is around it does not parse, or nothing calls it."""
+    if in_broken(code, finding):
+        return True
+    return (
+        finding.confidence is not Confidence.POSSIBLE and not finding.at_base and uncalled(code, innermost(code, finding.span))
+    )
 
 
 def in_broken(code: Code, finding: Finding) -> bool:

@@ -116,6 +116,12 @@ class Project:
             for path, text in self.texts.items()
         )
 
+    def naming(self, name: str) -> frozenset[str]:
+        """The files that have a name, spelled just so; tests left out."""
+        spelled = re.compile(rf"\b{re.escape(name)}\b")
+        having = (path for path, text in self.texts.items() if name in text and spelled.search(text))
+        return frozenset(path for path in having if not TEST_PATH.search(path))
+
     def prepare(self) -> None:
         """Works out what all files ask for, so that processes that are forked off have it."""
         _ = (self.schema, self.recorders, self.meters, self.uses, self.trace.actions, self.trace.seen.of(Kind.EMIT))

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Mapping
 
 from rules.code import Code
-from rules.facts import Call, Handler, Kind, Scope, Start, chain
+from rules.facts import Call, Handler, Kind, Scope, Start, Use, chain
 from rules.meaning.outcomes import LOST, outcome
 from rules.meaning.usage.takings import conditional, takings
-from rules.tracing.graph import downwards
+from rules.tracing.graph import Reached, downwards
 from rules.tracing.routines import index_of
 
 HOPS = 3
@@ -36,16 +36,43 @@ def takes_firmly(code: Code, call: Call) -> bool:
 
     Where a name may mean one of several functions, one that tests is enough: unsure is quiet.
     """
+    if call.start is Start.DETACHED or swallowed(code, call):
+        return False
+    return bool(firm_behind(code, call)) and not refusal_dropped(code, call)
+
+
+def refusal_dropped(code: Code, call: Call) -> bool:
+    """Whether a call leads to a function that answers that there is no room, raises nothing, and the answer is thrown away."""
+    firm = firm_behind(code, call) if call.use is Use.DISCARDED else ()
+    return bool(firm) and not any(may_raise(code, reached) for reached in firm)
+
+
+def firm_behind(code: Code, call: Call) -> tuple[Reached, ...]:
+    """How a call comes to the functions that take only where there is room."""
     graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
     node = graph.at(code.facts.path, call.span.line) if graph is not None else None
-    if graph is None or node is None or call.start is Start.DETACHED or swallowed(code, call):
-        return False
-    return any(
-        below.node[1] in graph.digests[below.node[0]].firm
+    if graph is None or node is None:
+        return ()
+    return tuple(
+        below
         for link in graph.callees.get(node, ())
-        if call.span.line <= link.line <= call.span.end_line
+        if (routine := graph.routine(link.callee)) is not None and routine.name == call.method
         for below in downwards(graph, link.callee, HOPS)
+        if below.node[1] in graph.digests[below.node[0]].firm
     )
+
+
+def may_raise(code: Code, reached: Reached) -> bool:
+    """Whether any function on the way may raise, as far as it is at hand; one that is not may."""
+    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
+    for node in {reached.node, *(link.caller for link in reached.links), *(link.callee for link in reached.links)}:
+        routine = graph.routine(node) if graph is not None else None
+        there = code.elsewhere.code_of(routine.path) if routine is not None else None
+        if routine is None or there is None:
+            return True
+        if any(routine.line <= one.span.line <= routine.end_line for one in there.facts.raises):
+            return True
+    return False
 
 
 def swallowed(code: Code, call: Call) -> bool:

@@ -31,6 +31,8 @@ MARKS = frozenset(
     "cursor watermark checkpoint state sync synced run offset progress bookmark setting settings position".split()
 )
 """What a place to go on from is kept under."""
+DONE = frozenset("processed synced billed exported handled sent reported aggregated metered".split())
+CLOCK = re.compile(r"\bnow\b|today|interval|time\.now|date\(\)|timedelta|\.ago\b|subdays|adddate|minusdays|getutcdate", re.I)
 QUERIES = ("order", "sort", "where", "filter", "find", "select", "query", "first", "max", "execute", "limit", "scalar")
 NOT_CURSORS = frozenset("now cutoff expires expiry start end from to ago login seen active retention threshold".split())
 UNIQUE = re.compile(r"(^|_)(id|uuid|seq|sequence|ulid|pk|offset)$", re.I)
@@ -44,8 +46,8 @@ def check(code: Code) -> Iterator[Finding]:
             continue
         if code.context(bound.scope) in (Context.TEST, Context.BROWSER) or not bills(code.facts, bound.scope):
             continue
-        if goes_on(code, bound) and ordered(code, bound) and not has_tie_breaker(code, bound):
-            yield finding(bound)
+        if goes_on(code, bound) and not counts_back(code, bound) and ordered(code, bound) and not has_tie_breaker(code, bound):
+            yield finding(bound, Confidence.LIKELY if is_page(code, bound) or is_mark(code, bound) else Confidence.POSSIBLE)
 
 
 def is_cursor(code: Code, bound: Bound) -> bool:
@@ -70,6 +72,29 @@ def goes_on(code: Code, bound: Bound) -> bool:
     return any(one.value is not None and (MARKS & set(words(code.facts.text(one.value.span))) or is_kept(one)) for one in known)
 
 
+def is_page(code: Code, bound: Bound) -> bool:
+    """Whether it stops at a number of rows, which may be among those of one time."""
+    text = bound.statement.text if is_query(bound) and bound.statement else code.facts.text(function_span(code, bound))
+    return bool(re.search(r"\b(limit|take|first|top|page_?size|batch_?size)\b\W", text, re.I))
+
+
+def is_mark(code: Code, bound: Bound) -> bool:
+    """Whether its name says where a run ended: `watermark`, `last_processed_at`; `since` may be any day."""
+    return bool(MARKS & set(words(bound.text))) or bool(DONE & set(words(bound.text)))
+
+
+def is_query(bound: Bound) -> bool:
+    return bound.statement is not None and bound.statement.kind != "condition"
+
+
+def counts_back(code: Code, bound: Bound) -> bool:
+    """`now - 30 days`: a window that moves with the clock, from which nobody goes on."""
+    root = root_of(bound.value) if bound.value is not None else None
+    known = definitions_at(code.values, root.text, bound.scope, bound.span.start) if isinstance(root, Name) else ()
+    texts = [bound.text, *(code.facts.text(one.value.span) for one in known if one.value is not None)]
+    return any(CLOCK.search(text) for text in texts)
+
+
 def is_kept(one: Definition) -> bool:
     """`meter.last_billed_event`, `await lastProcessed()`: read from where it was put, and not looked for among the rows."""
     return not any(isinstance(part, Call) and fold(part.method).startswith(QUERIES) for part in walk(one.value))
@@ -77,8 +102,8 @@ def is_kept(one: Definition) -> bool:
 
 def ordered(code: Code, bound: Bound) -> bool:
     """Rows come in the order of that column: a page or a run walks through them."""
-    if bound.statement is not None and bound.statement.kind != "condition":
-        return "order by" in bound.statement.text.lower()
+    if bound.statement is not None and is_query(bound):
+        return bound.column.lower() in bound.statement.text.lower().partition("order by")[2]
     text = code.facts.text(function_span(code, bound))
     return bool(re.search(r"order_?by", text, re.I)) or ".order(" in text.lower()
 
@@ -101,7 +126,7 @@ def has_tie_breaker(code: Code, bound: Bound) -> bool:
     )
 
 
-def finding(bound: Bound) -> Finding:
+def finding(bound: Bound, sure: Confidence) -> Finding:
     return Finding(
         span=bound.span,
         description=(
@@ -110,7 +135,7 @@ def finding(bound: Bound) -> Finding:
             "skipped for ever, and their usage is never billed."
         ),
         remediation=f"Order by `{bound.column}` and the id, and compare both: `({bound.column}, id) > (last time, last id)`.",
-        confidence=Confidence.LIKELY,
+        confidence=sure,
     )
 
 
@@ -190,6 +215,18 @@ package billing
 
 func Next(ctx context.Context, db *sql.DB, lastID int64) (*sql.Rows, error) {
 	return db.QueryContext(ctx, "SELECT id, quantity FROM usage_events WHERE id > $1 ORDER BY id LIMIT 500", lastID)
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func CostByDay(ctx context.Context, db *sql.DB) (*sql.Rows, error) {
+	since := time.Now().AddDate(0, 0, -30)
+	return db.QueryContext(ctx,
+		"SELECT day, SUM(cost) AS total FROM usage_events WHERE recorded_at > $1 GROUP BY day ORDER BY total DESC", since)
 }
 """,
     ),

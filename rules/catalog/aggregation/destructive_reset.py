@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Expression, Kind, Literal, Member, Span, enclosing, fold, walk, within
+from rules.facts import Call, Expression, Kind, Literal, Member, Name, Span, enclosing, fold, walk, within
 from rules.meaning.contexts import Context
 from rules.meaning.flow import runs_alone
 from rules.meaning.subjects import bills, name_around
 from rules.meaning.usage.counters import Change, Counter, sql_of, written_fields
+from rules.meaning.values import root_of
 from rules.meaning.vocabulary import names_counter, names_left, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 from rules.tracing.purposes import at_stake, is_weighed
@@ -39,6 +40,7 @@ NOT_ROLLOVER = frozenset(
 ARCHIVES = re.compile(r"archive|history|snapshot|ledger|closed_?period|returning|previous_?usage|last_?period", re.I)
 GUARDS = frozenset("reset resets renews ends period cycle renew anchor version month updated".split())
 HELD = frozenset("balance used usage credits remaining".split())
+SAVES = frozenset("save update flush commit persist store write upsert put set execute exec".split())
 CLEARS = frozenset("del delete unlink".split())
 
 
@@ -57,6 +59,7 @@ def check(code: Code) -> Iterator[Finding]:
             or archived(code, counter)
             or guarded(code, counter)
             or mirrors(code, counter)
+            or of_itself(code, counter)
             or not limits(code, counter)
         ):
             continue
@@ -245,6 +248,7 @@ def in_condition(value: Expression, name: str) -> bool:
 
 def finding(code: Code, counter: Counter) -> Finding:
     every = counter.call is not None and fold(counter.call.method) in ("updatemany", "update", "execute", "exec", "query")
+    sure = Confidence.CERTAIN if every and code.context(counter.scope) is Context.SCHEDULE else Confidence.LIKELY
     return Finding(
         span=counter.call.span if counter.call is not None and counter.value is None else place_of(counter),
         description=(
@@ -255,8 +259,17 @@ def finding(code: Code, counter: Counter) -> Finding:
         remediation=(
             "Keep one counter per period, or archive and reset in one statement that names the period it closes in WHERE."
         ),
-        confidence=Confidence.CERTAIN if every and code.context(counter.scope) is Context.SCHEDULE else Confidence.LIKELY,
+        confidence=sure,
     )
+
+
+def of_itself(code: Code, counter: Counter) -> bool:
+    """`self.daily_used = 0` in a method that saves nothing: whether anything is stored is up to whoever calls it."""
+    written = [one for one in code.facts.assigns if one.span == counter.span] if counter.call is None else []
+    roots = [root_of(target) for one in written for target in one.targets]
+    if not any(isinstance(root, Name) and root.text in ("self", "this") for root in roots):
+        return False
+    return not any(SAVES & set(words(call.method)) for call in code.calls_in(enclosing(counter.scope, Kind.FUNCTION)))
 
 
 def place_of(counter: Counter) -> Span:
@@ -378,5 +391,20 @@ export async function resetMonthlyCredits(prisma: PrismaClient, userId: string) 
   });
 }
 """,
+    ),
+    Example(
+        "python",
+        """
+class KeyState:
+    def reset_daily_usage(self):
+        self.daily_usage = 0
+
+
+class Plan(models.Model):
+    def reset_usage(self):
+        self.usage_count = 0  # <- finding
+        self.save()
+""",
+        path="app/billing/usage.py",
     ),
 )

@@ -49,6 +49,8 @@ class Selection:
     span: Span
     scope: Scope
     text: str
+    along: bool = False
+    """Loaded along with the rows that are asked for, whose own condition may leave it out."""
 
 
 def check(code: Code) -> Iterator[Finding]:
@@ -77,7 +79,8 @@ def selections(code: Code) -> Iterator[Selection]:
             if BOOKED & set(words(name)):
                 continue
             yield from (
-                Selection(one.name or "", one.span, call.scope, code.facts.text(one.span)) for one in relations(code, call)
+                Selection(one.name or "", one.span, call.scope, code.facts.text(one.span), along=True)
+                for one in relations(code, call)
             )
     for statement in code.statements:
         if statement.kind == "select" and statement.tables and statement.call is not None:
@@ -151,7 +154,7 @@ def finding(one: Selection, column: str) -> Finding:
             "are billed as well."
         ),
         remediation=f"Leave out what is gone: add `{column}` to the condition.",
-        confidence=Confidence.LIKELY,
+        confidence=Confidence.POSSIBLE if one.along else Confidence.LIKELY,
     )
 
 

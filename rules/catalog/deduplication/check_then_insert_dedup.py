@@ -202,7 +202,7 @@ def looked_before(code: Code, insert: Call) -> Call | None:
             continue
         asked = asked_in(code, call)
         if by_event(code, asked) and tables & tables_of(asked) and decides(code, call) and chosen(code, call, insert):
-            return call
+            return call if not finds_or_makes(code, call, insert) else None
     return None
 
 
@@ -280,6 +280,19 @@ def chosen(code: Code, looked: Call, insert: Call) -> bool:
             if missing is None or missing is inside:
                 return True
     return False
+
+
+def finds_or_makes(code: Code, looked: Call, insert: Call) -> bool:
+    """`row = find(); if (!row) row = insert()`: what follows goes on either way, and tells no event apart."""
+    names = {part.text for target in sent(looked, code.outer).targets for part in walk(target) if isinstance(part, Name)}
+    branch = enclosing(insert.scope, Kind.BRANCH, Kind.FUNCTION)
+    if branch is None or branch.kind is not Kind.BRANCH or leaves(code.facts, branch):
+        return False
+    return any(
+        within(assign.scope, branch) and assign.span.end >= insert.span.end
+        for assign in code.facts.assigns
+        if any(isinstance(target, Name) and target.text in names for target in assign.targets)
+    )
 
 
 def is_missing(test: Expression, looked: Call, names: set[str]) -> bool | None:
@@ -603,5 +616,18 @@ CREATE TABLE metering_events (
 CREATE INDEX metering_events_key ON metering_events (idempotency_key);
 CREATE TABLE metering_event_keys (idempotency_key text PRIMARY KEY);
 """,
+    ),
+    Example(
+        "typescript",
+        """
+export async function onUsageMessage(event: UsageMessage) {
+  let thread = await prisma.chargedThread.findFirst({ where: { externalId: event.sender, tenantId: event.tenantId } });
+  if (!thread) {
+    thread = await prisma.chargedThread.create({ data: { externalId: event.sender, tenantId: event.tenantId } });
+  }
+  await answer(thread.id, event.text);
+}
+""",
+        context={"prisma/schema.prisma": "model ChargedThread {\n  id String @id\n  externalId String\n  tenantId String\n}\n"},
     ),
 )

@@ -29,7 +29,7 @@ from rules.facts import (
 )
 from rules.meaning.contexts import Context
 from rules.meaning.usage.writes import UsageWrite, failing_writes
-from rules.meaning.vocabulary import consumes, emits, releases, words
+from rules.meaning.vocabulary import CONSUME_VERBS, COUNT_UP_VERBS, consumes, emits, releases, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 
 ABOUT = About(
@@ -60,9 +60,10 @@ def check(code: Code) -> Iterator[Finding]:
             place is not None
             and not depends(code, write, call, place)
             and not asks_outcome(code, write)
+            and not asks_work(code, write)
             and not gives_back(call)
         ):
-            yield regardless(write, place)
+            yield regardless(write, place, confidence(code, call))
 
 
 def reports(code: Code, write: UsageWrite) -> bool:
@@ -199,13 +200,52 @@ def tells(text: str) -> bool:
     return any(word in text.lower() for word in OUTCOMES)
 
 
-def regardless(write: UsageWrite, place: str) -> Finding:
+def confidence(code: Code, call: Call) -> Confidence:
+    """Likely where one use is booked however the work ended; what is gathered while it runs may be nothing after a failure."""
+    return Confidence.LIKELY if is_fixed(code, call) else Confidence.POSSIBLE
+
+
+def asks_work(code: Code, write: UsageWrite) -> bool:
+    """A branch around the write that asks for what the work has gathered: `if chunks:`."""
+    always, function = enclosing(write.scope, Kind.FINALLY, Kind.FUNCTION), enclosing(write.scope, Kind.FUNCTION)
+    asked: set[str] = set()
+    for scope in chain(write.scope):
+        if scope is always:
+            break
+        if isinstance(scope.head, Branch):
+            asked |= {part.text for part in walk(scope.head.test) if isinstance(part, Name)}
+    tries = [one for one in code.facts.scopes if one.kind is Kind.TRY and enclosing(one, Kind.FUNCTION) is function]
+    filled = {call.name.rpartition(".")[0] for call in code.facts.calls if any(within(call.scope, one) for one in tries)}
+    filled |= {
+        target.text
+        for assign in code.facts.assigns
+        if any(within(assign.scope, one) for one in tries)
+        for target in assign.targets
+        if isinstance(target, Name)
+    }
+    return bool(asked & filled)
+
+
+def is_fixed(code: Code, call: Call) -> bool:
+    """A provider's event, a number that stands in the call, or a function that counts up by one."""
+    if any(one.call is call and one.certain for one in code.emissions):
+        return True
+    if (words(call.method) or ("",))[0] in COUNT_UP_VERBS | CONSUME_VERBS:
+        return True
+    return any(
+        isinstance(part, Literal) and isinstance(part.value, int | float) and not isinstance(part.value, bool)
+        for argument in call.arguments
+        for part in walk(argument.value)
+    )
+
+
+def regardless(write: UsageWrite, place: str, sure: Confidence) -> Finding:
     return Finding(
         span=write.span,
         cause=write.span,
         description=f"{write.title[:1].upper() + write.title[1:]} runs in {place}, so failed work is billed like any other.",
         remediation="Record the usage after the work has succeeded, or test its outcome here first.",
-        confidence=Confidence.LIKELY,
+        confidence=sure,
     )
 
 
@@ -236,6 +276,15 @@ def complete(request, usage):
             yield part
     finally:
         usage.record_usage(request.customer, tokens)
+
+def draw_some(request, usage):
+    drawn = []
+    try:
+        for part in request.parts:
+            drawn.append(draw(part))
+    finally:
+        if drawn:
+            usage.record_usage(request.customer, len(drawn))
 
 def draw_all(request, usage):
     succeeded = False

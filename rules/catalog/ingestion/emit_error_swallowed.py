@@ -790,6 +790,37 @@ export class PlanLimits {
         },
     ),
     Example(
+        "typescript",
+        """
+import { publisher } from "./publisher";
+
+export class Keys {
+  async publishBillingEvent(event: BillingEvent) {
+    try {
+      await publisher.publishUsageEvent(event);
+    } catch (error) {
+      logger.debug("not published", error);
+    }
+  }
+}
+""",
+        path="src/billing/keys.ts",
+        context={
+            "src/billing/publisher.ts": """
+export class Publisher {
+  async publishUsageEvent(event: BillingEvent) {
+    try {
+      return await this.stream.xadd("usage", "*", "data", JSON.stringify(event));
+    } catch (error) {
+      await this.retryQueue.add("usage", event);
+      return null;
+    }
+  }
+}
+""",
+        },
+    ),
+    Example(
         "go",
         """
 package relay

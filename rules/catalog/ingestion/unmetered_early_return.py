@@ -32,6 +32,7 @@ from rules.facts import (
 from rules.meaning.contexts import Context
 from rules.meaning.outcomes import LOG_WORDS
 from rules.meaning.usage.writes import usage_writes
+from rules.meaning.values import definitions_at, root_of
 from rules.meaning.vocabulary import STRONG_EMIT_VERBS, consumes, emits, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 
@@ -45,6 +46,7 @@ ABOUT = About(
     iso_25010="Functional suitability / functional completeness",
 )
 STREAMS = frozenset("stream streaming streamed".split())
+EVENTS = frozenset("event events message messages record records payload payloads".split())
 RECORDERS = frozenset("usage quota billing meter metering credits ingest".split())
 
 
@@ -71,7 +73,7 @@ def check(code: Code) -> Iterator[Finding]:
             and gives_result(way_out)
             and not books_at_end(code, scope)
         ):
-            yield streamed(code, scope, way_out, later)
+            yield streamed(scope, way_out, later, Confidence.LIKELY if is_at_hand(code, way_out) else Confidence.POSSIBLE)
         elif (
             lacks_usage(head.test)
             and not is_service(code, head.test)
@@ -80,7 +82,8 @@ def check(code: Code) -> Iterator[Finding]:
             and (later or makes_events(function))
             and gives_nothing(way_out)
         ):
-            yield unknown(code, way_out, head.test, later)
+            sure = Confidence.LIKELY if is_told(code, scope, head.test, function) else Confidence.POSSIBLE
+            yield unknown(code, way_out, head.test, later, sure)
 
 
 def books_at_end(code: Code, branch: Scope) -> bool:
@@ -126,6 +129,27 @@ def gives_result(way_out: Return) -> bool:
     return isinstance(value, Name | Member) or (
         isinstance(value, Call) and (value.constructs or isinstance(value.callee, Member))
     )
+
+
+def is_at_hand(code: Code, way_out: Return) -> bool:
+    """Whether it is a value of this function: another function that makes the stream may book at its end."""
+    value = way_out.value
+    if not isinstance(value, Call) or value.constructs:
+        return True
+    root = root_of(value.callee)
+    known = definitions_at(code.values, root.text, way_out.scope, way_out.span.start) if isinstance(root, Name) else ()
+    return any(one.how in ("assign", "part") for one in known)
+
+
+def is_told(code: Code, branch: Scope, test: Expression, function: Scope) -> bool:
+    """Whether an answer is seen to lack its usage: a log line says so, or it is read from the answer here.
+
+    A parameter may be empty because its caller has nothing to book.
+    """
+    if code.calls_in(branch):
+        return True
+    given = {one.name for one in function.head.parameters} if isinstance(function.head, Function) else set()
+    return not any(isinstance(part, Name) and part.text in given and names_usage(part) for part in walk(test))
 
 
 def gives_nothing(way_out: Return) -> bool:
@@ -180,26 +204,27 @@ def is_recorder(code: Code, function: Scope) -> bool:
 
 
 def makes_events(function: Scope) -> bool:
+    """`extract_usage_events`; what only reads the usage out of an answer books nothing, and its caller sees what is missing."""
     head = function.head
-    return isinstance(head, Function) and words(head.name)[:1] == ("extract",)
+    return isinstance(head, Function) and words(head.name)[:1] == ("extract",) and bool(EVENTS & set(words(head.name)))
 
 
 def only_logs(code: Code, scope: Scope) -> bool:
     return all(LOG_WORDS & set(words(call.name)) for call in code.calls_in(scope))
 
 
-def streamed(code: Code, scope: Scope, way_out: Return, later: Span) -> Finding:
+def streamed(scope: Scope, way_out: Return, later: Span, sure: Confidence) -> Finding:
     return Finding(
         span=way_out.span,
         cause=scope.span,
         description="The streaming branch returns here before the usage is booked: streamed answers are free.",
         remediation="Book the usage when the stream ends or is cut off, from what the provider says at its end.",
-        confidence=Confidence.LIKELY,
+        confidence=sure,
         trace=(Step(later, "the other way books here"),),
     )
 
 
-def unknown(code: Code, way_out: Return, test: Expression, later: Span | None) -> Finding:
+def unknown(code: Code, way_out: Return, test: Expression, later: Span | None, sure: Confidence) -> Finding:
     said = " ".join(code.facts.text(test.span).split())[:80]
     # Ruby's `unless usage` has its `not` outside of the test.
     holds = "does not hold" if isinstance(test, Unary) and not said.startswith(("!", "not")) else "holds"
@@ -208,7 +233,7 @@ def unknown(code: Code, way_out: Return, test: Expression, later: Span | None) -
         cause=way_out.span,
         description=f"Where `{said}` {holds}, the work was done but nothing is booked: unknown counts as free.",
         remediation=f"Book an estimate and mark it as one, or {code.facts.idioms.fail} that someone looks at.",
-        confidence=Confidence.LIKELY,
+        confidence=sure,
         trace=(Step(later, "otherwise booked here"),) if later else (),
     )
 
@@ -303,6 +328,23 @@ def report_usage(response, customer):
     if response.error:
         return
     emit_usage(customer, response.usage.total_tokens, idempotency_key=response.id)
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func ExtractUsageOnly(body []byte) (*Usage, bool) {
+	var answer struct{ Usage *Usage }
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return nil, false
+	}
+	if answer.Usage == nil {
+		return nil, true
+	}
+	return answer.Usage, true
+}
 """,
     ),
 )

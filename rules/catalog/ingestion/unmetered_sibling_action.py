@@ -11,10 +11,12 @@ from pathlib import PurePosixPath
 
 from rules.code import Code
 from rules.facts import Call, Span
+from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 from rules.tracing.actions import HOPS
-from rules.tracing.graph import downwards
-from rules.tracing.sights import MeteredAction
+from rules.tracing.graph import Graph, downwards
+from rules.tracing.sights import Kind, MeteredAction
+from rules.tracing.whole import Trace
 
 ABOUT = About(
     id="MTR-130",
@@ -28,19 +30,74 @@ ABOUT = About(
 )
 SIBLINGS = 2
 """So many others must record before the one that does not stands out."""
+NEAR = 2
+"""Further down, the work is one of many things on the way, and what is paid for may be any of them."""
+USED = frozenset(
+    "usage usages credit credits token tokens quota quotas metering consumption generation generations spend".split()
+)
+UNBILLED = frozenset(
+    "dry simulate simulation sandbox playground preview approve approval resume retry replay demo sample".split()
+)
+"""Runs that are free by intent, or that were paid for when they were begun."""
 
 
 def check(code: Code) -> Iterator[Finding]:
     trace = code.elsewhere.trace
-    for action in trace.actions if trace is not None else ():
-        stands_out = action.path == code.facts.path and not action.recorded and len(action.siblings) >= SIBLINGS
-        if (
-            stands_out
-            and action.sure != "possible"
-            and seen_to_its_end(code, action)
-            and (call := work_of(code, action)) is not None
-        ):
-            yield finding(action, call)
+    if trace is None:
+        return
+    found = [
+        (one, call, confidence(trace, one))
+        for one in trace.actions
+        if one.path == code.facts.path and not one.recorded and one.sure != "possible" and len(one.siblings) >= SIBLINGS
+        if not is_unbilled(trace, one) and seen_to_its_end(code, one) and (call := work_of(code, one)) is not None
+    ]
+    if found:
+        # One finding for a file: whoever looks at one of its handlers looks at the others.
+        first, *others = sorted(found, key=lambda each: (each[2].rank, each[1].span.start))
+        yield finding(trace.graph, *first, [(one, call) for one, call, sure in others if sure is first[2]])
+
+
+def is_unbilled(trace: Trace, action: MeteredAction) -> bool:
+    node = trace.graph.at(action.path, action.line)
+    routine = trace.graph.routine(node) if node is not None else None
+    return bool(UNBILLED & {*words(action.title), *(words(routine.name) if routine is not None else ())})
+
+
+def confidence(trace: Trace, action: MeteredAction) -> Confidence:
+    """Likely where a priced call is made close by, and most who make it take its amount down."""
+    graph = trace.graph
+    if not is_near(graph, (action.path, action.line), action.work):
+        return Confidence.POSSIBLE
+    places = set(action.siblings)
+    recording = [one for one in trace.actions if (one.path, one.line) in places and takes_amount(graph, one)]
+    silent = [one for one in trace.actions if not one.recorded and one.work == action.work]
+    known = len(recording) >= SIBLINGS and len(recording) >= len(silent)
+    return Confidence.LIKELY if known else Confidence.POSSIBLE
+
+
+def is_near(graph: Graph, place: tuple[str, int], work: str) -> bool:
+    """Whether the handler or job at this place calls the model, or something that it calls for it does.
+
+    A renderer of pages or a helper of the project's own costs nothing that a sibling could have recorded.
+    """
+    start = graph.at(*place)
+    return start is not None and any(
+        sight.kind is Kind.WORK and sight.sure == "certain" and (sight.name, sight.routine) == (work, one.node[1])
+        for one in downwards(graph, start, NEAR)
+        for sight in graph.digests[one.node[0]].sights
+    )
+
+
+def takes_amount(graph: Graph, action: MeteredAction) -> bool:
+    """Whether what a sibling writes is an amount of use, and not an invoice, a payment or a note of what happened."""
+    position = graph.positions.get(action.record[0]) if action.record is not None else None
+    if position is None or action.record is None:
+        return False
+    there = (sight for sight in graph.digests[position].sights if sight.line == action.record[1])
+    return any(
+        sight.kind in (Kind.EMIT, Kind.COUNT) or (sight.kind is Kind.INSERT and bool(USED & set(words(sight.owner))))
+        for sight in there
+    )
 
 
 def seen_to_its_end(code: Code, action: MeteredAction) -> bool:
@@ -86,20 +143,26 @@ def work_of(code: Code, action: MeteredAction) -> Call | None:
     return next((call for call in here if call.name == action.work), here[-1] if here else None)
 
 
-def finding(action: MeteredAction, call: Call) -> Finding:
-    path, line = action.siblings[0]
+def finding(
+    graph: Graph, action: MeteredAction, call: Call, sure: Confidence, others: list[tuple[MeteredAction, Call]]
+) -> Finding:
+    path, line = min(action.siblings, key=lambda place: (not is_near(graph, place, action.work), place))
     work = action.work.rsplit("/", 1)[-1]
-    title = action.title if action.title != "function" else action.path
+    also = (Step(one.span, f"`{titled(each)}` uses it and records nothing, too") for each, one in others)
     return Finding(
         span=call.span,
         description=(
-            f"`{title}` uses `{work}` and nothing on its way records usage, while {len(action.siblings)} others that "
+            f"`{titled(action)}` uses `{work}` and nothing on its way records usage, while {len(action.siblings)} others that "
             "use it do: what is done here is free."
         ),
         remediation="Record the usage here as well, or inside the function that all of them call.",
-        confidence=Confidence.LIKELY,
-        trace=(Step(Span(line, line, 0, 0), "a sibling does the same work and records it", path),),
+        confidence=sure,
+        trace=(Step(Span(line, line, 0, 0), "a sibling does the same work and records it", path), *also),
     )
+
+
+def titled(action: MeteredAction) -> str:
+    return action.title if action.title != "function" else action.path
 
 
 RECORDER = """
@@ -200,5 +263,16 @@ async def admin_caption(request: Request, user: User):
 """,
         path="app/captions.py",
         context={"app/ledger.py": LEDGER, "app/answers.py": ROUTES},
+    ),
+    Example(
+        "typescript",
+        """
+app.post("/v1/translate/dry-run", async (req, res) => {
+  const answer = await openai.chat.completions.create(translation(req.body));
+  res.json(answer);
+});
+""",
+        path="src/routes/translate.ts",
+        context={"src/lib/usage.ts": RECORDER, "src/routes/chat.ts": SIBLING},
     ),
 )

@@ -6,13 +6,14 @@ limit`) whose affected rows are looked at, an atomic increment that is compared 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rules.code import Code
 from rules.facts import (
     Call,
     Expression,
     Function,
+    Index,
     Kind,
     Literal,
     Member,
@@ -23,6 +24,7 @@ from rules.facts import (
     Unary,
     enclosing,
     fold,
+    name_of,
     walk,
     within,
 )
@@ -35,7 +37,8 @@ from rules.meaning.usage.takings import Taking, compares_version, conditional, o
 from rules.meaning.values import Kinds, resolved, root_of
 from rules.meaning.vocabulary import names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
-from rules.tracing.firm import takes_firmly
+from rules.tracing.firm import refusal_dropped, takes_firmly
+from rules.tracing.graph import downwards
 
 ABOUT = About(
     id="MTR-401",
@@ -62,6 +65,10 @@ SAVES = SAVES_ALONE | frozenset("update put set write upsert updateone sync".spl
 SAVING = tuple((word,) for word in ("save", "update", "put", "write", "store", "persist", "set"))
 PLANS = frozenset("free trial plan tier basic starter pro premium monthly daily".split())
 """In the name of a constant: what those get who pay nothing, or little."""
+OWN = frozenset({"self", "this"})
+HOPS = 3
+UNTELLING = frozenset("total current daily monthly today used month day number".split())
+"""What counters of all kinds have in their names."""
 KNOWN = re.compile(r"read-then-act|check-then-act|\brace\b|toctou|overshoot|not atomic|accepted", re.I)
 TAKING = ("incr", "increment", "consume", "take", "reserve", "decr", "charge", "deduct")
 
@@ -79,7 +86,8 @@ def check(code: Code) -> Iterator[Finding]:
     for pairs in found.values():
         # Of several tests, the one that reads what is taken decides.
         limit, taken = next((pair for pair in pairs if same_thing(pair[0].used, pair[1])), pairs[0])
-        yield finding(code, limit.span, said_by(limit.used), taken, Confidence.POSSIBLE if only_noted(taken) else None)
+        weak = only_noted(taken) or not of_one_subject(code, limit, taken)
+        yield finding(code, limit.span, said_by(limit.used), taken, Confidence.POSSIBLE if weak else None)
     reported = set(found)
     yield from behind_gates(code, reported)
     yield from expiring(code)
@@ -139,6 +147,7 @@ def taken_after(code: Code, limit: Limit) -> Taking | None:
         and not at_once(code, limit, taking)
         and of_one_kind(code, limit, taking)
         and kept(code, taking)
+        and not of_itself(code, taking)
     ]
     if any(tests_itself(code, one) or tests_again(code, one, limit) for one in found):
         return None
@@ -171,7 +180,7 @@ def kept(code: Code, taking: Taking) -> bool:
     """A field of a local object is a count of one run, unless the object is saved afterwards."""
     counter = taking.counter
     root = root_of(counter.read) if counter is not None and counter.call is None and counter.read is not None else None
-    if not isinstance(root, Name) or root.text in ("self", "this"):
+    if not isinstance(root, Name) or root.text in OWN:
         return True
     after = [call for call in code.calls_in(enclosing(taking.scope, Kind.FUNCTION)) if call.span.start > taking.span.end]
     return any(
@@ -242,13 +251,57 @@ def behind_gates(code: Code, reported: set[Scope | None]) -> Iterator[Finding]:
         found = [
             taking
             for taking in takings(code)
-            if follows(code, gate.span, gate.scope, taking.span, taking.scope) and gates.lets_through(code, gate, taking.scope)
+            if follows(code, gate.span, gate.scope, taking.span, taking.scope)
+            and gates.lets_through(code, gate, taking.scope)
+            and not of_itself(code, taking)
+            and read_by(code, gate.call, taking)
         ]
         if not found or any(tests_itself(code, taking) for taking in found):
             continue
         reported.add(function)
         taken = min(found, key=lambda taking: taking.span.start)
-        yield finding(code, gate.span, gate.call.method, taken, Confidence.POSSIBLE if only_noted(taken) else Confidence.LIKELY)
+        weak = only_noted(taken)
+        yield finding(code, gate.span, gate.call.method, taken, Confidence.POSSIBLE if weak else Confidence.LIKELY)
+
+
+def of_itself(code: Code, taking: Taking) -> bool:
+    """`self.used += 1` that nobody saves here: the state of one object, and who has it to himself is seen only by its owner."""
+    counter = taking.counter
+    root = root_of(counter.read) if counter is not None and counter.call is None and counter.read is not None else None
+    if not isinstance(root, Name) or root.text not in OWN:
+        return False
+    after = [call for call in code.calls_in(enclosing(taking.scope, Kind.FUNCTION)) if call.span.start > taking.span.end]
+    return not any(fold(call.method) in SAVES | SAVES_ALONE or words(call.method)[:1] in SAVING for call in after)
+
+
+def of_one_subject(code: Code, limit: Limit, taking: Taking) -> bool:
+    """Whether the counter that is written is the one that was read, as far as names tell: `cost` is no number of sessions."""
+    if taking.counter is None or same_thing(limit.used, taking):
+        return True
+    whole = resolved(code.values, limit.used, limit.scope, limit.span.start)
+    read = {*words(said_by(limit.used)), *words(said_by(whole)), *words(name_of(whole))}
+    return not isinstance(whole, Member | Index) or bool(singular(read) & singular(words(taking.counter.name)))
+
+
+def singular(said: Iterable[str]) -> frozenset[str]:
+    return frozenset(word.rstrip("s") for word in said) - UNTELLING
+
+
+def read_by(code: Code, call: Call, taking: Taking) -> bool:
+    """Whether a limit helper looks at what is taken after it: at the counter, where what it reads can be seen."""
+    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
+    node = graph.at(code.facts.path, call.span.line) if graph is not None else None
+    if graph is None or node is None or taking.counter is None:
+        return True
+    read = {
+        name
+        for link in graph.callees.get(node, ())
+        if (routine := graph.routine(link.callee)) is not None and routine.name == call.method
+        for below in downwards(graph, link.callee, HOPS)
+        if (inner := graph.routine(below.node)) is not None
+        for name in inner.reads
+    }
+    return not read or fold(taking.counter.name) in read
 
 
 def says_atomic(taking: Taking) -> bool:
@@ -276,19 +329,23 @@ def takes_itself(code: Code, call: Call) -> bool:
 
 def finding(code: Code, span: Span, reading: str, taken: Taking, confidence: Confidence | None = None) -> Finding:
     sure = taken.counter is not None and taken.call is not None
+    dropped = taken.call is not None and refusal_dropped(code, taken.call)
+    harm = "the rest is never paid" if dropped else "use more than is allowed"
+    told = f"`{shortened(code.facts.text(span))}` looks at an earlier reading, and {taken.what} only later"
+    remedy = (
+        f"Test and take in one statement: a conditional update that holds `{reading}` to its limit, whose affected rows "
+        "are checked, or a row lock around both."
+    )
+    if dropped:
+        told += ", where a refusal is thrown away"
+        remedy = "Take before the work is done, and end the request where what was taken is answered to be too little."
     return Finding(
         span=span,
-        description=(
-            f"`{shortened(code.facts.text(span))}` looks at an earlier reading, and {taken.what} only later: requests at once "
-            "all pass the test and use more than is allowed."
-        ),
-        remediation=(
-            f"Test and take in one statement: a conditional update that holds `{reading}` to its limit, whose affected rows "
-            "are checked, or a row lock around both."
-        ),
+        description=f"{told}: requests at once all pass the test and {harm}.",
+        remediation=remedy,
         confidence=confidence or (Confidence.CERTAIN if sure else Confidence.LIKELY),
         cause=taken.span if taken.span.line - span.line <= BESIDE else span,
-        trace=(Step(taken.span, "taken here, without looking again"),),
+        trace=(Step(taken.span, "taken here, and nobody looks whether it was" if dropped else "taken here, after the test"),),
     )
 
 
@@ -621,5 +678,81 @@ export async function note(db: Db, account: Account, credits: number) {
   }
 }
 """,
+    ),
+    Example(
+        "python",
+        """
+class Session:
+    async def execute(self, code):
+        if self.cost_used >= self.max_cost_limit:
+            raise QuotaExceeded()
+        result = await self.run(code)
+        self.cost_used += 1
+        return result
+
+
+async def order(db, account, cart):
+    room = await check_usage_limit(db, account.id)
+    if not room.allowed:
+        raise QuotaExceeded()
+    await db.execute(update(Buyer).where(Buyer.id == cart.buyer_id).values(orders_count=Buyer.orders_count + 1))
+""",
+        context={
+            "app/plan_limits.py": """
+async def check_usage_limit(db, account_id):
+    account = await db.get(Account, account_id)
+    return Room(allowed=account.requests_used < account.requests_limit)
+"""
+        },
+    ),
+    Example(
+        "typescript",
+        """
+import { chargeCredits } from "./ledger";
+
+export async function answer(db: Db, accountId: string, question: string) {
+  const room = await requireCredits(db, accountId, 1);  // <- finding
+  if (!room.allowed) return { error: "out of credits" };
+  const text = await model.complete(question);
+  await chargeCredits(db, accountId, 1);
+  return { text };
+}
+""",
+        path="app/answer.ts",
+        context={
+            "app/ledger.ts": """
+export async function chargeCredits(db: Db, accountId: string, cost: number) {
+  const done = await db.update(accounts)
+    .set({ credits: sql`${accounts.credits} - ${cost}` })
+    .where(and(eq(accounts.id, accountId), gte(accounts.credits, cost)));
+  return done.rowsAffected > 0;
+}
+"""
+        },
+    ),
+    Example(
+        "typescript",
+        """
+import { chargeCredits } from "./ledger";
+
+export async function answer(db: Db, accountId: string, question: string) {
+  const room = await requireCredits(db, accountId, 1);
+  if (!room.allowed) return { error: "out of credits" };
+  const text = await model.complete(question);
+  const taken = await chargeCredits(db, accountId, 1);
+  return taken ? { text } : { error: "out of credits" };
+}
+""",
+        path="app/answer.ts",
+        context={
+            "app/ledger.ts": """
+export async function chargeCredits(db: Db, accountId: string, cost: number) {
+  const done = await db.update(accounts)
+    .set({ credits: sql`${accounts.credits} - ${cost}` })
+    .where(and(eq(accounts.id, accountId), gte(accounts.credits, cost)));
+  return done.rowsAffected > 0;
+}
+"""
+        },
     ),
 )

@@ -30,7 +30,7 @@ from rules.facts import (
     walk,
     within,
 )
-from rules.meaning.contexts import Context
+from rules.meaning.contexts import TEST_PATH, Context
 from rules.meaning.limits.flags import compared_with_nothing
 from rules.meaning.limits.limits import Limit, is_zero, leaves, operands, said_by
 from rules.meaning.subjects import bills
@@ -348,9 +348,20 @@ def finding(code: Code, limit: Expression, span: Span, what: str, fix: Fix | Non
             f"Test `{name}` for absence, not for truth ({code.facts.idioms.null_test}), and give unlimited plans a "
             "value of their own."
         ),
-        confidence=Confidence.LIKELY,
+        confidence=Confidence.LIKELY if is_ever_zero(code, said_by(limit)) else Confidence.POSSIBLE,
         fix=fix,
     )
+
+
+def is_ever_zero(code: Code, name: str) -> bool:
+    """Whether some plan, tier or row is seen to be given a limit of 0; where none is, 0 may well stand for no limit."""
+    said = words(name)
+    given = re.compile(rf"\b\w*{'_?'.join(map(re.escape, said))}[\"']?\s*(?:[:=]|=>)\s*0(?![.\w])", re.I) if said else None
+    texts = [code.facts.source.decode(errors="replace")]
+    for path in code.elsewhere.only_in(name) or ():
+        other = code.elsewhere.code_of(path)
+        texts += [other.facts.source.decode(errors="replace")] if other is not None and not TEST_PATH.search(path) else []
+    return given is not None and any(given.search(text) for text in texts)
 
 
 EXAMPLES = (

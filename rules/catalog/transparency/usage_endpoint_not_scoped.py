@@ -46,6 +46,7 @@ KNOWN = re.compile(
     r"login_required|depends\(|guard|protect|admin",
     re.I,
 )
+ROUTE_FILE = re.compile(r"((^|/)(app/(.*/)?route|pages/api/.+|functions/[^/]+/index|\+server)|^api/.+)\.[cm]?[jt]sx?$")
 
 
 def check(code: Code) -> Iterator[Finding]:
@@ -66,7 +67,15 @@ def check(code: Code) -> Iterator[Finding]:
         field = asked_for(code, call)
         if field is not None:
             reported.add(function)
-            yield finding(call.span, *field)
+            yield finding(call.span, *field, Confidence.LIKELY if stands_alone(code) else Confidence.POSSIBLE)
+
+
+def stands_alone(code: Code) -> bool:
+    """Whether the file is the endpoint: a route of a framework that makes routes of files.
+
+    What is registered with a router, or annotated in a class, mostly has its caller checked before it is called.
+    """
+    return ROUTE_FILE.search(code.facts.path) is not None
 
 
 def is_shown(code: Code, call: Call) -> bool:
@@ -101,12 +110,12 @@ def names_party(said: tuple[str, ...]) -> bool:
     return said[-1:] == ("id",) and bool(PARTIES & set(said)) and not CATALOGUE & set(said)
 
 
-def finding(at: Span, field: str, where: Span) -> Finding:
+def finding(at: Span, field: str, where: Span, sure: Confidence) -> Finding:
     return Finding(
         span=at,
         description=f"`{field}` comes from the request and nothing here checks whose it is: any caller reads anybody's usage.",
         remediation=f"Query by the id of the session instead, or refuse where `{field}` is not the caller's.",
-        confidence=Confidence.LIKELY,
+        confidence=sure,
         trace=(Step(where, "taken from the request here"),) if where.line != at.line else (),
     )
 

@@ -313,7 +313,7 @@ def whole_recorders(code: Code, reported: set[Scope]) -> Iterator[Loss]:
         if not records(handler) or not is_whole(head.guards) or keeps_newest(code, head.guards) or only_of_reading(handler):
             continue
         inside = [call for call in code.calls_in(head.guards) if writes_somewhere(call)]
-        writing = next((call for call in inside if not answers_errors(code, call)), None)
+        writing = next((call for call in inside if not answers_errors(code, call) and not cannot_fail(code, call)), None)
         ended = outcome(code.facts, handler)
         if writing is not None and ended in (*LOST, Outcome.NOTHING):
             title = f"the write in `{code.function_name(handler)}`"

@@ -1,0 +1,59 @@
+"""What nothing calls is not said aloud, where all of an application is at hand."""
+
+from rules.change import Change, ChangedFile
+from rules.engine import examine
+from rules.options import Options
+
+ROUTE = """
+import { deductCredits } from "../billing/credits";
+
+export async function POST(request: Request) {
+  const { team } = await request.json();
+  await deductCredits(team, 1);
+  return Response.json({ ok: true });
+}
+"""
+CREDITS = """
+export async function deductCredits(team: string, amount: number) {
+  const row = await prisma.team.findUnique({ where: { id: team } });
+  await prisma.team.update({ where: { id: team }, data: { credits: row.credits - amount } });
+}
+"""
+OTHERS = {f"src/lib/plan{number}.ts": f"export const usageLimit{number} = {number};\n" for number in range(5)}
+
+
+def said(files: dict[str, str], partial: bool = False) -> list[tuple[str, str]]:
+    change = Change("audit", tuple(ChangedFile(path, None, text) for path, text in sorted(files.items())), partial=partial)
+    return [(one.path, one.confidence) for one in examine(change, Options(), "0").findings if one.rule == "MTR-308"]
+
+
+def test_what_a_route_calls_is_said() -> None:
+    assert said({**OTHERS, "src/billing/credits.ts": CREDITS, "src/app/api/run/route.ts": ROUTE}) == [
+        ("src/billing/credits.ts", "certain")
+    ]
+
+
+def test_what_nothing_calls_is_only_possible() -> None:
+    idle = ROUTE.replace("deductCredits", "takeCredits")
+
+    assert said({**OTHERS, "src/billing/credits.ts": CREDITS, "src/app/api/run/route.ts": idle}) == [
+        ("src/billing/credits.ts", "possible")
+    ]
+
+
+def test_a_test_is_no_caller() -> None:
+    idle = ROUTE.replace("deductCredits", "takeCredits")
+    files = {"src/billing/credits.ts": CREDITS, "src/billing/credits.test.ts": ROUTE, "src/app/api/run/route.ts": idle}
+
+    assert said({**OTHERS, **files}) == [("src/billing/credits.ts", "possible")]
+
+
+def test_a_library_is_called_by_others() -> None:
+    assert said({**OTHERS, "src/billing/credits.ts": CREDITS}) == [("src/billing/credits.ts", "certain")]
+
+
+def test_of_some_files_nobody_can_say_what_calls_them() -> None:
+    idle = ROUTE.replace("deductCredits", "takeCredits")
+    files = {**OTHERS, "src/billing/credits.ts": CREDITS, "src/app/api/run/route.ts": idle}
+
+    assert said(files, partial=True) == [("src/billing/credits.ts", "certain")]
