@@ -293,7 +293,7 @@ def sums(code: Code) -> Iterator[Found]:
         billed = is_money(said) or (bool(said & SUMS) and not said & (SHOWN | UNITS))
         if billed and (many or totals):
             held = assign.targets[0]
-            priced = is_money(said) or bool(said & {"usage", "quantity", "units", "consumed"})
+            priced = totals or is_money(said) or bool(said & {"usage", "quantity", "units", "consumed"})
             wrong = priced and isinstance(held, Name) and goes_wrong(code, held.text, assign.scope)
             yield (
                 assign.span, assign.scope,

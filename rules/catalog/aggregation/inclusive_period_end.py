@@ -42,9 +42,7 @@ ABOUT = About(
 END_WORDS = frozenset("end ends ended to until till stop next upper".split())
 PERIOD_WORDS = frozenset("period cycle billing invoice month window range interval usage".split())
 CLOSING = frozenset("period cycle invoice invoices invoicing month monthly close rollup charge bill settle".split())
-COUNTED = frozenset(
-    "usage usages metering metered meter meters consumption consumed overage quota tokens invoice invoices billable".split()
-)
+COUNTED = frozenset("usage usages metering metered meter meters consumption consumed overage quota tokens billable".split())
 """Words of code whose sums are billed or limited."""
 CLAIM = re.compile(
     r"(invoice|billed|processed|reported|charged|settled)\w*\W{1,6}(is|eq|equals|none|null|false|nil)\b|"

@@ -63,6 +63,7 @@ FIXED = frozenset(
 """Words of spans that really are thirty days."""
 THIRTY = re.compile(r"30[- ]days?\b|thirty|approximat|roughly|rolling", re.I)
 LOOKBACK = frozenset("ago cutoff since retention lookback".split())
+ACTED = re.compile(r"(sub|si|in|pi|cs|ch|cus)_|(BA|I)-")
 CHAINED = frozenset("addmonths subaddmonths addmonth addyears".split())
 LABELS = frozenset("tolocalestring tolocaledatestring todatestring".split())
 PROVIDED = frozenset({"current_period_end", "current_period_start"})
@@ -147,13 +148,13 @@ def overflowing(code: Code) -> Iterator[Found]:
                 and not behind_provider(code, call)
                 and paid(code, call.scope)
             ):
-                weak = is_label(code, target, call)
+                label = is_label(code, target, call)
                 yield (
                     call.span, call.scope,
                     f"`{one_line(code, call.span)}` on the 29th to 31st lands in another month than the one meant, "
                     f"{late(call)}.",
                     f"Set the day to 1 first, or use a calendar library that clamps: `addMonths({target.text}, n)`.",
-                    Confidence.POSSIBLE if weak
+                    Confidence.POSSIBLE if label
                     else Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
                 )  # fmt: skip
         elif code.facts.traits.months_run_over and carried_over(code, call):
@@ -360,6 +361,7 @@ def thirty_days(code: Code) -> Iterator[Found]:
                 or is_lifetime(code, span)
                 or stands_in(code, span, scope)
                 or never_due(code, span, scope)
+                or is_made_up(code, span)
             ):
                 continue
             yield (
@@ -370,6 +372,17 @@ def thirty_days(code: Code) -> Iterator[Found]:
                 Confidence.POSSIBLE if not own_names(code, span) & (PERIODIC | ENDS)
                 else Confidence.CERTAIN if "month" in names_here(code, span, scope) else Confidence.LIKELY,
             )  # fmt: skip
+
+
+def is_made_up(code: Code, span: Span) -> bool:
+    """Whether the date stands in a provider's answer that is only acted: its `id` is written here, with their prefix."""
+    ids = [
+        entry.value for whole, _ in code.expressions if whole.span.holds(span)
+        for part in walk(whole) for entry in getattr(part, "entries", ()) if entry.name == "id"
+    ]  # fmt: skip
+    return any(
+        isinstance(part, Literal | Template) and ACTED.match(text_of(part)) is not None for one in ids for part in walk(one)
+    )
 
 
 def never_due(code: Code, span: Span, scope: Scope) -> bool:
@@ -922,5 +935,19 @@ fn renew_subscription(subscription: &mut Subscription) {
 }
 """,
         context={"renewals.ts": RENEWALS},
+    ),
+    Example(
+        "typescript",
+        """
+export function createSubscription(plan: string) {
+  const subscription = {
+    id: `sub_${crypto.randomUUID()}`,
+    plan,
+    quotaResetsAt: new Date(Date.now() + 30 * 24 * 60 * 60 * 1000),
+  };
+  return subscription;
+}
+""",
+        context={"src/renewals.ts": RENEWALS},
     ),
 )

@@ -31,6 +31,7 @@ from rules.facts import (
     within,
 )
 from rules.meaning.money.names import MONEY, spoken
+from rules.meaning.values import resolved
 from rules.meaning.vocabulary import words
 
 STORES = frozenset("update insert create save hset execute upsert updateone insertone exec query insertmany".split())
@@ -45,6 +46,7 @@ LIMITS = frozenset("limit max cap budget threshold allowance quota remaining".sp
 ANSWERS = frozenset(
     "response result results res resp summary stats output dto view context report body json log logger".split()
 )
+WRITTEN = MONEY | {"total", "sum", "quantity"}
 EXACT = re.compile(r"(?:numeric|decimal)\w*\s*\((?:[^)]*max_digits\s*=\s*)?(\d+)")
 DIGITS = 15
 """As many decimal digits survive in a double: a column of no more rounds the error away with each write."""
@@ -92,7 +94,8 @@ def ends_badly(code: Code, path: Path) -> bool:
             if inner is outer.callee:
                 continue
             if stores(outer, inner) or charges(outer.method):
-                return not spoken(outer.callee) & ANSWERS and not rounded_away(code, path)
+                kept = rounded_away(code, path) or written_fixed(code, outer)
+                return not spoken(outer.callee) & ANSWERS and not kept
     return False
 
 
@@ -115,6 +118,19 @@ def rounded_away(code: Code, path: Path) -> bool:
         for entry in one.entries if entry.value is inner and entry.name
     ]  # fmt: skip
     return bool(fields) and is_fixed(code, fields[-1])
+
+
+def written_fixed(code: Code, call: Call) -> bool:
+    """Whether the statement that a call runs writes money to columns of few digits only."""
+    first = call.arguments[0].value if call.arguments else None
+    text = resolved(code.values, first, call.scope, call.span.start) if first is not None else None
+    for one in code.statements:
+        run = one.call is call or (text is not None and text.span.holds(one.span))
+        if run and one.kind in ("insert", "update"):
+            named = set(one.written) | {str(part.name) for part in getattr(one.tree.this, "expressions", ())}
+            money = [name for name in named if frozenset(words(name)) & WRITTEN]
+            return bool(money) and all(is_fixed(code, name) for name in money)
+    return False
 
 
 def is_fixed(code: Code, column: str) -> bool:
