@@ -572,6 +572,7 @@ def on_product(session, tenant, payload):
     if existing is None:
         session.add(Product(tenant_id=tenant.id, external_id=payload["id"], title=payload["title"]))
 """,
+        path="shop/products.py",
     ),
     Example(
         "sql",

@@ -470,5 +470,6 @@ def greet(redis, chat):
         send_message(chat, "Your subscription has begun")
         redis.delete(f"lock:greeting:{chat.id}")
 """,
+        path="chat/greetings.py",
     ),
 )
