@@ -1,5 +1,6 @@
 """Order and protection: what runs before what, and what runs alone."""
 
+import re
 from collections.abc import Iterator
 
 from rules.code import Code
@@ -75,6 +76,10 @@ def exclusive(one: Scope, other: Scope) -> bool:
     return False
 
 
+SERIALIZABLE = re.compile(r"^(@?convex|@?confect)(/|$)|/confect$|_generated/server$")
+"""Packages in whose files every function is one serializable transaction."""
+
+
 def runs_alone(code: Code, scope: Scope, transactions: bool = True) -> bool:
     """Whether a lock covers the scope. A transaction alone counts where `transactions`: it may be serializable."""
     if serializable(code):
@@ -94,7 +99,7 @@ def runs_alone(code: Code, scope: Scope, transactions: bool = True) -> bool:
 def serializable(code: Code) -> bool:
     """A Convex mutation is one serializable transaction that the platform runs again on a conflict:
     https://docs.convex.dev/database/advanced/occ"""
-    return any(package.startswith("convex/") or package.endswith("_generated/server") for package in code.facts.packages)
+    return any(SERIALIZABLE.search(package) for package in code.facts.packages)
 
 
 def held_alone(code: Code, scope: Scope, at: int) -> bool:

@@ -21,7 +21,7 @@ CAMEL = re.compile(r"(seed|mock|demo)[A-Z]")
 TEST_KEY = re.compile(r"^(sk|rk|pk|whsec)_test_\w{8,}|^(your|my)[-_ ]?(stripe|api|secret)[-_ ]?\w*key$|^<.*key.*>$", re.I)
 
 COPY = re.compile(
-    r"^([\w.-]*[._-])?(backups?|bak|old)/|^_?(archived?|deprecated)/|(^|/)[\w.-]*[._-](bak|old)_*/|"
+    r"^([\w.-]*[._-])?(backups?|bak|old)/|^_?(archived?|deprecated|legacy)/|(^|/)[\w.-]*[._-](bak|old)_*/|"
     r"(\.(backup|bak|old|orig|copy)| copy( \d+)?)\.\w+$",
     re.I,
 )

@@ -159,7 +159,7 @@ def overflowing(code: Code) -> Iterator[Found]:
                 )  # fmt: skip
         elif code.facts.traits.months_run_over and carried_over(code, call):
             function = enclosing(call.scope, Kind.FUNCTION)
-            if function in said or names_here(code, call.span, call.scope) & FIXED:
+            if function in said or names_here(code, call.span, call.scope) & FIXED or stands_in(code, call.span, call.scope):
                 continue
             said.add(function)
             if calendar(code, call.span, call.scope) or paid(code, call.scope):

@@ -29,7 +29,7 @@ from rules.facts import (
     within,
 )
 from rules.meaning.contexts import Context
-from rules.meaning.flow import runs_alone
+from rules.meaning.flow import runs_alone, serializable
 from rules.meaning.limits.limits import leaves
 from rules.meaning.promises import LATER, STARTERS
 from rules.meaning.repeats.marks import UPDATES
@@ -47,6 +47,7 @@ ABOUT = About(
     classes=("D4", "A13", "L1"),
     cwe=("CWE-367",),
     iso_25010="Reliability / faultlessness",
+    gives_way_to=("read-modify-write-counter",),
 )
 STATES = frozenset("status state".split())
 ONCE = frozenset(
@@ -68,7 +69,8 @@ def check(code: Code) -> Iterator[Finding]:
         if function is None or function in reported or code.context(function) in (Context.TEST, Context.BROWSER):
             continue
         ignored = ignored_lock(code, function)
-        if not tests_state(test) or foreign(code, test) or (ignored is None and runs_alone(code, test.scope)):
+        alone = serializable(code) or (ignored is None and runs_alone(code, test.scope))
+        if alone or not tests_state(test) or foreign(code, test):
             continue
         roots = frozenset(root_name(one) for one in states(test))
         write = next(
@@ -411,5 +413,21 @@ export async function call(path: string, credits: Counter) {
   return response;
 }
 """,
+    ),
+    Example(
+        "typescript",
+        """
+import { internalMutation } from "./_generated/server";
+
+export const settle = internalMutation({
+  handler: async (ctx, { reservation }) => {
+    const row = await ctx.db.get(reservation);
+    if (row.status !== "reserved") return;
+    await ctx.db.patch(reservation, { status: "settled" });
+    await chargeCredits(ctx, row.team, row.credits);
+  },
+});
+""",
+        path="convex/reservations.ts",
     ),
 )

@@ -80,10 +80,18 @@ def finding(code: Code, key: Key, counted: Segment) -> Finding:
         cause=key.cause,
         description=f"The key of {key.title} contains `{name}`, so each retry carries another key and is billed again.",
         remediation=f"Leave `{name}` out of the key: the same usage needs the same key on every attempt.",
-        confidence=Confidence.CERTAIN if key.emission is not None and key.emission.certain else Confidence.LIKELY,
+        confidence=sureness(code, key, counted),
         trace=(Step(key.cause, "the key is given here"),) if key.cause.line != whole.span.line else (),
         fix=without(code, whole, counted),
     )
+
+
+def sureness(code: Code, key: Key, counted: Segment) -> Confidence:
+    """An attempt that is stored with its request may well be charged for itself: only a loop that tries the same again, and
+    a provider that counts by the key, make it a repeat."""
+    if key.emission is not None and key.emission.certain:
+        return Confidence.CERTAIN
+    return Confidence.LIKELY if counted.name in loop_counters(code, key.scope) else Confidence.POSSIBLE
 
 
 def without(code: Code, whole: Expression, counted: Segment) -> Fix | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.facts import Call, Handler, Kind, Literal, Span, enclosing, fold, walk, within
 from rules.meaning.contexts import Context
-from rules.meaning.flow import precedes
+from rules.meaning.flow import precedes, serializable
 from rules.meaning.repeats.left_blocks import left_by_return
 from rules.meaning.repeats.marks import How, Mark, lifetime, marks_of
 from rules.meaning.repeats.transactions import listed_together, shared
@@ -44,7 +44,7 @@ LEASE_SECONDS = 900
 
 
 def check(code: Code) -> Iterator[Finding]:
-    if not code.billing:
+    if not code.billing or serializable(code):
         return
     reported: set[Span] = set()
     work = [one for one in works(code) if code.context(one[1]) is not Context.TEST]
@@ -443,5 +443,20 @@ func (d Collector) Ingest(ctx context.Context, event UsageEvent) error {
 	return d.Deduplicator.Set(ctx, event)
 }
 """,
+    ),
+    Example(
+        "typescript",
+        """
+import { internalMutation } from "./_generated/server";
+
+export const close = internalMutation({
+  handler: async (ctx, { invoice }) => {
+    await ctx.db.patch(invoice, { billedAt: Date.now() });
+    const { team, credits } = await ctx.db.get(invoice);
+    await ctx.db.insert("usageRecords", { team, quantity: credits });
+  },
+});
+""",
+        path="convex/invoices.ts",
     ),
 )

@@ -755,4 +755,14 @@ export async function chargeCredits(db: Db, accountId: string, cost: number) {
 """
         },
     ),
+    Example(
+        "typescript",
+        """
+export async function topUp(db: Database, user: string, units: number) {
+  await ensureBalanceRow(db, user);
+  await db.update(balances).set({ credits: sql`credits + ${units}` }).where(eq(balances.user, user));
+}
+""",
+        path="src/billing/top-up.ts",
+    ),
 )
