@@ -333,7 +333,6 @@ def lines_from(span: Span, source: str, start: int, end: int) -> Span:
 
 
 AGGREGATES = {"Sum": "sum", "Count": "count", "Max": "max", "Min": "min", "Avg": "avg"}
-GUARDS = ("Coalesce", "If", "Case")
 
 
 def aggregates(facts: Facts, text: Text, tree: Any) -> Iterator[Aggregate]:

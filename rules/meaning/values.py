@@ -485,7 +485,6 @@ RECEIVED = frozenset(
 WEB_CONTEXT = re.compile(r"\*?(?:gin\.Context|echo\.Context|fiber\.Ctx)$")
 ASKED = frozenset("query defaultquery param params postform defaultpostform queryparam formvalue".split())
 """How the contexts of Go's web frameworks give what the caller sent."""
-BODY_MODELS = ("body", "payload", "request", "input")
 
 
 def web_context(found: Definition, name: str) -> bool:

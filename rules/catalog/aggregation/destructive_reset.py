@@ -41,7 +41,6 @@ ARCHIVES = re.compile(r"archive|history|snapshot|ledger|closed_?period|returning
 GUARDS = frozenset("reset resets renews ends period cycle renew anchor version month updated".split())
 HELD = frozenset("balance used usage credits remaining".split())
 SAVES = frozenset("save update flush commit persist store write upsert put set execute exec".split())
-CLEARS = frozenset("del delete unlink".split())
 
 
 def check(code: Code) -> Iterator[Finding]:

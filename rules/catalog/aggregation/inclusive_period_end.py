@@ -50,7 +50,6 @@ CLAIM = re.compile(
     re.I,
 )
 AGGREGATING = frozenset("aggregate groupby sum count annotate queryusage countdocuments sumusage".split())
-STAMPS = frozenset("stamp timestamp ts effective logged".split())
 WARNING = frozenset("alert alerts notify notification notifications notifier warning warnings reminder reminders".split())
 CHARGED = re.compile(r"invoice|charge|overage|deduct|meter_?events", re.I)
 MILLISECONDS = "fields"

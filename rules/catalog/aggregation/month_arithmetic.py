@@ -72,7 +72,6 @@ ENDS = frozenset("end ends until next start starts".split())
 """Words of a period's boundaries."""
 INSTEAD = frozenset("default fallback coalesce normalize normalise or else".split())
 """Calls that take what is given and, last, what stands in for it."""
-FIRSTS = frozenset("start first beginning begin".split())
 Found = tuple[Span, Scope, str, str, Confidence]
 
 

@@ -35,7 +35,6 @@ REST = frozenset("left remaining used unused elapsed rest until since".split())
 FORMATS = frozenset("format formatted sprintf fixed currency text render".split())
 LENGTHS = frozenset("day days month period daysinmonth".split())
 """What a part of a period is divided by."""
-CONVENTION = frozenset("30360 convention commercial".split())
 
 
 def check(code: Code) -> Iterator[Finding]:

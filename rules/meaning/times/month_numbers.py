@@ -8,7 +8,6 @@ from rules.meaning.values import definitions_at
 from rules.traits import Dates
 
 GETTERS = frozenset("getmonth getutcmonth".split())
-FROM_ONE = frozenset("fromobject localdate plaindate plainyearmonth".split())
 
 
 def mixed_months(code: Code) -> Iterator[tuple[Span, Scope, str, str]]:

@@ -257,9 +257,6 @@ def fluent_zone(values: Values, expression: Expression) -> Zone:
     return Zone.LOCAL if {"now", "today"} & marks and {"time", "date", "datetime"} & marks else Zone.UNKNOWN
 
 
-AWARE = frozenset("timezone.now django.utils.timezone.now utcnow now_utc utc_now".split())
-
-
 def clock_zone(values: Values, expression: Expression) -> Zone:
     """In whose time the clock was read that a Python or Go expression is computed from."""
     reads = list(clock_reads(values, expression, 4))

@@ -34,7 +34,6 @@ HTTP_CALLS = frozenset(
 )
 PROMISE_STEPS = frozenset("promise then catch finally do execute send unwrap result".split())
 """Calls chained to an emission that carry its outcome on."""
-CHEAP_TAILS = frozenset("then catch finally".split())
 WRAPPER_HOPS = 2
 
 
