@@ -7,6 +7,7 @@ from rules.code import Code
 from rules.facts import (
     Branch,
     Call,
+    Class,
     Expression,
     Function,
     Kind,
@@ -82,7 +83,7 @@ SERIALIZABLE = re.compile(r"^(@?convex|@?confect)(/|$)|/confect$|_generated/serv
 
 def runs_alone(code: Code, scope: Scope, transactions: bool = True) -> bool:
     """Whether a lock covers the scope. A transaction alone counts where `transactions`: it may be serializable."""
-    if serializable(code):
+    if serializable(code) or of_actor(scope):
         return True
     for outer in chain(scope):
         if isinstance(outer.head, With) and any(locks(text, transactions) for item in outer.head.items for text in named(item)):
@@ -94,6 +95,22 @@ def runs_alone(code: Code, scope: Scope, transactions: bool = True) -> bool:
                 return True
     function = enclosing(scope, Kind.FUNCTION)
     return function is not None and any(takes_lock(call, transactions) for call in code.calls_in(function))
+
+
+ACTORS = frozenset(
+    "durableobject grain actor untypedactor abstractactor receiveactor untypedabstractactor abstractbehavior virtualobject".split()
+)
+"""Classes whose methods a runtime runs one at a time for each object: Cloudflare, Orleans, Akka, Dapr, Restate."""
+
+
+def of_actor(scope: Scope) -> bool:
+    """Whether the class around is one whose messages wait for one another."""
+    heads = [outer.head for outer in chain(scope)]
+    return any(
+        isinstance(head, Class)
+        and any(fold(re.sub(r"[<(\[].*", "", base)).rpartition(".")[2] in ACTORS for base in head.bases)
+        for head in heads
+    )
 
 
 def serializable(code: Code) -> bool:

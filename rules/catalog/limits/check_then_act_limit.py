@@ -162,9 +162,9 @@ def tests_itself(code: Code, taking: Taking) -> bool:
 
 
 def same_for_all(code: Code, limit: Limit) -> bool:
-    """`count >= MAX_KEYS`: a number in the code bounds how many rows there are, and no plan sells more of them."""
+    """`count >= MAX_KEYS`, `count >= settings.MAX_KEYS`: a number in the code bounds how many rows there are, and no plan sells more of them."""
     whole = resolved(code.values, limit.limit, limit.scope, limit.span.start)
-    constant = isinstance(limit.limit, Name) and limit.limit.text.isupper()
+    constant = name_of(limit.limit).isupper() and isinstance(limit.limit, Name | Member)
     return isinstance(whole, Literal) or (constant and not PLANS & set(words(said_by(limit.limit))))
 
 

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rules.facts import (
+    Assign,
     Binary,
     Branch,
     Call,
     Compare,
     Expression,
     Facts,
+    Function,
     Index,
     Jump,
     Kind,
@@ -29,6 +31,7 @@ from rules.facts import (
     walk,
     within,
 )
+from rules.meaning.limits.machinery import keeps_up
 from rules.meaning.values import Values, definitions_at, resolved
 from rules.meaning.vocabulary import (
     LIMIT_WORDS,
@@ -90,7 +93,12 @@ COUNT_WORDS = frozenset(
 
 
 def limits_of(facts: Facts, values: Values) -> tuple[Limit, ...]:
-    found = {id(one.compare): one for test in (*answers(facts), *facts.tests) for one in compared(values, test)}
+    found = {
+        id(one.compare): one
+        for test in (*answers(facts), *facts.tests)
+        for one in compared(values, test)
+        if not keeps_up(facts, one.scope, one.used, one.limit)
+    }
     return tuple(sorted(found.values(), key=lambda limit: limit.span.start))
 
 
@@ -285,8 +293,11 @@ def leaves(facts: Facts, branch: Scope | None) -> bool:
 
 
 def of_loop(facts: Facts, limit: Limit) -> bool:
-    """`steps = 0`, `steps += 1`, `if steps > max_steps`: a count that begins in this function bounds its own loop."""
-    if limit.left or not isinstance(limit.used, Name):
+    """`steps = 0`, `steps += 1`, `if steps > max_steps`: a count that begins in this function bounds its own loop.
+
+    So does what is left to share out of a parameter: `left = quantity`, `left -= part`.
+    """
+    if not isinstance(limit.used, Name):
         return False
     assigned = [
         assign
@@ -294,8 +305,26 @@ def of_loop(facts: Facts, limit: Limit) -> bool:
         if any(isinstance(target, Name) and target.text == limit.used.text for target in assign.targets)
         and enclosing(assign.scope, Kind.FUNCTION) is limit.function
     ]
+    if limit.left:
+        return shares(limit, assigned)
     begins = any(isinstance(one.value, Literal) and one.value.value == 0 for one in assigned)
     return begins and any(one.operator == "+=" for one in assigned)
+
+
+def shares(limit: Limit, assigned: list[Assign]) -> bool:
+    """Whether a loop lowers a number that the function was handed, and tests what is left of it."""
+    loop = enclosing(limit.scope, Kind.LOOP, Kind.FUNCTION)
+    head = limit.function.head if limit.function is not None else None
+    if loop is None or loop.kind is not Kind.LOOP or not isinstance(head, Function):
+        return False
+    handed = {one.name for one in head.parameters}
+    made = [one for one in assigned if not within(one.scope, loop)]
+    lowered = any(one.operator == "-=" or takes_off(one.value) for one in assigned if within(one.scope, loop))
+    return lowered and bool(made) and all(said_by(one.value) in handed for one in made if one.value is not None)
+
+
+def takes_off(value: Expression | None) -> bool:
+    return isinstance(value, Binary) and value.operator == "-"
 
 
 def arm_of(scope: Scope, test: Test) -> str | None:

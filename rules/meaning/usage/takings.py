@@ -86,7 +86,12 @@ def one_more(code: Code, counted: Expression) -> Iterator[Taking]:
 
 
 def takes(code: Code, counter: Counter) -> bool:
-    """Whether a counter moves towards its limit: what was used grows, what is left shrinks."""
+    """Whether a counter moves towards its limit: what was used grows, what is left shrinks.
+
+    `balance_after` of a ledger's row only tells what the balance came to.
+    """
+    if {"after", "before", "previous", "prior"} & set(words(counter.name)):
+        return False
     if counter.change is Change.SUBTRACT:
         return not names_used(counter.name)
     if counter.change is Change.ADD:
