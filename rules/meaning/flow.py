@@ -98,7 +98,8 @@ def runs_alone(code: Code, scope: Scope, transactions: bool = True) -> bool:
 
 
 ACTORS = frozenset(
-    "durableobject grain actor untypedactor abstractactor receiveactor untypedabstractactor abstractbehavior virtualobject".split()
+    "durableobject grain actor untypedactor abstractactor receiveactor untypedabstractactor abstractbehavior "
+    "virtualobject".split()
 )
 """Classes whose methods a runtime runs one at a time for each object: Cloudflare, Orleans, Akka, Dapr, Restate."""
 
@@ -107,8 +108,7 @@ def of_actor(scope: Scope) -> bool:
     """Whether the class around is one whose messages wait for one another."""
     heads = [outer.head for outer in chain(scope)]
     return any(
-        isinstance(head, Class)
-        and any(fold(re.sub(r"[<(\[].*", "", base)).rpartition(".")[2] in ACTORS for base in head.bases)
+        isinstance(head, Class) and any(fold(re.sub(r"[<(\[].*", "", base)).rpartition(".")[2] in ACTORS for base in head.bases)
         for head in heads
     )
 

@@ -141,12 +141,20 @@ def releases(name: str) -> bool:
     return bool(said) and said[0] in RELEASE_VERBS
 
 
+BOOKED = frozenset(
+    "op operation operations card cards note notes memo history record records row entry entries transaction transactions "
+    "account log grant grants sheet pack package purchase type id table wallet exists score".split()
+)
+
+
 def checks_limit(name: str) -> bool:
     """`checkQuota`, `throwIfLimitExceeded`, `has_enough_credits`; never a bare `limit` or `isRateLimited`."""
     said = words(name)
     if len(said) < 2 or said[0] not in LIMIT_VERBS or "rate" in said:
         return False
-    return bool(frozenset(said[1:]) & LIMIT_WORDS)
+    # `hasCreditNote`, `ensureBalanceRow`: a thing of the books, and nothing that runs out.
+    things = {place for place, word in enumerate(said) if place and word in BOOKED and said[place - 1] in ("credit", "balance")}
+    return bool({word for place, word in enumerate(said[1:], 1) if place + 1 not in things} & LIMIT_WORDS)
 
 
 def names_counter(name: str) -> bool:

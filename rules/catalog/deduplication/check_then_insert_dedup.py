@@ -12,13 +12,18 @@ from rules.code import Code
 from rules.facts import (
     Branch,
     Call,
+    Class,
     Compare,
     Expression,
+    Function,
     Kind,
     Literal,
+    Logical,
+    Member,
     Name,
     Object,
     Sequence,
+    Spread,
     Unary,
     Use,
     chain,
@@ -297,6 +302,12 @@ def finds_or_makes(code: Code, looked: Call, insert: Call) -> bool:
 
 def is_missing(test: Expression, looked: Call, names: set[str]) -> bool | None:
     """Whether a test holds where nothing was found, `!row`, or where something was, `row`; None if it is not so plain."""
+    if isinstance(test, Logical) and test.operator in ("or", "||"):
+        # `!rows || rows.length === 0`
+        sides = {is_missing(test.left, looked, names), is_missing(test.right, looked, names)}
+        return sides.pop() if len(sides) == 1 else None
+    if (counted := is_none_of(test, looked, names)) is not None:
+        return counted
     asked = test.value if isinstance(test, Unary) and test.operator == "not" else test
     nothing = isinstance(test, Compare) and isinstance(test.right, Literal) and test.right.value is None
     if isinstance(test, Compare) and nothing:
@@ -308,11 +319,42 @@ def is_missing(test: Expression, looked: Call, names: set[str]) -> bool | None:
     return asked is not test
 
 
+LENGTHS = frozenset("length size count len rowcount".split())
+
+
+def is_none_of(test: Expression, looked: Call, names: set[str]) -> bool | None:
+    """The same of how many were found: `rows.length === 0`, `len(rows) > 0`, `count > 0`, `rows.isEmpty()`."""
+    if isinstance(test, Unary) and test.operator == "not":
+        inner = is_none_of(test.value, looked, names)
+        return None if inner is None else not inner
+    if isinstance(test, Call) and fold(test.method) in ("isempty", "empty", "isnotempty", "any", "exists", "ispresent"):
+        return fold(test.method) in ("isempty", "empty") if of_lookup(test.receiver, looked, names) else None
+    sized = test.left if isinstance(test, Compare) else test
+    if isinstance(sized, Call) and fold(sized.method) in LENGTHS:
+        held = sized.receiver if isinstance(sized.callee, Member) else sized.arguments[0].value if sized.arguments else None
+    else:
+        held = sized.object if isinstance(sized, Member) and fold(sized.name) in LENGTHS else None
+    if held is None and isinstance(test, Compare) and isinstance(test.right, Literal) and type(test.right.value) is int:
+        held = sized
+    if held is None or not of_lookup(held, looked, names):
+        return None
+    if not isinstance(test, Compare):
+        return False
+    none = (test.operator, getattr(test.right, "value", None))
+    return none in (("==", 0), ("<", 1), ("<=", 0)) if isinstance(test.right, Literal) else None
+
+
+def of_lookup(value: Expression | None, looked: Call, names: set[str]) -> bool:
+    return value is looked or (isinstance(value, Name) and value.text in names)
+
+
 def in_table(code: Code, insert: Call, looked: Call) -> Iterator[Finding]:
     known = unique(code, insert)
-    if known is True and not drops_error(insert):
+    if (known is True and not drops_error(insert)) or not carries_key(code, insert):
         return
     sure = Confidence.LIKELY if known is False or drops_error(insert) else Confidence.POSSIBLE
+    if told_once(code, insert) or is_copy(code, insert):
+        sure = Confidence.POSSIBLE
     yield Finding(
         span=insert.span,
         cause=insert.span,
@@ -324,6 +366,44 @@ def in_table(code: Code, insert: Call, looked: Call) -> Iterator[Finding]:
         confidence=sure,
         trace=(Step(looked.span, "the event is looked for here"),),
     )
+
+
+def carries_key(code: Code, insert: Call) -> bool:
+    """Whether the row that is stored holds an event's id: a refund of a payment that was looked up is another row."""
+    columns = {fold(name) for name in columns_of(code, insert)}
+    spread = any(isinstance(part, Spread) for argument in insert.arguments for part in walk(argument.value))
+    return not columns or spread or any(one in EVENT_KEYS or one.endswith(tuple(EVENT_KEYS)) for one in columns)
+
+
+BROKERS = frozenset(
+    "kafka kafkajs rabbitmq amqplib amqp sqs sns pubsub nats jetstream bullmq bull celery kinesis servicebus eventbridge "
+    "pulsar masstransit sidekiq asynq watermill".split()
+)
+
+
+def told_once(code: Code, insert: Call) -> bool:
+    """A handler of a program's own events, that no broker brings: each is told once, and not again after a failure."""
+    heads = [one.head for one in chain(insert.scope)]
+    folders = set(words(code.facts.path))
+    listens = any(
+        (isinstance(head, Class) and (EVENT_HANDLER.search(head.name) or any(map(EVENT_HANDLER.search, head.bases))))
+        or (isinstance(head, Function) and any(EVENT_MARK.search(name_of(mark)) for mark in head.decorators))
+        for head in heads
+    ) or ({"event", "events"} & folders and {"handler", "handlers", "listener", "listeners", "subscriber"} & folders)
+    brokers = {word for package in code.facts.packages for word in words(package.lower())} & BROKERS
+    return bool(listens) and not brokers and code.context(insert.scope) not in (Context.WEBHOOK, Context.WORKER)
+
+
+EVENT_HANDLER = re.compile(
+    r"^I?(?:\w*Domain)?Event(?:s)?(?:Handler|Listener|Subscriber)\b|\w+(?:Event|Events)(?:Handler|Listener)$"
+)
+EVENT_MARK = re.compile(r"(?:^|\.)(?:OnEvent|EventListener|EventsHandler|EventHandler|receiver)$")
+
+
+def is_copy(code: Code, insert: Call) -> bool:
+    """A product or a customer that is kept as it lies elsewhere: stored twice, nobody pays for it."""
+    columns = {fold(name) for name in columns_of(code, insert)}
+    return "externalid" in columns and bool(columns & {"title", "description", "name", "sku", "slug", "email"})
 
 
 def unique(code: Code, insert: Call) -> bool | None:
@@ -424,6 +504,48 @@ def counts_usage(name: str, table: Table) -> bool:
 UNIQUE = "CREATE TABLE usage_events (id serial PRIMARY KEY, event_id text {}, customer text, quantity bigint);\n"
 
 EXAMPLES = (
+    Example(
+        "typescript",
+        """
+export class RefundPayment {
+  async run(input: RefundInput) {
+    const payments = await this.payments.findByProviderTransactionId(input.transactionId);
+    if (!payments || payments.length === 0) {
+      return failure("no such payment");
+    }
+    await this.provider.refund(input.transactionId, payments[0].amount);
+    await this.payments.create({ amount: payments[0].amount, kind: "refund", transactionId: input.transactionId });
+  }
+}
+""",
+        context={"migrations/001.sql": "CREATE TABLE payments (id serial PRIMARY KEY, transaction_id text, amount bigint);"},
+    ),
+    Example(
+        "typescript",
+        """
+export class PaymentLogHandler implements IEventHandler<PaymentTaken> {
+  async handle(event: PaymentTaken) {
+    const known = await this.payments.findByTransactionId(event.transactionId);
+    if (known.length === 0) {
+      await this.payments.create({ transactionId: event.transactionId, amount: event.amount });
+    }
+  }
+}
+""",
+        context={"migrations/001.sql": "CREATE TABLE payments (id serial PRIMARY KEY, transaction_id text, amount bigint);"},
+    ),
+    Example(
+        "typescript",
+        """
+export async function onPayment(req: Request, res: Response) {
+  const known = await payments.findByTransactionId(req.body.transactionId);
+  if (known.length > 0) return res.sendStatus(200);
+  await payments.create({ transactionId: req.body.transactionId, credits: req.body.credits });  // <- finding
+  res.sendStatus(200);
+}
+""",
+        context={"migrations/001.sql": "CREATE TABLE payments (id serial PRIMARY KEY, transaction_id text, credits bigint);"},
+    ),
     Example(
         "python",
         """

@@ -34,11 +34,12 @@ from rules.meaning.limits import gates
 from rules.meaning.limits.limits import Limit, arm_of, is_zero, lets_through, of_loop, said_by
 from rules.meaning.times.expiries import lone_expiries
 from rules.meaning.usage.takings import Taking, compares_version, conditional, one_more, same_thing, takings
-from rules.meaning.values import Kinds, resolved, root_of
-from rules.meaning.vocabulary import names_left, names_used, words
+from rules.meaning.values import Kinds, definitions_at, resolved, root_of
+from rules.meaning.vocabulary import names_left, names_used, releases, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
+from rules.tracing.counted import Looked, looked_at, moves
 from rules.tracing.firm import refusal_dropped, takes_firmly
-from rules.tracing.graph import downwards
+from rules.tracing.held import callers_hold, in_one_step, read_under_lock
 
 ABOUT = About(
     id="MTR-401",
@@ -65,8 +66,9 @@ SAVES = SAVES_ALONE | frozenset("update put set write upsert updateone sync".spl
 SAVING = tuple((word,) for word in ("save", "update", "put", "write", "store", "persist", "set"))
 PLANS = frozenset("free trial plan tier basic starter pro premium monthly daily".split())
 """In the name of a constant: what those get who pay nothing, or little."""
+SETTINGS = frozenset("settings config conf cfg env constants options process".split())
+"""What holds the numbers of an installation, one for all customers."""
 OWN = frozenset({"self", "this"})
-HOPS = 3
 UNTELLING = frozenset("total current daily monthly today used month day number".split())
 """What counters of all kinds have in their names."""
 KNOWN = re.compile(r"read-then-act|check-then-act|\brace\b|toctou|overshoot|not atomic|accepted", re.I)
@@ -81,7 +83,7 @@ def check(code: Code) -> Iterator[Finding]:
         if from_taking(code, limit) or held_alone(code, limit.scope, limit.span.start) or after_the_fact(limit.function):
             continue
         taken = taken_after(code, limit)
-        if taken is not None:
+        if taken is not None and not held_elsewhere(code, limit):
             found.setdefault(limit.function, []).append((limit, taken))
     for pairs in found.values():
         # Of several tests, the one that reads what is taken decides.
@@ -91,6 +93,14 @@ def check(code: Code) -> Iterator[Finding]:
     reported = set(found)
     yield from behind_gates(code, reported)
     yield from expiring(code)
+
+
+def held_elsewhere(code: Code, limit: Limit) -> bool:
+    """Whether the reading's own function locks the row, or those who call this one hold a lock."""
+    root = root_of(limit.used)
+    known = definitions_at(code.values, root.text, limit.scope, limit.span.start) if isinstance(root, Name) else ()
+    values = (limit.used, *(one.value for one in known if one.value is not None))
+    return read_under_lock(code, values) or callers_hold(code, limit.scope)
 
 
 def after_the_fact(function: Scope | None) -> bool:
@@ -158,14 +168,16 @@ def tests_itself(code: Code, taking: Taking) -> bool:
     """Whether the taking refuses where there is no room any more, so that the test before it only spares work."""
     if conditional(code.facts, taking.call) or compares_version(code.facts, taking) or says_atomic(taking):
         return True
-    return taking.call is not None and takes_firmly(code, taking.call)
+    return taking.call is not None and (takes_firmly(code, taking.call) or in_one_step(code, taking.call))
 
 
 def same_for_all(code: Code, limit: Limit) -> bool:
-    """`count >= MAX_KEYS`, `count >= settings.MAX_KEYS`: a number in the code bounds how many rows there are, and no plan sells more of them."""
+    """`count >= settings.MAX_KEYS`: a number in the code bounds how many rows there are, and no plan sells more of them."""
     whole = resolved(code.values, limit.limit, limit.scope, limit.span.start)
-    constant = name_of(limit.limit).isupper() and isinstance(limit.limit, Name | Member)
-    return isinstance(whole, Literal) or (constant and not PLANS & set(words(said_by(limit.limit))))
+    root = root_of(whole)
+    constant = name_of(whole).isupper() or name_of(limit.limit).isupper() or name_of(root).lower() in SETTINGS
+    said = {*words(said_by(limit.limit)), *words(code.facts.text(whole.span))}
+    return isinstance(whole, Literal) or (constant and not PLANS & said)
 
 
 def known(code: Code, span: Span) -> bool:
@@ -248,18 +260,11 @@ def behind_gates(code: Code, reported: set[Scope | None]) -> Iterator[Finding]:
             continue
         if takes_itself(code, gate.call) or known(code, gate.span):
             continue
-        found = [
-            taking
-            for taking in takings(code)
-            if follows(code, gate.span, gate.scope, taking.span, taking.scope)
-            and gates.lets_through(code, gate, taking.scope)
-            and not of_itself(code, taking)
-            and read_by(code, gate.call, taking)
-        ]
-        if not found or any(tests_itself(code, taking) for taking in found):
+        found = taken_behind(code, gate)
+        if not found or any(tests_itself(code, taking) for taking in found) or callers_hold(code, gate.scope):
             continue
         reported.add(function)
-        taken = min(found, key=lambda taking: taking.span.start)
+        taken = found[0]
         weak = only_noted(taken)
         yield finding(code, gate.span, gate.call.method, taken, Confidence.POSSIBLE if weak else Confidence.LIKELY)
 
@@ -287,21 +292,53 @@ def singular(said: Iterable[str]) -> frozenset[str]:
     return frozenset(word.rstrip("s") for word in said) - UNTELLING
 
 
-def read_by(code: Code, call: Call, taking: Taking) -> bool:
-    """Whether a limit helper looks at what is taken after it: at the counter, where what it reads can be seen."""
-    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
-    node = graph.at(code.facts.path, call.span.line) if graph is not None else None
-    if graph is None or node is None or taking.counter is None:
-        return True
-    read = {
-        name
-        for link in graph.callees.get(node, ())
-        if (routine := graph.routine(link.callee)) is not None and routine.name == call.method
-        for below in downwards(graph, link.callee, HOPS)
-        if (inner := graph.routine(below.node)) is not None
-        for name in inner.reads
-    }
-    return not read or fold(taking.counter.name) in read
+def taken_behind(code: Code, gate: gates.Gate) -> list[Taking]:
+    """What is taken after a limit helper, the one that moves what the helper is seen to count first; nothing that moves
+    something else."""
+    after = [
+        taking
+        for taking in takings(code)
+        if follows(code, gate.span, gate.scope, taking.span, taking.scope)
+        and gates.lets_through(code, gate, taking.scope)
+        and not of_itself(code, taking)
+    ]
+    looked = looked_at(code, gate.call)
+    if not looked:
+        return sorted(after, key=lambda taking: taking.span.start)
+    others = moved_behind(code, gate, looked) if after else ()
+    known = [(is_moved(code, taking, looked), taking) for taking in (*after, *others)]
+    return [taking for said, taking in sorted(known, key=lambda one: (not one[0], one[1].span.start)) if said is not False]
+
+
+def is_moved(code: Code, taking: Taking, looked: Looked) -> bool | None:
+    if taking.counter is not None:
+        return not looked.counters or fold(taking.counter.name) in looked.counters
+    return moves(code, taking.call, looked) if taking.call is not None else None
+
+
+def moved_behind(code: Code, gate: gates.Gate, looked: Looked) -> Iterator[Taking]:
+    """`tracker.track_message(…)`: what by its name takes nothing, and is seen to write what the helper counts."""
+    known = {id(taking.call) for taking in takings(code) if taking.call is not None}
+    for call in code.calls_in(enclosing(gate.scope, Kind.FUNCTION)):
+        if call is gate.call or id(call) in known or releases(call.method) or looks_only(call):
+            continue
+        after = follows(code, gate.span, gate.scope, call.span, call.scope) and gates.lets_through(code, gate, call.scope)
+        if after and moves(code, call, looked):
+            yield Taking(call.span, call.scope, f"`{call.name}` counts it", call)
+
+
+def looks_only(call: Call) -> bool:
+    """A second look may make the row that it does not find; `db.add` says nothing of what is added."""
+    return len(words(call.method)) < 2 or words(call.method)[:1] in (
+        ("get",),
+        ("load",),
+        ("find",),
+        ("check",),
+        ("ensure",),
+        ("read",),
+        ("fetch",),
+        ("reset",),
+    )
 
 
 def says_atomic(taking: Taking) -> bool:

@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Compare, Conditional, Expression, Kind, Object, Start, Use, enclosing, fold, walk
+from rules.facts import Call, Compare, Conditional, Expression, Kind, Name, Object, Start, Use, enclosing, fold, walk
 from rules.meaning.answers import Answer, answer_of
 from rules.meaning.contexts import Context
+from rules.meaning.limits.limits import leaves
 from rules.meaning.usage.counters import Change, Counter
 from rules.meaning.usage.takings import COMPARING, COMPARING_ENDS, fluent, is_minus, outer_of, text_of
 from rules.meaning.vocabulary import names_left, names_limit, names_used, words
@@ -28,6 +29,9 @@ ABOUT = About(
 )
 SENDS = frozenset("execute exec execcontext query run all raw scalar executeraw executerawunsafe".split())
 ERRORS = frozenset("error err errors message".split())
+PROCEDURE = re.compile(rb"\bCREATE\s+(?:OR\s+\w+\s+)?(?:DEFINER\s*=\s*\S+\s+)?(?:FUNCTION|PROCEDURE|TRIGGER|EVENT)\b", re.I)
+SMALLER = re.compile(r"(?<![-=<])>|<(?!>)")
+"""A comparison by size, as against `<>`, `->` and `=>`."""
 COUNTS = ("rowcount", "rowsaffected", "affectedrows", "affected", "changes", "modifiedcount", "matchedcount", "returning")
 
 
@@ -39,7 +43,7 @@ def check(code: Code) -> Iterator[Finding]:
             continue
         if (not names_left(counter.name) and not names_used(counter.name)) or {"last", "at"} & set(words(counter.name)):
             continue
-        if runs_once(code, call):
+        if runs_once(code, call) or is_rest(code, counter):
             continue
         if id(call) in told or not holds_counter(code, call, counter) or gives_back(counter) or raises(call):
             continue
@@ -52,8 +56,33 @@ def check(code: Code) -> Iterator[Finding]:
 def runs_once(code: Code, call: Call) -> bool:
     """A migration's own statement, as against one in the body of a procedure: nobody asks what it changed."""
     before = code.facts.source[: call.span.start]
-    return (
-        code.facts.traits.statements_only and len(re.findall(rb"\$\w*\$", before)) % 2 == 0 and b"BEGIN" not in before.upper()
+    in_body = len(re.findall(rb"\$\w*\$", before)) % 2 == 1 or PROCEDURE.search(before) is not None
+    return code.facts.traits.statements_only and not in_body
+
+
+def is_rest(code: Code, counter: Counter) -> bool:
+    """The second of two ways to take: the first one's rows were counted, and where it changed one this is not reached."""
+    function = enclosing(counter.scope, Kind.FUNCTION)
+    return any(
+        one.call is not None
+        and one.call is not counter.call
+        and fold(one.name) == fold(counter.name)
+        and function is not None
+        and enclosing(one.scope, Kind.FUNCTION) is function
+        and (end := end_of(code, one.call)) is not None
+        and leaves_by(code, end, counter)
+        for one in code.counters
+    )
+
+
+def leaves_by(code: Code, end: Call, later: Counter) -> bool:
+    """Whether a test between a statement and a later one looks at the statement's answer and leaves."""
+    names = answer_of(code, end).names
+    return any(
+        end.span.end < test.span.start < later.span.start
+        and leaves(code.facts, test.then)
+        and any(isinstance(part, Name) and part.text in names for part in walk(test.value))
+        for test in code.facts.tests
     )
 
 
@@ -94,7 +123,7 @@ def sql_conditions(call: Call, value: Expression) -> Iterator[str]:
     text = text_of(value)
     low = text.lower()
     condition = text[low.index("where") :] if "where" in low else text if fold(call.method) in ("where", "filter") else ""
-    if "<" in condition or ">" in condition.replace("->", ""):
+    if SMALLER.search(condition):
         yield condition
 
 
@@ -153,11 +182,14 @@ def counted_elsewhere(code: Code, end: Call) -> bool:
 
 def finding(code: Code, counter: Counter, call: Call) -> Finding:
     read = code.facts.idioms.affected_rows
+    moves = "adds to" if names_used(counter.name) else "takes from"
+    room = "there is room" if names_used(counter.name) else "there is enough"
+    none = "counted" if names_used(counter.name) else "taken"
     return Finding(
         span=call.span,
         description=(
-            f"This takes from `{counter.name}` only where there is enough, and {read} are not read: when there is not, nothing "
-            "is taken, no error tells of it, and the work goes on unpaid."
+            f"This {moves} `{counter.name}` only where {room}, and {read} are not read: when there is not, nothing "
+            f"is {none}, no error tells of it, and the work goes on unpaid."
         ),
         remediation=f"Read {read} and refuse when they are 0 (402), before anything is done for the customer.",
         confidence=Confidence.CERTAIN
@@ -236,6 +268,32 @@ export async function spendInSupabase(userId: string, credits: number, cost: num
   if (error) throw error;
 }
 """.replace("  const { error } = await supabase\n", "  const { error } = await supabase  // <- finding\n"),
+    ),
+    Example(
+        "typescript",
+        """
+export async function countFree(prisma: PrismaClient, plan: Plan, month: number) {
+  const renewed = await prisma.plan.updateMany({
+    where: { id: plan.id, freeMonth: { not: month } },
+    data: { freeCredits: GIVEN - 1, freeMonth: month },
+  });
+  if (renewed.count > 0) return;
+  await prisma.plan.updateMany({
+    where: { id: plan.id, freeMonth: month, freeCredits: { gt: 0 } },
+    data: { freeCredits: { decrement: 1 } },
+  });
+}
+""",
+    ),
+    Example(
+        "sql",
+        """
+BEGIN;
+ALTER TABLE wallets ADD COLUMN balance_cents BIGINT NOT NULL DEFAULT 0;
+UPDATE wallets SET balance_cents = FLOOR(balance * 100) WHERE balance_cents = 0 AND balance <> 0;
+COMMIT;
+""",
+        path="migrations/002.sql",
     ),
     Example(
         "typescript",

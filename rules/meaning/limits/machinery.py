@@ -34,9 +34,7 @@ def places(facts: Facts, scope: Scope) -> tuple[str, ...]:
 
 
 def spoken(value: Expression) -> tuple[str, ...]:
-    return tuple(
-        part.text if isinstance(part, Name) else part.name for part in walk(value) if isinstance(part, Name | Member)
-    )
+    return tuple(part.text if isinstance(part, Name) else part.name for part in walk(value) if isinstance(part, Name | Member))
 
 
 def marked(name: str, marks: tuple[tuple[str, ...], ...]) -> bool:

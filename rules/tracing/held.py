@@ -1,0 +1,75 @@
+"""Locks and atomic scripts that a function does not show itself: those of its callers, and of what it reads and takes by."""
+
+import re
+from collections.abc import Iterator
+
+from rules.code import Code
+from rules.facts import Call, Expression, Kind, Scope, enclosing, walk
+from rules.meaning.flow import held_alone
+from rules.meaning.usage.takings import text_of
+from rules.tracing.counted import behind
+from rules.tracing.firm import ROW_LOCK
+from rules.tracing.graph import Node
+
+CALLERS = 6
+"""More than these are not all under one lock."""
+SCRIPT = re.compile(
+    r"\bevalsha\b|\.eval\(\s*[A-Za-z_\"'`]|redis\.call\(|\bscript\w*\.(?:run|exec\w*|eval\w*|load)\b|execute(?:lua)?script|"
+    r"\.execute\(\s*\w*script",
+    re.I,
+)
+"""A script that a store runs in one step."""
+NAME = re.compile(r"[A-Za-z_]\w+")
+COMPARES = re.compile(r"\bupdate\s+[\w.\"`]+\s+set\b[^;]{1,400}?\bwhere\b[^;]{0,400}?(?:(?<![-=])>=?|<=?(?!>))", re.I)
+
+
+def read_under_lock(code: Code, values: tuple[Expression, ...]) -> bool:
+    """Whether a reading comes from a function that locks the row it reads: `account = await load_locked(session, id)`."""
+    calls = (part for value in values for part in walk(value) if isinstance(part, Call))
+    return any(ROW_LOCK.search(text) for call in calls for text in texts(code, call))
+
+
+def in_one_step(code: Code, call: Call) -> bool:
+    """Whether a call leads to a script that a store runs as a whole, or to a statement that compares as it writes."""
+    return any(SCRIPT.search(text) or COMPARES.search(text) for text in texts(code, call))
+
+
+def texts(code: Code, call: Call) -> Iterator[str]:
+    """The source of the functions that a call leads to, as far as it is at hand, with the texts that they name."""
+    trace = code.elsewhere.trace
+    for node in behind(trace, code.facts.path, call) if trace is not None else ():
+        routine = trace.graph.routine(node) if trace is not None else None
+        there = code.elsewhere.code_of(routine.path) if routine is not None else None
+        if routine is not None and there is not None:
+            lines = there.facts.source.decode(errors="replace").split("\n")
+            body = "\n".join(lines[routine.line - 1 : routine.end_line])
+            yield "\n".join((body, *constants(there, frozenset(NAME.findall(body)))))
+
+
+def constants(code: Code, names: frozenset[str]) -> Iterator[str]:
+    """Statements that stand at the top of a file under a name."""
+    for name in names & code.values.definitions.keys():
+        for one in code.values.definitions[name]:
+            if one.scope.kind is Kind.MODULE and one.value is not None:
+                yield text_of(one.value)
+
+
+def callers_hold(code: Code, scope: Scope) -> bool:
+    """Whether every call of the function around stands under a lock, or in a transaction with the row locked."""
+    trace = code.elsewhere.trace
+    function = enclosing(scope, Kind.FUNCTION)
+    node = trace.graph.at(code.facts.path, scope.span.line) if trace is not None and function is not None else None
+    links = trace.graph.callers.get(node, ()) if trace is not None and node is not None else ()
+    if trace is None or node is None or not links or len(links) > CALLERS:
+        return False
+    return all(link.sure != "possible" and held_at(code, link.caller, link.line, node) for link in links)
+
+
+def held_at(code: Code, caller: Node, line: int, callee: Node) -> bool:
+    trace = code.elsewhere.trace
+    routine = trace.graph.routine(callee) if trace is not None else None
+    there = code.elsewhere.code_of(trace.graph.path(caller)) if trace is not None else None
+    if routine is None or there is None:
+        return False
+    calls = [one for one in there.facts.calls if one.span.line == line and one.method == routine.name]
+    return bool(calls) and all(held_alone(there, one.scope, one.span.start) for one in calls)
