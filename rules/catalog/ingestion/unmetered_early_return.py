@@ -17,6 +17,7 @@ from rules.facts import (
     Kind,
     Literal,
     Logical,
+    Loop,
     Member,
     Name,
     Object,
@@ -26,6 +27,7 @@ from rules.facts import (
     Span,
     Unary,
     enclosing,
+    fold,
     walk,
     within,
 )
@@ -77,6 +79,7 @@ def check(code: Code) -> Iterator[Finding]:
         elif (
             lacks_usage(head.test)
             and not is_service(code, head.test)
+            and not are_rows(code, head.test, function)
             and is_recorder(code, function)
             and only_logs(code, scope)
             and (later or makes_events(function))
@@ -178,6 +181,31 @@ def is_service(code: Code, test: Expression) -> bool:
         call.name == tested.text or (call.name.startswith(tested.text + ".") and (words(call.method) or ("",))[0] in recording)
         for call in code.facts.calls
     )
+
+
+def are_rows(code: Code, test: Expression, function: Scope) -> bool:
+    """`if not usages: return`, where they are gone through or were gathered: nobody used anything, so nothing is left out."""
+    tested = test.value if isinstance(test, Unary) else test.left if isinstance(test, Compare) else None
+    if not isinstance(tested, Name):
+        return False
+    known = definitions_at(code.values, tested.text, function, test.span.start)
+    if any(one.how in ("assign", "part") and one.value is not None and is_gathered(one.value) for one in known):
+        return True
+    return any(
+        isinstance(scope.head, Loop)
+        and within(scope, function)
+        and any(isinstance(part, Name) and part.text == tested.text for part in walk(scope.head.iterates))
+        for scope in code.facts.scopes
+    )
+
+
+GATHERS = frozenset(
+    "list dict set map filter reduce groupby defaultdict counter array collect tolist values entries items".split()
+)
+
+
+def is_gathered(value: Expression) -> bool:
+    return isinstance(value, Sequence | Object) or (isinstance(value, Call) and fold(value.method) in GATHERS)
 
 
 def names_usage(value: Expression) -> bool:
@@ -285,6 +313,20 @@ def report_usage(response, customer):
         logger.debug("no usage in the answer")
         return  # <- finding
     emit_usage(customer, response.usage.total_tokens, idempotency_key=response.id)
+""",
+    ),
+    Example(
+        "python",
+        """
+def record_node_usages(db, nodes):
+    node_usage = defaultdict(int)
+    for node in nodes:
+        for sample in node.samples():
+            node_usage[sample.account] += sample.bytes
+    node_usage = list(node_usage.items())
+    if not node_usage:
+        return
+    record_usage(db, node_usage)
 """,
     ),
     Example(

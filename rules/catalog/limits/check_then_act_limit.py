@@ -15,7 +15,6 @@ from rules.facts import (
     Function,
     Index,
     Kind,
-    Literal,
     Member,
     Name,
     Scope,
@@ -32,14 +31,26 @@ from rules.meaning.contexts import Context
 from rules.meaning.flow import follows, held_alone
 from rules.meaning.limits import gates
 from rules.meaning.limits.limits import Limit, arm_of, is_zero, lets_through, of_loop, said_by
+from rules.meaning.limits.machinery import SOLD, keeps_up, places
 from rules.meaning.times.expiries import lone_expiries
-from rules.meaning.usage.takings import Taking, compares_version, conditional, one_more, same_thing, takings
+from rules.meaning.usage.takings import (
+    Taking,
+    compares_version,
+    conditional,
+    one_more,
+    same_for_all,
+    same_thing,
+    takings,
+)
 from rules.meaning.values import Kinds, definitions_at, resolved, root_of
 from rules.meaning.vocabulary import names_left, names_used, releases, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
-from rules.tracing.counted import Looked, looked_at, moves
+from rules.tracing.counted import Looked, behind, looked_at, moves
 from rules.tracing.firm import refusal_dropped, takes_firmly
+from rules.tracing.graph import Node
 from rules.tracing.held import callers_hold, in_one_step, read_under_lock
+from rules.tracing.sights import Kind as Sighted
+from rules.tracing.whole import Trace
 
 ABOUT = About(
     id="MTR-401",
@@ -64,10 +75,6 @@ BESIDE = 5
 SAVES_ALONE = frozenset("save commit flush persist".split())
 SAVES = SAVES_ALONE | frozenset("update put set write upsert updateone sync".split())
 SAVING = tuple((word,) for word in ("save", "update", "put", "write", "store", "persist", "set"))
-PLANS = frozenset("free trial plan tier basic starter pro premium monthly daily".split())
-"""In the name of a constant: what those get who pay nothing, or little."""
-SETTINGS = frozenset("settings config conf cfg env constants options process".split())
-"""What holds the numbers of an installation, one for all customers."""
 OWN = frozenset({"self", "this"})
 UNTELLING = frozenset("total current daily monthly today used month day number".split())
 """What counters of all kinds have in their names."""
@@ -171,15 +178,6 @@ def tests_itself(code: Code, taking: Taking) -> bool:
     return taking.call is not None and (takes_firmly(code, taking.call) or in_one_step(code, taking.call))
 
 
-def same_for_all(code: Code, limit: Limit) -> bool:
-    """`count >= settings.MAX_KEYS`: a number in the code bounds how many rows there are, and no plan sells more of them."""
-    whole = resolved(code.values, limit.limit, limit.scope, limit.span.start)
-    root = root_of(whole)
-    constant = name_of(whole).isupper() or name_of(limit.limit).isupper() or name_of(root).lower() in SETTINGS
-    said = {*words(said_by(limit.limit)), *words(code.facts.text(whole.span))}
-    return isinstance(whole, Literal) or (constant and not PLANS & said)
-
-
 def known(code: Code, span: Span) -> bool:
     """Whether a comment right above says that the race is known and accepted."""
     return any(
@@ -258,7 +256,7 @@ def behind_gates(code: Code, reported: set[Scope | None]) -> Iterator[Finding]:
         function = enclosing(gate.scope, Kind.FUNCTION)
         if function in reported or unjudged(code, gate.scope) or held_alone(code, gate.scope, gate.span.start):
             continue
-        if takes_itself(code, gate.call) or known(code, gate.span):
+        if takes_itself(code, gate.call) or known(code, gate.span) or decides_nothing(code, gate):
             continue
         found = taken_behind(code, gate)
         if not found or any(tests_itself(code, taking) for taking in found) or callers_hold(code, gate.scope):
@@ -290,6 +288,23 @@ def of_one_subject(code: Code, limit: Limit, taking: Taking) -> bool:
 
 def singular(said: Iterable[str]) -> frozenset[str]:
     return frozenset(word.rstrip("s") for word in said) - UNTELLING
+
+
+def decides_nothing(code: Code, gate: gates.Gate) -> bool:
+    """A helper whose answer nobody reads, and that is seen to raise and to compare nothing: it makes what is missing."""
+    trace = code.elsewhere.trace
+    if gate.test is not None or trace is None:
+        return False
+    nodes = tuple(behind(trace, code.facts.path, gate.call))
+    return bool(nodes) and not any(may_refuse(code, trace, node) for node in nodes)
+
+
+def may_refuse(code: Code, trace: Trace, node: Node) -> bool:
+    routine = trace.graph.routine(node)
+    there = code.elsewhere.code_of(routine.path) if routine is not None else None
+    if routine is None or there is None or any(one.kind is Sighted.LIMIT for one in trace.seen.by_node.get(node, ())):
+        return True
+    return any(routine.line <= one.span.line <= routine.end_line for one in there.facts.raises)
 
 
 def taken_behind(code: Code, gate: gates.Gate) -> list[Taking]:
@@ -395,10 +410,21 @@ def expiring(code: Code) -> Iterator[Finding]:
     """`count = redis.incr(key); if count == 1: redis.expire(key, ttl)`: a crash in between leaves a key that never ends."""
     for added, call in lone_expiries(code):
         if not unjudged(code, added.scope):
-            yield unset_expiry(added, call)
+            yield unset_expiry(added, call, Confidence.LIKELY if is_sold(code, added) else Confidence.POSSIBLE)
 
 
-def unset_expiry(added: Call, call: Call) -> Finding:
+def is_sold(code: Code, added: Call) -> bool:
+    """Whether the key, or what stands around it, speaks of what a customer pays for, and not of a rate limit."""
+    keys = tuple(one.value for one in added.arguments[:1])
+    said = {
+        word
+        for name in (*places(code.facts, added.scope), *map(code.facts.text, (one.span for one in keys)))
+        for word in words(name)
+    }
+    return bool(said & SOLD) and not keeps_up(code.facts, added.scope, *keys)
+
+
+def unset_expiry(added: Call, call: Call, sure: Confidence) -> Finding:
     return Finding(
         span=added.span,
         description=(
@@ -406,7 +432,7 @@ def unset_expiry(added: Call, call: Call) -> Finding:
             "its count is never reset, which locks the customer out for good."
         ),
         remediation="Send both in one `MULTI` or Lua script, or create the key with its expiry first (`SET key 0 EX ttl NX`).",
-        confidence=Confidence.LIKELY,
+        confidence=sure,
         variant="incr-expire-not-atomic",
         trace=(Step(call.span, "the expiry is set here"),),
     )
@@ -442,10 +468,10 @@ def take(account_id, cost):
     return True
 
 
-def hits(redis, key, limit):
-    count = redis.incr(key)  # <- finding
+def hits(redis, account, limit):
+    count = redis.incr(f"monthly_usage:{account}")  # <- finding
     if count == 1:
-        redis.expire(key, 86400)
+        redis.expire(f"monthly_usage:{account}", 2678400)
     return count <= limit
 """,
     ),
@@ -801,5 +827,138 @@ export async function topUp(db: Database, user: string, units: number) {
 }
 """,
         path="src/billing/top-up.ts",
+    ),
+    Example(
+        "typescript",
+        """
+export class UsageMeter extends DurableObject<Env> {
+  async take(plan: Plan, n: number) {
+    const used = (await this.ctx.storage.get<number>("used")) ?? 0;
+    if (used + n > plan.monthlyQuota) return false;
+    await this.recordUsage(n);
+    return true;
+  }
+}
+
+export class CircuitBreaker {
+  async probe() {
+    if ((await this.halfOpenQuota()) <= 0) throw new OpenError();
+    await this.decrementQuota();
+  }
+}
+""",
+        path="src/billing/meter.ts",
+    ),
+    Example(
+        "python",
+        """
+class AccountView(APIView):
+    def post(self, request):
+        account = self.get_object()
+        if account.emails.count() >= settings.MAX_EMAILS:
+            raise ValidationError("too many addresses of invoices")
+        account.emails.create(address=request.data["address"])
+
+
+def share(quantity, tiers):
+    remaining_credits = quantity
+    charges = []
+    for tier in tiers:
+        if remaining_credits <= 0:
+            return charges
+        part = min(remaining_credits, tier.size)
+        charges.append(UsageCharge(tier, part))
+        record_usage(tier, part)
+        remaining_credits -= part
+    return charges
+""",
+    ),
+    Example(
+        "python",
+        """
+from app.accounts import load_account
+
+
+async def spend(session, account_id, cost):
+    account = await load_account(session, account_id)
+    if account.credits < cost:
+        raise PaymentRequired()
+    account.credits -= cost
+    await session.commit()
+
+
+async def _spend(session, account, cost):
+    if account.credits < cost:
+        raise PaymentRequired()
+    account.credits -= cost
+    await session.commit()
+
+
+async def spend_alone(session, redis, account, cost):
+    async with redis.lock(f"account:{account.id}"):
+        await _spend(session, account, cost)
+""",
+        path="app/spending.py",
+        context={
+            "app/accounts.py": """
+async def load_account(session, account_id):
+    found = await session.execute(select(Account).where(Account.id == account_id).with_for_update())
+    return found.scalar_one()
+"""
+        },
+    ),
+    Example(
+        "go",
+        """
+package quota
+
+func Handle(ctx context.Context, store *Store, user *User, cost int64) error {
+	if user.Credits < cost {
+		return ErrNoCredits
+	}
+	return store.DeductCredits(ctx, user.ID, cost)
+}
+
+const deduct = `UPDATE users SET credits = credits - $1 WHERE id = $2 AND credits >= $1`
+
+func (s *Store) DeductCredits(ctx context.Context, id string, cost int64) error {
+	tag, err := s.db.Exec(ctx, deduct, cost, id)
+	if err == nil && tag.RowsAffected() == 0 {
+		return ErrNoCredits
+	}
+	return err
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+from app.tracker import Tracker, check_message_quota
+
+
+async def answer(db, user, question):
+    await check_message_quota(db, user)  # <- finding
+    text = await model.complete(question)
+    db.add(UsageCost(user_id=user.id, cost=text.cost))
+    record_usage_cost(db, user, text)
+    Tracker(db).track_chat_message(user)
+    return text
+""",
+        path="app/answers.py",
+        context={
+            "app/tracker.py": """
+async def check_message_quota(db, user):
+    quota = db.get(Quota, user.id)
+    if quota.messages_used >= quota.messages_limit:
+        raise QuotaExceeded()
+
+
+class Tracker:
+    def track_chat_message(self, user):
+        quota = self.db.get(Quota, user.id)
+        quota.messages_used += 1
+        self.db.commit()
+"""
+        },
     ),
 )

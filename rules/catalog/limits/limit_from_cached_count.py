@@ -46,6 +46,7 @@ ABOUT = About(
     gives_way_to=("check-then-act-limit",),
 )
 FRESH = frozenset("set invalidate delete del remove decrease decrement incr increment update refresh evict clear".split())
+MOVES = frozenset("decrease decrement incr decr increment increase deduct".split())
 MAKERS = frozenset("map dict defaultdict counter object make set weakmap".split())
 STEPS = frozenset("getvalueordefault trygetvalue get has pop setdefault".split())
 
@@ -98,15 +99,26 @@ def reads_cache(call: Call) -> bool:
 
 
 def kept_fresh(code: Code, read: Call) -> bool:
-    """Whether the file itself moves the cached count with each use."""
-    return any(
-        call is not read
-        and {"cache", "cached"} & set(words(call.name))
-        and FRESH & set(words(call.method))
-        and not {"invalidate", "refresh", "clear"} & set(words(call.method))
-        and enclosing(call.scope, Kind.FUNCTION) is enclosing(read.scope, Kind.FUNCTION)
-        for call in code.facts.calls
+    """Whether the cached count is moved with each use, in its function, or anywhere by adding to it: it is no copy then."""
+    if any(moves(code, call, read) for call in code.facts.calls if call is not read):
+        return True
+    trace = code.elsewhere.trace
+    about = set(words(read.method)) - {"cache", "cached", "get", "read", "fetch", "load"}
+    # `CacheDecreaseUserQuota` beside `CacheGetUserQuota`.
+    return bool(about) and any(
+        {"cache", "cached"} & said and MOVES & said and about <= said
+        for said in (set(words(name)) for name in (trace.graph.by_name if trace is not None else ()))
     )
+
+
+def moves(code: Code, call: Call, read: Call) -> bool:
+    said = set(words(call.method))
+    if not {"cache", "cached"} & set(words(call.name)) or not FRESH & said or said & {"invalidate", "refresh", "clear"}:
+        return False
+    if enclosing(call.scope, Kind.FUNCTION) is enclosing(read.scope, Kind.FUNCTION):
+        return True
+    keys = [code.facts.text(one.arguments[0].value.span) for one in (call, read) if one.arguments]
+    return bool(MOVES & said) and len(keys) == 2 and keys[0] == keys[1]
 
 
 def is_late(code: Code, call: Call) -> bool:
@@ -124,9 +136,21 @@ def in_memory(code: Code, limit: Limit) -> Name | None:
             continue
         if frozenset(words(root.text)) & (NOT_OF_A_PLAN | {"cache", "ip", "window", "limiter", "throttle"}):
             continue
-        if is_own_map(code, root) and is_changed(code, root):
+        if is_own_map(code, root) and is_changed(code, root) and not refused_unknown(code, limit, root):
             return root
     return None
+
+
+def refused_unknown(code: Code, limit: Limit, root: Name) -> bool:
+    """`if token not in tokens: raise`: after a restart whoever was counted is not known any more, and gets nothing."""
+    return any(
+        test.span.end < limit.span.start
+        and test is not limit.test
+        and enclosing(test.scope, Kind.FUNCTION) is limit.function
+        and leaves(code.facts, test.then)
+        and any(isinstance(part, Name) and part.text == root.text for part in walk(test.value))
+        for test in code.facts.tests
+    )
 
 
 def is_own_map(code: Code, root: Name) -> bool:
@@ -214,6 +238,24 @@ def count(user: User, tokens: int):
         "python",
         """
 PRICES = {"small": 1, "large": 5}
+left = {}
+
+
+def spend(code: str, user: User):
+    if code not in left:
+        raise HTTPException(status_code=404, detail="no such code")
+    if left[code] >= user.monthly_limit:
+        raise HTTPException(status_code=429, detail="limit reached")
+    left[code] += 1
+
+
+def admit(tenant: Tenant):
+    if cache.get(f"used:{tenant.id}") >= tenant.monthly_limit:
+        raise HTTPException(status_code=429, detail="limit reached")
+
+
+def count(tenant: Tenant):
+    cache.increment(f"used:{tenant.id}")
 
 
 async def generate(request: Request, user: User):

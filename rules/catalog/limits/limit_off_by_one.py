@@ -12,7 +12,7 @@ from rules.facts import Call, Expression, Literal, Name, Unary, walk
 from rules.meaning.contexts import Context
 from rules.meaning.flow import follows
 from rules.meaning.limits.limits import Limit, lets_through, said_by
-from rules.meaning.usage.takings import Taking, amount_of, one_more, same_thing, takings
+from rules.meaning.usage.takings import Taking, amount_of, conditional, one_more, same_for_all, same_thing, takings
 from rules.meaning.values import Kinds, resolved
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
@@ -61,11 +61,14 @@ def taken_after(code: Code, limit: Limit) -> Taking | None:
         if same_thing(limit.used, taking) and comes_after(code, limit, taking):
             return taking
     counted = resolved(code.values, limit.used, limit.scope, limit.span.start)
-    return next((taking for taking in one_more(code, counted) if comes_after(code, limit, taking)), None)
+    more = one_more(code, counted) if not same_for_all(code, limit) else ()
+    return next((taking for taking in more if comes_after(code, limit, taking)), None)
 
 
 def comes_after(code: Code, limit: Limit, taking: Taking) -> bool:
     after = follows(code, limit.span, limit.scope, taking.span, taking.scope)
+    if conditional(code.facts, taking.call):
+        return False
     return after and lets_through(code.facts, limit, taking.scope)
 
 

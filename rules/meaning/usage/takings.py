@@ -22,17 +22,21 @@ from rules.facts import (
     name_of,
     walk,
 )
-from rules.meaning.limits.limits import said_by
+from rules.meaning.limits.limits import Limit, said_by
 from rules.meaning.usage.counters import Change, Counter
 from rules.meaning.usage.emissions import Emission, outer_calls
 from rules.meaning.usage.writes import INSERTS, inserts_usage
-from rules.meaning.values import definitions_at
+from rules.meaning.values import definitions_at, resolved, root_of
 from rules.meaning.vocabulary import names_left, names_used, releases, words
 
 COMPARING = frozenset(
     "gte gt lt lte ge le greaterthan lessthan greaterthanorequal lessthanorequal attributegreaterthan".split()
 )
 COUNTED = frozenset("count countdocuments".split())
+PLANS = frozenset("free trial plan tier basic starter pro premium monthly daily".split())
+"""In the name of a constant: what those get who pay nothing, or little."""
+SETTINGS = frozenset("settings config conf cfg env constants options process".split())
+"""What holds the numbers of an installation, one for all customers."""
 COMPARING_ENDS = ("__gte", "__gt", "__lte", "__lt")
 
 
@@ -211,3 +215,12 @@ def amount_of(taking: Taking) -> Expression | None:
 def same_thing(reading: Expression, taking: Taking) -> bool:
     """Whether a limit's reading and a write are of one counter, by name."""
     return taking.counter is not None and fold(said_by(reading)) == fold(taking.counter.name)
+
+
+def same_for_all(code: Code, limit: Limit) -> bool:
+    """`count >= settings.MAX_KEYS`: a number in the code bounds how many rows there are, and no plan sells more of them."""
+    whole = resolved(code.values, limit.limit, limit.scope, limit.span.start)
+    root = root_of(whole)
+    constant = name_of(whole).isupper() or name_of(limit.limit).isupper() or name_of(root).lower() in SETTINGS
+    said = {*words(said_by(limit.limit)), *words(code.facts.text(whole.span))}
+    return isinstance(whole, Literal) or (constant and not PLANS & said)
