@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Call, Expression, Kind, Scope, enclosing, walk
-from rules.meaning.flow import held_alone
+from rules.meaning.flow import runs_alone
 from rules.meaning.usage.takings import text_of
 from rules.tracing.counted import behind
 from rules.tracing.firm import ROW_LOCK
@@ -55,7 +55,7 @@ def constants(code: Code, names: frozenset[str]) -> Iterator[str]:
 
 
 def callers_hold(code: Code, scope: Scope) -> bool:
-    """Whether every call of the function around stands under a lock, or in a transaction with the row locked."""
+    """Whether every call of the function around stands under a lock. A transaction alone keeps nobody from reading."""
     trace = code.elsewhere.trace
     function = enclosing(scope, Kind.FUNCTION)
     node = trace.graph.at(code.facts.path, scope.span.line) if trace is not None and function is not None else None
@@ -72,4 +72,4 @@ def held_at(code: Code, caller: Node, line: int, callee: Node) -> bool:
     if routine is None or there is None:
         return False
     calls = [one for one in there.facts.calls if one.span.line == line and one.method == routine.name]
-    return bool(calls) and all(held_alone(there, one.scope, one.span.start) for one in calls)
+    return bool(calls) and all(runs_alone(there, one.scope, transactions=False) for one in calls)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from rules.code import Code
 from rules.facts import (
+    Branch,
     Call,
     Expression,
     Function,
@@ -21,6 +22,7 @@ from rules.facts import (
     Span,
     Start,
     Unary,
+    chain,
     enclosing,
     fold,
     name_of,
@@ -168,7 +170,7 @@ def taken_after(code: Code, limit: Limit) -> Taking | None:
     ]
     if any(tests_itself(code, one) or tests_again(code, one, limit) for one in found):
         return None
-    return min(found, key=lambda taking: (not same_thing(limit.used, taking), taking.span.start), default=None)
+    return min(found, key=lambda taking: (not same_thing(limit.used, taking), rank(taking)), default=None)
 
 
 def tests_itself(code: Code, taking: Taking) -> bool:
@@ -319,10 +321,20 @@ def taken_behind(code: Code, gate: gates.Gate) -> list[Taking]:
     ]
     looked = looked_at(code, gate.call)
     if not looked:
-        return sorted(after, key=lambda taking: taking.span.start)
+        return sorted(after, key=rank)
     others = moved_behind(code, gate, looked) if after else ()
     known = [(is_moved(code, taking, looked), taking) for taking in (*after, *others)]
-    return [taking for said, taking in sorted(known, key=lambda one: (not one[0], one[1].span.start)) if said is not False]
+    return [taking for said, taking in sorted(known, key=lambda one: (not one[0], rank(one[1]))) if said is not False]
+
+
+STAFF = frozenset("admin staff superuser internal owner sandbox".split())
+
+
+def rank(taking: Taking) -> tuple[bool, int]:
+    """What all customers come by, before what only a branch for the staff writes."""
+    tests = (one.head.test for one in chain(taking.scope) if isinstance(one.head, Branch) and one.head.arm == "then")
+    names = (name_of(part) for test in tests if test is not None for part in walk(test))
+    return any(STAFF & set(words(name)) for name in names), taking.span.start
 
 
 def is_moved(code: Code, taking: Taking, looked: Looked) -> bool | None:
@@ -883,15 +895,13 @@ async def spend(session, account_id, cost):
     account = await load_account(session, account_id)
     if account.credits < cost:
         raise PaymentRequired()
-    account.credits -= cost
-    await session.commit()
+    await deduct_credits(session, account_id, cost)
 
 
 async def _spend(session, account, cost):
     if account.credits < cost:
         raise PaymentRequired()
-    account.credits -= cost
-    await session.commit()
+    await deduct_credits(session, account.id, cost)
 
 
 async def spend_alone(session, redis, account, cost):
@@ -918,6 +928,11 @@ func Handle(ctx context.Context, store *Store, user *User, cost int64) error {
 	}
 	return store.DeductCredits(ctx, user.ID, cost)
 }
+""",
+        path="quota/handle.go",
+        context={
+            "quota/store.go": """
+package quota
 
 const deduct = `UPDATE users SET credits = credits - $1 WHERE id = $2 AND credits >= $1`
 
@@ -928,7 +943,8 @@ func (s *Store) DeductCredits(ctx context.Context, id string, cost int64) error 
 	}
 	return err
 }
-""",
+"""
+        },
     ),
     Example(
         "python",
