@@ -302,9 +302,12 @@ def finds_or_makes(code: Code, looked: Call, insert: Call) -> bool:
 
 def is_missing(test: Expression, looked: Call, names: set[str]) -> bool | None:
     """Whether a test holds where nothing was found, `!row`, or where something was, `row`; None if it is not so plain."""
-    if isinstance(test, Logical) and test.operator in ("or", "||"):
-        # `!rows || rows.length === 0`
+    if isinstance(test, Logical) and test.operator in ("or", "and"):
+        # `!row || row.expired` holds wherever nothing was found, `row && row.done` only where something was.
         sides = {is_missing(test.left, looked, names), is_missing(test.right, looked, names)}
+        decisive = test.operator == "or"
+        if decisive in sides:
+            return decisive
         return sides.pop() if len(sides) == 1 else None
     if (counted := is_none_of(test, looked, names)) is not None:
         return counted
@@ -514,6 +517,8 @@ export class RefundPayment {
       return failure("no such payment");
     }
     await this.provider.refund(input.transactionId, payments[0].amount);
+    const earlier = await this.payments.findByTransactionId(input.transactionId);
+    if (!earlier || earlier.closed) throw new Error("nothing to refund");
     await this.payments.create({ amount: payments[0].amount, kind: "refund", transactionId: input.transactionId });
   }
 }
