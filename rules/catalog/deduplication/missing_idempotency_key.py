@@ -38,6 +38,7 @@ from rules.meaning.vocabulary import words
 from rules.providers import Key
 from rules.rule import About, Classification, Confidence, Example, Finding, Fix, Severity, Variant
 from rules.tracing.graph import upwards
+from rules.tracing.spared import by_hand, replaces
 
 ABOUT = About(
     id="MTR-201",
@@ -83,6 +84,8 @@ def check(code: Code) -> Iterator[Finding]:
         if key is None or not (key.names or key.option_names) or overwrites(emission, key) or not emission.call.arguments:
             continue
         if key.required or key.natural or key.implicit or code.context(emission.scope) is Context.TEST:
+            continue
+        if replaces(code, emission) or by_hand(code, emission.scope):
             continue
         for event in emission.events:
             if not has_key(event, emission.given, key):

@@ -22,7 +22,10 @@ from rules.meaning.usage.losses import Loss, losses
 from rules.meaning.usage.writes import UsageWrite, failing_writes
 from rules.meaning.vocabulary import BILLING_NOUNS, consumes, names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
+from rules.tracing.purposes import at_stake
+from rules.tracing.spared import is_notice, kept_behind, made_good, only_in_memory, only_logs, only_states, tells_total
 from rules.tracing.stakes import Stake, of_billing, priced, says_billed, stake
+from rules.tracing.stores import table_of_counter
 
 ABOUT = About(
     id="MTR-102",
@@ -44,7 +47,9 @@ def check(code: Code) -> Iterator[Finding]:
     lost_in: set[Scope] = set()
     for loss in losses(code):
         lost_in.add(loss.handler)
-        if code.context(loss.handler) not in QUIET and (hangs := hanging(code, loss.write)) is not Stake.TOLD:
+        if code.context(loss.handler) in QUIET or spared(code, loss.write):
+            continue
+        if (hangs := hanging(code, loss.write)) is not Stake.TOLD:
             yield swallowed(code, loss.write, loss.handler, loss.ended, hangs)
     for flush, call, handler in unheard(code):
         if code.context(handler) not in QUIET and handler not in lost_in:
@@ -59,6 +64,20 @@ def check(code: Code) -> Iterator[Finding]:
                 confidence=Confidence.LIKELY,
                 trace=(Step(call.span, "the flush that fails"),),
             )
+
+
+def spared(code: Code, write: UsageWrite) -> bool:
+    """Whether no failure of a store gets here, or the next run makes good what this one lost, or no usage was in it."""
+    call = write.call
+    assert call is not None
+    counted = [one for one in code.counters if one.call is call]
+    if only_states([one.name for one in counted]) or made_good(code, call):
+        return True
+    if any(one.call is call and one.direct for one in code.emissions):
+        return tells_total(code, call)
+    if kept_behind(code, call) or only_in_memory(code, call) or only_logs(code, call):
+        return True
+    return not counted and (is_notice(code, call) or tells_total(code, call))
 
 
 def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome, hangs: Stake) -> Finding:
@@ -116,13 +135,19 @@ def confidence(code: Code, loss: Loss, hangs: Stake, sure: bool) -> Confidence:
     counted = [one.name for one in code.counters if one.call is loss.write.call]
     if of_rate(code, loss.write) or any(SALES & set(words(name)) for name in counted):
         return Confidence.POSSIBLE
-    if counted and hangs is Stake.NOTHING:
+    if counted and (hangs is Stake.NOTHING or only_shown(code, loss.write)):
         return Confidence.POSSIBLE
     if hangs not in (Stake.BILL, Stake.LIMIT, Stake.SENT) and (
         only_statistics(code, loss.write, loss.handler) or unsure(code, loss.write, loss.ended)
     ):
         return Confidence.POSSIBLE
     return SURE[sure and loss.ended in LOST]
+
+
+def only_shown(code: Code, write: UsageWrite) -> bool:
+    """Whether nobody is refused or charged by any of the counters that are written."""
+    counted = [one for one in code.counters if one.call is write.call]
+    return all(at_stake(code, one.name, table_of_counter(code, one), one.scope) is False for one in counted)
 
 
 SURE = {True: Confidence.CERTAIN, False: Confidence.LIKELY}
