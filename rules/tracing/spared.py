@@ -122,6 +122,13 @@ def made_good(code: Code, call: Call) -> bool:
     """Whether all counters that a call moves are worked out anew by something that runs by itself."""
     names = {one.name for one in code.counters if one.call is call}
     trace = code.elsewhere.trace
+    if not names:
+        names = {
+            one.name
+            for other, function in functions_behind(code, call)
+            for one in other.counters
+            if one.function is function and one.change is not Change.RESET
+        }
     if trace is not None and not names:
         trails = tuple(trails_of(trace, code.facts.path, call, ""))
         if any(one.sort == "event" for one in trails):
@@ -247,4 +254,13 @@ def by_hand(code: Code, scope: Scope) -> bool:
         return False
     called = SIGNATURE.search(code.facts.text(holder.span))
     names = (holder.head.name, *((called[1],) if called else ()))
-    return not any(code.elsewhere.naming(name) - {code.facts.path} for name in names)
+    return not any(starts(code, path, name) for name in names for path in code.elsewhere.naming(name) - {code.facts.path})
+
+
+def starts(code: Code, path: str, name: str) -> bool:
+    """Whether a file that names a command hands its name to a call; a list of what there is starts nothing."""
+    other = code.elsewhere.code_of(path)
+    if other is None:
+        return not path.endswith((".md", ".txt"))
+    spelled = re.compile(rf"\b{re.escape(name)}\b")
+    return any(spelled.search(other.facts.text(one.value.span)) for call in other.facts.calls for one in call.arguments)

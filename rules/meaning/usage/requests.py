@@ -223,10 +223,13 @@ def class_text(code: Code, named: str) -> str | None:
 
 
 def is_checked(code: Code, typed: str) -> bool:
-    """`@Valid UsageBody body`; a `TransferRequest` in place of the request itself is made for its rules."""
+    """`@Valid UsageBody body`; a class of the project's own in place of the request is made for its rules."""
     if code.facts.traits.typed_bodies:
         return re.search(r"@Valid(ated)?\b", typed) is not None
-    return re.search(r"\w(Request|Dto|DTO)$", typed) is not None
+    named = re.split(r"[\\\s]", typed)[-1]
+    return bool(named) and any(
+        re.search(rf"(^|/)Requests?/(.*/)?{re.escape(named)}\.\w+$", path) for path in code.elsewhere.naming(named)
+    )
 
 
 def ruled(text: str, field: str) -> bool:
