@@ -374,4 +374,33 @@ export class UsageBuffer {
 """,
         path="src/metering/buffer.ts",
     ),
+    Example(
+        "python",
+        """
+class UsageCollector:
+    def __init__(self, user):
+        self.events = []
+
+    def record(self, event):
+        self.events.append(event)
+
+    def flush(self, db):
+        taken = list(self.events)
+        self.events.clear()
+        for event in taken:
+            db.save(UsageRow.create_from_event(event))
+""",
+        path="app/usage/collector.py",
+        context={
+            "app/chat.py": """
+from app.usage.collector import UsageCollector
+
+def chat(user, question, db):
+    collector = UsageCollector(user)
+    answer = ask(question, collector)
+    collector.flush(db)
+    return answer
+""",
+        },
+    ),
 )

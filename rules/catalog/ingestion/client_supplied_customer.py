@@ -216,4 +216,20 @@ func generate(w http.ResponseWriter, r *http.Request) {
 }
 """,
     ),
+    Example(
+        "typescript",
+        """
+function logUsage(tenantId: string, tokens: number) {
+  console.log("usage", JSON.stringify({ tenantId, tokens }));
+}
+
+export async function POST(request: Request) {
+  const { tenantId, prompt } = await request.json();
+  const answer = await complete(prompt);
+  logUsage(tenantId, answer.usage.total_tokens);
+  return Response.json(answer);
+}
+""",
+        path="app/api/completion/route.ts",
+    ),
 )

@@ -228,4 +228,36 @@ func convert(w http.ResponseWriter, r *http.Request) {
 }
 """,
     ),
+    Example(
+        "php",
+        """
+<?php
+
+namespace App\\Http\\Controllers;
+
+class TransferController extends Controller
+{
+    public function transfer(TransferCredits $request)
+    {
+        $amount = $request->input('transfer_amount');
+        $request->user()->credits_balance -= $amount;
+        $request->user()->save();
+    }
+}
+""",
+        path="app/Http/Controllers/TransferController.php",
+        context={
+            "app/Http/Requests/TransferCredits.php": """
+<?php
+
+class TransferCredits extends FormRequest
+{
+    public function rules()
+    {
+        return ['transfer_amount' => 'required|integer|min:1'];
+    }
+}
+""",
+        },
+    ),
 )

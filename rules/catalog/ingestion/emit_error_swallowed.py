@@ -858,4 +858,147 @@ func (r *Relay) finish(ctx context.Context, usage Usage) {
 """,
         path="billing/relay.go",
     ),
+    Example(
+        "python",
+        """
+class UsageService:
+    def store_usage_record(self, tenant, answer):
+        try:
+            self.rows.put_usage_row({"tenant": tenant, "tokens": answer.tokens})
+        except Exception as error:
+            logger.error(f"usage not stored: {error}")
+""",
+        path="billing/usage_service.py",
+        context={
+            "billing/rows.py": """
+class Rows:
+    def put_usage_row(self, row):
+        try:
+            self.table.put_item(Item=row)
+        except Exception as error:
+            logger.error(f"row not stored: {error}")
+""",
+        },
+    ),
+    Example(
+        "python",
+        """
+from app.quotas import QuotaTracker
+
+def upload(db, user, file):
+    path = keep(file)
+    try:
+        QuotaTracker(db).track_storage_usage(user.id, file.size)
+    except Exception as error:
+        logger.warning(f"storage not counted: {error}")
+    return path
+""",
+        path="app/uploads.py",
+        context={
+            "app/quotas.py": """
+class QuotaTracker:
+    def __init__(self, db):
+        self.db = db
+
+    def track_storage_usage(self, user_id, size):
+        quota = self.quota_of(user_id)
+        quota.storage_used = quota.storage_used + size
+        self.db.commit()
+
+    def has_room(self, user_id, size):
+        quota = self.quota_of(user_id)
+        return quota.storage_used + size <= quota.storage_limit
+""",
+            "app/tasks.py": """
+@celery_app.task
+def reconcile_storage_quotas():
+    for quota in session.query(Quota).all():
+        quota.storage_used = measured_size(quota.user_id)
+    session.commit()
+""",
+        },
+    ),
+    Example(
+        "python",
+        """
+class MeterReading:
+    def __init__(self, settings):
+        self.unit = settings["unit"]
+
+def load(every):
+    found = {}
+    for settings in every:
+        try:
+            found[settings["name"]] = MeterReading(settings)
+        except SettingsError as error:
+            LOG.error("usage meter left out: %s", error)
+    return found
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func (s *Service) ReconcileInvoices(ctx context.Context, balances map[string]int64) error {
+	for _, customer := range s.customers(ctx) {
+		if err := s.setUsage(ctx, customer, balances[customer.ID]); err != nil {
+			log.Printf("usage not reported: %v", err)
+		}
+	}
+	return nil
+}
+
+func (s *Service) setUsage(ctx context.Context, customer *Customer, credits int64) error {
+	return s.provider.ReportUsage(ctx, customer.Item, credits)
+}
+
+func (p *Probe) note(ctx context.Context, credential int, state *string) {
+	_, err := p.db.Exec(ctx, `UPDATE keys SET quota_state = COALESCE($1, quota_state) WHERE id = $2`, state, credential)
+	if err != nil {
+		log.Printf("state not kept: %v", err)
+	}
+}
+
+func (s *Server) meter(w http.ResponseWriter, r *http.Request) {
+	if err := s.usage.RecordUsage(r.Context(), decode(r)); err != nil {
+		if refused, ok := err.(*Refusal); ok {
+			http.Error(w, refused.Message, http.StatusBadRequest)
+			log.Printf("usage refused: %v", err)
+		}
+		return
+	}
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export class BillingAlerts {
+  async sendCritical(key: string, reason: string) {
+    try {
+      await this.auditService.recordBillingEvent({ kind: "spend_update_failed", key, reason });
+    } catch (error) {
+      logger.error("no alert", error);
+    }
+  }
+}
+
+export class Router {
+  private readonly stats = new Map<string, number>();
+
+  recordTargetUsage(node: string, tokens: number): void {
+    this.stats.set(node, (this.stats.get(node) ?? 0) + tokens);
+  }
+
+  async finish(reply: Reply) {
+    try {
+      this.recordTargetUsage(reply.node, reply.tokens);
+    } catch (error) {
+      logger.error("not noted", error);
+    }
+  }
+}
+""",
+    ),
 )

@@ -463,4 +463,47 @@ func work(store *Store, events <-chan Event) {
 }
 """,
     ),
+    Example(
+        "typescript",
+        """
+export class UsageBatches {
+  private events: UsageEvent[] = [];
+  private underway = new Set<Promise<void>>();
+
+  addUsage(event: UsageEvent) {
+    this.events.push(event);
+    if (this.events.length > 100) void this.sendAll();
+  }
+
+  async close() {
+    await Promise.all([this.sendAll(), ...this.underway]);
+  }
+
+  private sendAll(): Promise<void> {
+    const sending = this.deliver();
+    this.underway.add(sending);
+    return sending;
+  }
+
+  private async deliver(): Promise<void> {
+    const batch = [...this.events];
+    this.events = [];
+    await this.queue.send({ events: batch });
+  }
+}
+""",
+    ),
+    Example(
+        "javascript",
+        """
+import { reportUsage } from "./client";
+
+angular.module("shop.billing").controller("PlanDialog", function () {
+  async function opened(source) {
+    reportUsage(source, 1);
+  }
+  opened("plan-dialog");
+});
+""",
+    ),
 )

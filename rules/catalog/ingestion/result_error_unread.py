@@ -381,4 +381,12 @@ func report(ctx context.Context, client *lago.Client, input *lago.EventInput) er
 }
 """,
     ),
+    Example(
+        "python",
+        """
+class MeterEvents:
+    def create(self, params, options):
+        self._request("post", "https://api.stripe.com/v2/billing/meter_events", params=params, options=options)
+""",
+    ),
 )

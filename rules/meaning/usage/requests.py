@@ -195,6 +195,8 @@ def is_schema(call: Call) -> bool:
 def bounded_type(code: Code, origin: Origin, field: str) -> bool:
     """A declared bound of the body's field in this file; a body whose type lies elsewhere may have one."""
     root = root_of(origin.expression)
+    if isinstance(root, Call) and root.receiver is not None:
+        root = root_of(root.receiver)
     if not isinstance(root, Name) or root is origin.expression:
         return False
     for found in definitions_at(code.values, root.text, origin.scope, origin.expression.span.start):
