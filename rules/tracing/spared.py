@@ -37,6 +37,8 @@ NOTICES = frozenset("alert alerts alerting alerter notify notifies notifier noti
 AUDITS = frozenset("audit audits auditor auditing".split())
 STATES = frozenset("state status reason code kind type flag mode".split())
 """How a column ends that says how things stand, and counts nothing."""
+NOTED = frozenset("before after prior previous old new".split())
+"""How a column ends that notes in a history what a balance was, beside the balance itself."""
 LAST_COUNTS = ("last_during_period", "last_ever")
 """How a price is told that the newest figure replaces those before it."""
 
@@ -211,6 +213,11 @@ def is_notice(code: Code, call: Call) -> bool:
 def only_states(names: list[str]) -> bool:
     """`quota_state`, `usage_status`: named after a count, and holding none."""
     return bool(names) and all(words(name)[-1:] and words(name)[-1] in STATES for name in names)
+
+
+def only_noted(names: list[str]) -> bool:
+    """`balance_before`, `balance_after`: a row of a history, of which nobody takes anything."""
+    return bool(names) and all(words(name)[-1:] and words(name)[-1] in NOTED for name in names)
 
 
 def replays(code: Code, scope: Scope) -> bool:

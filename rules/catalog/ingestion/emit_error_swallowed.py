@@ -23,7 +23,16 @@ from rules.meaning.usage.writes import UsageWrite, failing_writes
 from rules.meaning.vocabulary import BILLING_NOUNS, consumes, names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
 from rules.tracing.purposes import at_stake
-from rules.tracing.spared import is_notice, kept_behind, made_good, only_in_memory, only_logs, only_states, tells_total
+from rules.tracing.spared import (
+    is_notice,
+    kept_behind,
+    made_good,
+    only_in_memory,
+    only_logs,
+    only_noted,
+    only_states,
+    tells_total,
+)
 from rules.tracing.stakes import Stake, of_billing, priced, says_billed, stake
 from rules.tracing.stores import table_of_counter
 
@@ -133,7 +142,7 @@ def confidence(code: Code, loss: Loss, hangs: Stake, sure: bool) -> Confidence:
         # What is done instead is for the other work in the same try, whose failure the handler is about.
         return Confidence.POSSIBLE
     counted = [one.name for one in code.counters if one.call is loss.write.call]
-    if of_rate(code, loss.write) or any(SALES & set(words(name)) for name in counted):
+    if of_rate(code, loss.write) or only_noted(counted) or any(SALES & set(words(name)) for name in counted):
         return Confidence.POSSIBLE
     if counted and (hangs is Stake.NOTHING or only_shown(code, loss.write)):
         return Confidence.POSSIBLE

@@ -20,7 +20,7 @@ from rules.meaning.vocabulary import words
 from rules.meaning.wording import capital
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Variant
 from rules.tracing.purposes import at_stake
-from rules.tracing.spared import only_states
+from rules.tracing.spared import only_noted, only_states
 from rules.tracing.stakes import matters
 from rules.tracing.stores import table_of_counter
 
@@ -189,7 +189,8 @@ def matters_to_someone(code: Code, write: UsageWrite, call: Call) -> bool:
     counted = [one for one in code.counters if one.call is call]
     if not counted:
         return matters(code, call)
-    return not only_states([one.name for one in counted]) and any(
+    names = [one.name for one in counted]
+    return not (only_states(names) or only_noted(names)) and any(
         at_stake(code, one.name, table_of_counter(code, one), one.scope) for one in counted
     )
 
