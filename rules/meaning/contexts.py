@@ -135,10 +135,10 @@ def context_of(facts: Facts, scope: Scope) -> Context:
 
 
 def runs_at_top(facts: Facts, scope: Scope) -> bool:
-    """Whether a scope is the top of a file, or in a function that the top calls: it runs when the file is run."""
+    """Whether a scope is the top of a file, or in a function that the top calls or hands on: it runs when the file is run."""
     outer = [one for one in chain(scope) if one.kind is Kind.FUNCTION]
     name = outer[-1].head.name if outer and isinstance(outer[-1].head, Function) else ""
-    return not outer or any(call.name == name and enclosing(call.scope, Kind.FUNCTION) is None for call in facts.calls if name)
+    return not name or any(call.name == name and enclosing(call.scope, Kind.FUNCTION) is None for call in facts.calls)
 
 
 def own_request(facts: Facts, scope: Scope) -> bool:
