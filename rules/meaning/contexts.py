@@ -98,9 +98,16 @@ SCRIPT_PATH = re.compile(
     r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|backfill)[^/]*|seeds?|seeders?|factories|migrations?|db/migrate|"
     r"\.(claude|codex|cursor|agents?|github|circleci|devcontainer|husky))/"
 )
+ONE_OFF = re.compile(
+    r"(^|/)(restore|diagnose|fix|repair|debug|backfill|migrate|seed|cleanup|inspect|verify|check|manual|tmp|temp|apply|reset|"
+    r"recover|correct|audit|simulate)[-_][\w.-]+\.\w+$"
+)
+"""How files are called that somebody runs once by hand, where what they do stands at their top."""
 SCHEDULE_PATH = re.compile(r"(^|/)(crons?|schedules?|scheduled|jobs/clock)(/|\.|-|_)", re.I)
 MAIN_CODE = re.compile(r"(?:^|/)src/(?:\w*[mM]ain)/(?:java|kotlin|scala|groovy)/.*/")
 """Below this the folders of Maven and Gradle are the names of packages: `com/acme/sample` is no sample."""
+CLIENT_APP = re.compile(r"(^|/)(ClientApp[^/]*|client-app|wwwroot|webapp/static)/")
+"""Folders that web frameworks keep for what runs in the browser."""
 BROWSER_NAMES = frozenset("window document localStorage sessionStorage navigator".split())
 STATE_LIBRARIES = frozenset("zustand pinia jotai recoil react-redux @reduxjs/toolkit mobx-react valtio".split())
 OWN_HOOK = re.compile(r"use[A-Z]\w*$")
@@ -120,11 +127,18 @@ def context_of(facts: Facts, scope: Scope) -> Context:
             found = own_context(facts, outer, outer.head)
             if found is not None:
                 return webhook_or(found, facts, outer, outer.head)
-    if SCRIPT_PATH.search(path):
+    if SCRIPT_PATH.search(path) or (ONE_OFF.search(path) and runs_at_top(facts, scope)):
         return Context.SCRIPT
     if SCHEDULE_PATH.search(facts.path):
         return Context.SCHEDULE
     return Context.LIBRARY
+
+
+def runs_at_top(facts: Facts, scope: Scope) -> bool:
+    """Whether a scope is the top of a file, or in a function that the top calls or hands on: it runs when the file is run."""
+    outer = [one for one in chain(scope) if one.kind is Kind.FUNCTION]
+    name = outer[-1].head.name if outer and isinstance(outer[-1].head, Function) else ""
+    return not name or any(call.name == name and enclosing(call.scope, Kind.FUNCTION) is None for call in facts.calls)
 
 
 def own_request(facts: Facts, scope: Scope) -> bool:
@@ -308,7 +322,7 @@ def is_browser(facts: Facts) -> bool:
         return True
     if not facts.traits.in_browsers:
         return False
-    if "use client" in facts.directives:
+    if "use client" in facts.directives or CLIENT_APP.search(facts.path):
         return True
     if "use server" in facts.directives:
         return False
@@ -318,7 +332,7 @@ def is_browser(facts: Facts) -> bool:
         return True
     if facts.renders and any(isinstance(call.callee, Name) and OWN_HOOK.match(call.callee.text) for call in facts.calls):
         return True
-    return any(uses_browser(call) for call in facts.calls)
+    return any(uses_browser(call) or call.folded == "angular.module" for call in facts.calls)
 
 
 def uses_browser(call: Call) -> bool:

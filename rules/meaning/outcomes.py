@@ -299,6 +299,8 @@ def answers(call: Call) -> bool:
         return True
     if said[0].rsplit("/", 1)[-1] in ("res", "response", "reply", "c", "ctx", "w", "http", "nextresponse", "context"):
         return last in RESPONSE or len(said) > 1
+    if said[-2:] == ["http", "error"]:
+        return True
     if call.folded in ("render", "head", "halt", "redirectto"):
         return True
     return last in ("jsonresponse", "response", "httpexception", "jsonify", "abort") or (call.constructs and last == "response")

@@ -75,7 +75,8 @@ ABOUT_USAGE = frozenset(
 PARTS = frozenset(
     "id ids key keys name names type types feature features price prices plan plans product products config settings filter "
     "filters column columns table index view schema accumulator tracker recorder reporter collector builder logger service "
-    "client store limit limits middleware report reports payload params options snapshot estimate state states".split()
+    "client store limit limits middleware report reports payload params options snapshot estimate state states "
+    "definition definitions".split()
 )
 """What only belongs to metering: `addMeteredFeatureIds`, `createMeteredPrice`."""
 UNBILLED = frozenset("secret secrets password coupon coupons deprecated deprecation font icon otp totp".split())

@@ -191,3 +191,15 @@ def test_what_a_provider_calls_is_known(path: str, text: str) -> None:
 )
 def test_an_ordinary_function_belongs_to_a_library(path: str, text: str) -> None:
     assert Context.LIBRARY is found_in(path, text)
+
+
+def test_a_file_that_mends_something_by_hand_is_a_script_where_it_runs_at_its_top() -> None:
+    assert found_in("restore_balance.mjs", "await work();") is Context.SCRIPT
+    assert found_in("fix-usage.ts", "async function main() { await work(); }\nmain();") is Context.SCRIPT
+    assert found_in("verify-payment.ts", "export async function verify() { await work(); }") is Context.LIBRARY
+    assert found_in("report.mjs", "await work();") is Context.LIBRARY
+
+
+def test_the_client_folder_of_a_web_framework_is_a_browser() -> None:
+    assert found_in("Shop.Web/ClientApp/plans.js", "function opened() { work(); }") is Context.BROWSER
+    assert found_in("src/plans.js", 'angular.module("shop").run(function () { work(); });') is Context.BROWSER

@@ -38,6 +38,7 @@ from rules.meaning.vocabulary import words
 from rules.providers import Key
 from rules.rule import About, Classification, Confidence, Example, Finding, Fix, Severity, Variant
 from rules.tracing.graph import upwards
+from rules.tracing.spared import by_hand, replaces
 
 ABOUT = About(
     id="MTR-201",
@@ -83,6 +84,8 @@ def check(code: Code) -> Iterator[Finding]:
         if key is None or not (key.names or key.option_names) or overwrites(emission, key) or not emission.call.arguments:
             continue
         if key.required or key.natural or key.implicit or code.context(emission.scope) is Context.TEST:
+            continue
+        if replaces(code, emission) or by_hand(code, emission.scope):
             continue
         for event in emission.events:
             if not has_key(event, emission.given, key):
@@ -468,5 +471,91 @@ def top_up_once(account_id, amount, top_up_id):
     )
 """,
         path="billing/tasks.py",
+    ),
+    Example(
+        "php",
+        """
+<?php
+
+namespace App\\Console\\Commands;
+
+class SendMinutes extends Command
+{
+    protected $signature = 'minutes:send {customer} {minutes}';
+
+    public function handle(): int
+    {
+        $this->stripe->billing->meterEvents->create([
+            'event_name' => 'minutes',
+            'payload' => ['stripe_customer_id' => $this->argument('customer'), 'value' => $this->argument('minutes')],
+        ]);
+        return 0;
+    }
+}
+""",
+        path="app/Console/Commands/SendMinutes.php",
+        context={
+            "app/Console/Kernel.php": """
+<?php
+
+class Kernel extends ConsoleKernel
+{
+    protected $commands = [SendMinutes::class];
+}
+""",
+        },
+    ),
+    Example(
+        "php",
+        """
+<?php
+
+namespace App\\Console\\Commands;
+
+class SendMinutes extends Command
+{
+    protected $signature = 'minutes:send';
+
+    public function handle(): int
+    {
+        $this->stripe->billing->meterEvents->create([  // <- finding
+            'event_name' => 'minutes',
+            'payload' => ['stripe_customer_id' => $this->customer, 'value' => $this->minutes],
+        ]);
+        return 0;
+    }
+}
+""",
+        path="app/Console/Commands/SendMinutes.php",
+        context={
+            "app/Console/Kernel.php": """
+<?php
+
+class Kernel extends ConsoleKernel
+{
+    protected function schedule(Schedule $schedule)
+    {
+        $schedule->command('minutes:send')->hourly();
+        $this->usage->meter('minutes');
+    }
+}
+""",
+        },
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+import "github.com/stripe/stripe-go/v72"
+
+func (s *Service) reconcileUsage(ctx context.Context, item string, total int64) error {
+	_, err := s.client.UsageRecords.New(&stripe.UsageRecordParams{
+		SubscriptionItem: stripe.String(item),
+		Quantity:         stripe.Int64(total),
+	})
+	return err
+}
+""",
     ),
 )

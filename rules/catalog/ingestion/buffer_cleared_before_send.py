@@ -16,6 +16,7 @@ from rules.meaning.usage.emissions import shown
 from rules.meaning.usage.snapshots import first_send, sent_before
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
+from rules.tracing.spared import per_request
 
 ABOUT = About(
     id="MTR-107",
@@ -42,7 +43,7 @@ def check(code: Code) -> Iterator[Finding]:
         if code.context(one.scope) in QUIET or puts_back(code, one) or sent_before(code, one):
             continue
         after = first_send(code, one)
-        if after is not None:
+        if after is not None and not per_request(code, one.scope):
             yield cleared(code, one, after)
     yield from trimmed(code)
     yield from misread_additions(code)
@@ -372,5 +373,34 @@ export class UsageBuffer {
 }
 """,
         path="src/metering/buffer.ts",
+    ),
+    Example(
+        "python",
+        """
+class UsageCollector:
+    def __init__(self, user):
+        self.events = []
+
+    def record(self, event):
+        self.events.append(event)
+
+    def flush(self, db):
+        taken = list(self.events)
+        self.events.clear()
+        for event in taken:
+            db.save(UsageRow.create_from_event(event))
+""",
+        path="app/usage/collector.py",
+        context={
+            "app/chat.py": """
+from app.usage.collector import UsageCollector
+
+def chat(user, question, db):
+    collector = UsageCollector(user)
+    answer = ask(question, collector)
+    collector.flush(db)
+    return answer
+""",
+        },
     ),
 )

@@ -15,6 +15,7 @@ from rules.meaning.usage.emissions import Emission
 from rules.meaning.usage.requests import Read, carried, names, outermost, reads, trusted
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.tracing.spared import only_logs
 
 ABOUT = About(
     id="MTR-114",
@@ -56,7 +57,8 @@ def check(code: Code) -> Iterator[Finding]:
 def bookings(code: Code) -> Iterator[tuple[str, Span, Scope, list[Expression]]]:
     """Every report and every charge of a counter, with the values that may name its customer."""
     for emission in code.emissions:
-        yield emission.title, emission.call.span, emission.scope, list(given(code, emission.call, emission))
+        if emission.direct or not only_logs(code, emission.call):
+            yield emission.title, emission.call.span, emission.scope, list(given(code, emission.call, emission))
     for counter in code.counters:
         if counter.call is not None and counter.change in (Change.ADD, Change.SUBTRACT):
             yield f"the change of `{counter.name}`", counter.span, counter.scope, list(given(code, counter.call, None))
@@ -213,5 +215,21 @@ func generate(w http.ResponseWriter, r *http.Request) {
 	}
 }
 """,
+    ),
+    Example(
+        "typescript",
+        """
+function logUsage(tenantId: string, tokens: number) {
+  console.log("usage", JSON.stringify({ tenantId, tokens }));
+}
+
+export async function POST(request: Request) {
+  const { tenantId, prompt } = await request.json();
+  const answer = await complete(prompt);
+  logUsage(tenantId, answer.usage.total_tokens);
+  return Response.json(answer);
+}
+""",
+        path="app/api/completion/route.ts",
     ),
 )

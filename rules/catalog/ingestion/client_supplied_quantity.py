@@ -16,6 +16,7 @@ from rules.meaning.usage.quantities import given_quantities, is_quantity
 from rules.meaning.usage.requests import Read, carried, reads, trusted
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.tracing.spared import only_logs
 
 ABOUT = About(
     id="MTR-113",
@@ -58,6 +59,8 @@ PARTIES = frozenset(
 
 def charges_someone(code: Code, emission: Emission) -> bool:
     """Whether the usage is somebody's: a provider's meter always is; what is only called a recorder is told for whom."""
+    if only_logs(code, emission.call) and not emission.direct:
+        return False
     if emission.certain:
         return True
     given = [argument.name or "" for argument in emission.call.arguments]
@@ -224,5 +227,37 @@ func convert(w http.ResponseWriter, r *http.Request) {
 	}
 }
 """,
+    ),
+    Example(
+        "php",
+        """
+<?php
+
+namespace App\\Http\\Controllers;
+
+class TransferController extends Controller
+{
+    public function transfer(TransferCredits $request)
+    {
+        $amount = $request->input('transfer_amount');
+        $request->user()->credits_balance -= $amount;
+        $request->user()->save();
+    }
+}
+""",
+        path="app/Http/Controllers/TransferController.php",
+        context={
+            "app/Http/Requests/TransferCredits.php": """
+<?php
+
+class TransferCredits extends FormRequest
+{
+    public function rules()
+    {
+        return ['transfer_amount' => 'required|integer|min:1'];
+    }
+}
+""",
+        },
     ),
 )

@@ -22,7 +22,19 @@ from rules.meaning.usage.losses import Loss, losses
 from rules.meaning.usage.writes import UsageWrite, failing_writes
 from rules.meaning.vocabulary import BILLING_NOUNS, consumes, names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
+from rules.tracing.purposes import at_stake
+from rules.tracing.spared import (
+    is_notice,
+    kept_behind,
+    made_good,
+    only_in_memory,
+    only_logs,
+    only_noted,
+    only_states,
+    tells_total,
+)
 from rules.tracing.stakes import Stake, of_billing, priced, says_billed, stake
+from rules.tracing.stores import table_of_counter
 
 ABOUT = About(
     id="MTR-102",
@@ -44,7 +56,9 @@ def check(code: Code) -> Iterator[Finding]:
     lost_in: set[Scope] = set()
     for loss in losses(code):
         lost_in.add(loss.handler)
-        if code.context(loss.handler) not in QUIET and (hangs := hanging(code, loss.write)) is not Stake.TOLD:
+        if code.context(loss.handler) in QUIET or spared(code, loss.write):
+            continue
+        if (hangs := hanging(code, loss.write)) is not Stake.TOLD:
             yield swallowed(code, loss.write, loss.handler, loss.ended, hangs)
     for flush, call, handler in unheard(code):
         if code.context(handler) not in QUIET and handler not in lost_in:
@@ -59,6 +73,20 @@ def check(code: Code) -> Iterator[Finding]:
                 confidence=Confidence.LIKELY,
                 trace=(Step(call.span, "the flush that fails"),),
             )
+
+
+def spared(code: Code, write: UsageWrite) -> bool:
+    """Whether no failure of a store gets here, or the next run makes good what this one lost, or no usage was in it."""
+    call = write.call
+    assert call is not None
+    counted = [one for one in code.counters if one.call is call]
+    if only_states([one.name for one in counted]) or made_good(code, call):
+        return True
+    if any(one.call is call and one.direct for one in code.emissions):
+        return tells_total(code, call)
+    if kept_behind(code, call) or only_in_memory(code, call) or only_logs(code, call):
+        return True
+    return not counted and (is_notice(code, call) or tells_total(code, call))
 
 
 def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome, hangs: Stake) -> Finding:
@@ -114,15 +142,21 @@ def confidence(code: Code, loss: Loss, hangs: Stake, sure: bool) -> Confidence:
         # What is done instead is for the other work in the same try, whose failure the handler is about.
         return Confidence.POSSIBLE
     counted = [one.name for one in code.counters if one.call is loss.write.call]
-    if of_rate(code, loss.write) or any(SALES & set(words(name)) for name in counted):
+    if of_rate(code, loss.write) or only_noted(counted) or any(SALES & set(words(name)) for name in counted):
         return Confidence.POSSIBLE
-    if counted and hangs is Stake.NOTHING:
+    if counted and (hangs is Stake.NOTHING or only_shown(code, loss.write)):
         return Confidence.POSSIBLE
     if hangs not in (Stake.BILL, Stake.LIMIT, Stake.SENT) and (
         only_statistics(code, loss.write, loss.handler) or unsure(code, loss.write, loss.ended)
     ):
         return Confidence.POSSIBLE
     return SURE[sure and loss.ended in LOST]
+
+
+def only_shown(code: Code, write: UsageWrite) -> bool:
+    """Whether nobody is refused or charged by any of the counters that are written."""
+    counted = [one for one in code.counters if one.call is write.call]
+    return all(at_stake(code, one.name, table_of_counter(code, one), one.scope) is False for one in counted)
 
 
 SURE = {True: Confidence.CERTAIN, False: Confidence.LIKELY}
@@ -832,5 +866,148 @@ func (r *Relay) finish(ctx context.Context, usage Usage) {
 }
 """,
         path="billing/relay.go",
+    ),
+    Example(
+        "python",
+        """
+class UsageService:
+    def store_usage_record(self, tenant, answer):
+        try:
+            self.rows.put_usage_row({"tenant": tenant, "tokens": answer.tokens})
+        except Exception as error:
+            logger.error(f"usage not stored: {error}")
+""",
+        path="billing/usage_service.py",
+        context={
+            "billing/rows.py": """
+class Rows:
+    def put_usage_row(self, row):
+        try:
+            self.table.put_item(Item=row)
+        except Exception as error:
+            logger.error(f"row not stored: {error}")
+""",
+        },
+    ),
+    Example(
+        "python",
+        """
+from app.quotas import QuotaTracker
+
+def upload(db, user, file):
+    path = keep(file)
+    try:
+        QuotaTracker(db).track_storage_usage(user.id, file.size)
+    except Exception as error:
+        logger.warning(f"storage not counted: {error}")
+    return path
+""",
+        path="app/uploads.py",
+        context={
+            "app/quotas.py": """
+class QuotaTracker:
+    def __init__(self, db):
+        self.db = db
+
+    def track_storage_usage(self, user_id, size):
+        quota = self.quota_of(user_id)
+        quota.storage_used = quota.storage_used + size
+        self.db.commit()
+
+    def has_room(self, user_id, size):
+        quota = self.quota_of(user_id)
+        return quota.storage_used + size <= quota.storage_limit
+""",
+            "app/tasks.py": """
+@celery_app.task
+def reconcile_storage_quotas():
+    for quota in session.query(Quota).all():
+        quota.storage_used = measured_size(quota.user_id)
+    session.commit()
+""",
+        },
+    ),
+    Example(
+        "python",
+        """
+class MeterReading:
+    def __init__(self, settings):
+        self.unit = settings["unit"]
+
+def load(every):
+    found = {}
+    for settings in every:
+        try:
+            found[settings["name"]] = MeterReading(settings)
+        except SettingsError as error:
+            LOG.error("usage meter left out: %s", error)
+    return found
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func (s *Service) ReconcileInvoices(ctx context.Context, balances map[string]int64) error {
+	for _, customer := range s.customers(ctx) {
+		if err := s.setUsage(ctx, customer, balances[customer.ID]); err != nil {
+			log.Printf("usage not reported: %v", err)
+		}
+	}
+	return nil
+}
+
+func (s *Service) setUsage(ctx context.Context, customer *Customer, credits int64) error {
+	return s.provider.ReportUsage(ctx, customer.Item, credits)
+}
+
+func (p *Probe) note(ctx context.Context, credential int, state *string) {
+	_, err := p.db.Exec(ctx, `UPDATE keys SET quota_state = COALESCE($1, quota_state) WHERE id = $2`, state, credential)
+	if err != nil {
+		log.Printf("state not kept: %v", err)
+	}
+}
+
+func (s *Server) meter(w http.ResponseWriter, r *http.Request) {
+	if err := s.usage.RecordUsage(r.Context(), decode(r)); err != nil {
+		if refused, ok := err.(*Refusal); ok {
+			http.Error(w, refused.Message, http.StatusBadRequest)
+			log.Printf("usage refused: %v", err)
+		}
+		return
+	}
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export class BillingAlerts {
+  async sendCritical(key: string, reason: string) {
+    try {
+      await this.auditService.recordBillingEvent({ kind: "spend_update_failed", key, reason });
+    } catch (error) {
+      logger.error("no alert", error);
+    }
+  }
+}
+
+export class Router {
+  private readonly stats = new Map<string, number>();
+
+  recordTargetUsage(node: string, tokens: number): void {
+    this.stats.set(node, (this.stats.get(node) ?? 0) + tokens);
+  }
+
+  async finish(reply: Reply) {
+    try {
+      this.recordTargetUsage(reply.node, reply.tokens);
+    } catch (error) {
+      logger.error("not noted", error);
+    }
+  }
+}
+""",
     ),
 )

@@ -8,7 +8,7 @@ it to something that keeps it alive and sees its failure, such as `waitUntil` wi
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Function, Kind, Name, Span, Start, Use, enclosing, fold
+from rules.facts import Call, Function, Kind, Name, Scope, Span, Start, Use, enclosing, fold
 from rules.meaning.contexts import Context
 from rules.meaning.promises import (
     goroutine,
@@ -28,6 +28,7 @@ from rules.meaning.usage.writes import UsageWrite, failing_writes
 from rules.meaning.vocabulary import words
 from rules.meaning.wording import capital
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Variant
+from rules.tracing.spared import kept_behind, only_in_memory, only_logs, replays
 from rules.tracing.stakes import matters
 
 ABOUT = About(
@@ -62,7 +63,7 @@ def check(code: Code) -> Iterator[Finding]:
         yield from (found for write in writes if (found := detached(code, write)) is not None)
         for call, name, what in beside(code):
             if code.context(call.scope) not in QUIET:
-                yield task(call.span, what, SAID[not name or matters(code, call, name)])
+                yield task(call.span, what, SAID[matters(code, call, name) if name else not replays(code, call.scope)])
 
 
 def floating(code: Code, write: UsageWrite) -> Finding | None:
@@ -96,7 +97,7 @@ def at_stake(code: Code, write: UsageWrite, call: Call) -> bool:
 
 def answers_nothing(code: Code, call: Call) -> bool:
     """A recorder that gives its caller nothing to wait for, or keeps its failures to itself: what is wrong is wrong in it."""
-    if cannot_fail(code, call):
+    if cannot_fail(code, call) or kept_behind(code, call) or only_in_memory(code, call) or only_logs(code, call):
         return True
     recorders = () if code.values.functions.get(call.method) else code.recorders(call)
     return bool(recorders) and not any(one.asynchronous for one in recorders)
@@ -172,10 +173,33 @@ def left(title: str, call: Call, passed_to: str, confidence: Confidence) -> Find
     )
 
 
+def is_kept(code: Code, call: Call) -> bool:
+    """Whether the flush itself puts its promise into a collection: `this.inFlight.add(sent)`, which the shutdown awaits."""
+    return any(
+        fold(one.method) in ("add", "push")
+        and any(isinstance(given.value, Name) and given.value.text in made for given in one.arguments)
+        for function in code.values.functions.get(call.method, ())
+        for made in [promises_in(code, function)]
+        for one in code.calls_in(function)
+        if enclosing(one.scope, Kind.FUNCTION) is function
+    )
+
+
+def promises_in(code: Code, function: Scope) -> frozenset[str]:
+    """The names that a function gives to calls it does not await."""
+    return frozenset(
+        target.text
+        for one in code.calls_in(function)
+        if one.start is Start.PLAIN
+        for target in one.targets
+        if isinstance(target, Name)
+    )
+
+
 def flushes(code: Code) -> Iterator[Finding]:
     """The flush of a usage buffer that is started and left alone: `this.flush()`, `setTimeout(() => this.flush(), 5000)`."""
     for call in drains(code):
-        if code.context(call.scope) in QUIET or cannot_fail(code, call):
+        if code.context(call.scope) in QUIET or cannot_fail(code, call) or is_kept(code, call):
             continue
         dropped = call.use is Use.DISCARDED and call.start is Start.PLAIN
         timed = call.use is Use.RETURNED and (head := left_alone(call.scope)) is not None and not is_async(head)
@@ -437,6 +461,49 @@ func work(store *Store, events <-chan Event) {
 		}
 	}()
 }
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export class UsageBatches {
+  private events: UsageEvent[] = [];
+  private underway = new Set<Promise<void>>();
+
+  addUsage(event: UsageEvent) {
+    this.events.push(event);
+    if (this.events.length > 100) void this.sendAll();
+  }
+
+  async close() {
+    await Promise.all([this.sendAll(), ...this.underway]);
+  }
+
+  private sendAll(): Promise<void> {
+    const sending = this.deliver();
+    this.underway.add(sending);
+    return sending;
+  }
+
+  private async deliver(): Promise<void> {
+    const batch = [...this.events];
+    this.events = [];
+    await this.queue.send({ events: batch });
+  }
+}
+""",
+    ),
+    Example(
+        "javascript",
+        """
+import { reportUsage } from "./client";
+
+angular.module("shop.billing").controller("PlanDialog", function () {
+  async function opened(source) {
+    reportUsage(source, 1);
+  }
+  opened("plan-dialog");
+});
 """,
     ),
 )

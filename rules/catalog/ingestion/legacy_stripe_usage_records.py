@@ -83,7 +83,8 @@ def removed(call: Call, record: providers.Call | None) -> Finding:
             if reads
             else "Put a billing meter on the price and send meter events with customer, value and identifier."
         ),
-        confidence=Confidence.CERTAIN,
+        # Nothing is billed wrongly by a summary that cannot be read: who raises the version sees it at once.
+        confidence=Confidence.POSSIBLE if reads else Confidence.CERTAIN,
         severity=Severity.MEDIUM if reads else None,
     )
 

@@ -15,10 +15,14 @@ from rules.meaning.handlers import handlers_of
 from rules.meaning.limits.limits import leaves
 from rules.meaning.outcomes import logs, stores
 from rules.meaning.usage.emissions import Emission, is_http
-from rules.meaning.usage.writes import failing_writes
+from rules.meaning.usage.writes import UsageWrite, failing_writes
 from rules.meaning.vocabulary import words
 from rules.meaning.wording import capital
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Variant
+from rules.tracing.purposes import at_stake
+from rules.tracing.spared import only_noted, only_states
+from rules.tracing.stakes import matters
+from rules.tracing.stores import table_of_counter
 
 ABOUT = About(
     id="MTR-103",
@@ -70,7 +74,10 @@ def reported_in(code: Code, emission: Emission) -> frozenset[str]:
 
 def by_http(emission: Emission) -> bool:
     """Whether the report is an HTTP request of the code's own, and not a method of an SDK that happens to be called so."""
-    return is_http(emission.call) and "raw" not in emission.call.folded and bool(emission.record and emission.record.urls)
+    if not is_http(emission.call) or "raw" in emission.call.folded or not (emission.record and emission.record.urls):
+        return False
+    # `self._request(…)` is what an SDK calls on itself: it raises, or tells its callers in its own way.
+    return emission.call.name.rpartition(".")[0] not in ("self", "this", "cls", "super()", "super")
 
 
 def unread(code: Code, emission: Emission, fields: frozenset[str]) -> Iterator[Finding]:
@@ -172,9 +179,20 @@ def resolved_errors(code: Code) -> Iterator[Finding]:
             span=call.span,
             cause=call.span,
             description=f"{capital(write.title)} never throws; it returns `error`, which nothing reads here.",
-            remediation="Take `{ error }` from the answer and throw it, so that a failed write of usage is noticed.",
-            confidence=Confidence.LIKELY,
+            remediation="Take `{ error }` from the answer and throw it, so that a failed write is noticed.",
+            confidence=Confidence.LIKELY if matters_to_someone(code, write, call) else Confidence.POSSIBLE,
         )
+
+
+def matters_to_someone(code: Code, write: UsageWrite, call: Call) -> bool:
+    """Whether somebody is refused or charged by what is written, and it is not only looked at."""
+    counted = [one for one in code.counters if one.call is call]
+    if not counted:
+        return matters(code, call)
+    names = [one.name for one in counted]
+    return not (only_states(names) or only_noted(names)) and any(
+        at_stake(code, one.name, table_of_counter(code, one), one.scope) for one in counted
+    )
 
 
 def ignored(code: Code, call: Call, end: Call) -> bool:
@@ -362,6 +380,14 @@ func report(ctx context.Context, client *lago.Client, input *lago.EventInput) er
 	}
 	return nil
 }
+""",
+    ),
+    Example(
+        "python",
+        """
+class MeterEvents:
+    def create(self, params, options):
+        self._request("post", "https://api.stripe.com/v2/billing/meter_events", params=params, options=options)
 """,
     ),
 )

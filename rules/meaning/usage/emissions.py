@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from rules import providers
 from rules.facts import (
     Call,
+    Class,
     Expression,
     Facts,
     Function,
@@ -305,11 +306,16 @@ def is_named_recorder(facts: Facts, call: Call, values: Values) -> bool:
         return False
     if is_log(call) or on_cache(call) or on_span(call) or adds_up(call) or call.constructs or fills_bucket(facts, call):
         return False
-    if notes_access(call):
+    if notes_access(call) or makes_object(facts, call):
         return False
     if any({package.lower(), package.split(".")[0].lower()} & OTHER_METERS for package in facts.packages):
         return False
     return not any(call.folded.startswith(name) for name in ("console.", "logger.", "logging.", "log."))
+
+
+def makes_object(facts: Facts, call: Call) -> bool:
+    """`MeterReading(config)` of a class that stands in the file: an object is made, and nothing is recorded yet."""
+    return any(isinstance(one.head, Class) and one.head.name == call.method for one in facts.scopes)
 
 
 CREDENTIALS = frozenset("token secret session key link invite".split())

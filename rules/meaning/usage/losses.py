@@ -169,7 +169,10 @@ def gives_back(call: Call) -> bool:
 
 
 def moves_nothing(call: Call) -> bool:
-    """`recordUsage(accountId, 0)` only touches the account."""
+    """`recordUsage(accountId, 0)` only touches the account; `settle({ submitUsage: false })` is told to submit none."""
+    entries = [entry for one in call.arguments for entry in getattr(one.value, "entries", ())]
+    if any(isinstance(one.value, Literal) and one.value.value is False and emits(one.name or "") for one in entries):
+        return True
     values = [argument.value for argument in call.arguments]
     zeros = [one for one in values if isinstance(one, Literal) and one.value == 0 and not isinstance(one.value, bool)]
     ids = [one for one in values if isinstance(one, Name) and one.text.lower().endswith("id")]

@@ -170,6 +170,7 @@ def is_vouched(code: Code, origin: Origin, field: str, scope: Scope) -> bool:
         bounded_type(code, origin, field)
         or any(bounds(code, call, field, scope) for call in code.facts.calls)
         or compared(code, field, scope)
+        or ruled(code.facts.source.decode(errors="replace"), field)
     )
 
 
@@ -194,28 +195,59 @@ def is_schema(call: Call) -> bool:
 def bounded_type(code: Code, origin: Origin, field: str) -> bool:
     """A declared bound of the body's field in this file; a body whose type lies elsewhere may have one."""
     root = root_of(origin.expression)
+    if isinstance(root, Call) and root.receiver is not None:
+        root = root_of(root.receiver)
     if not isinstance(root, Name) or root is origin.expression:
         return False
     for found in definitions_at(code.values, root.text, origin.scope, origin.expression.span.start):
         if found.how == "parameter" and isinstance(found.scope.head, Function):
             typed = next((one.type for one in found.scope.head.parameters if one.name == root.text), "")
-            if code.facts.traits.bounds_on_types and not is_plain_request(typed):
+            if not is_plain_request(typed) and (code.facts.traits.bounds_on_types or is_checked(code, typed)):
                 return bounded_model(code, typed, field)
     return code.facts.traits.out_parameters and declared_bound(code.facts.source.decode(errors="replace"), field)
 
 
 def bounded_model(code: Code, typed: str, field: str) -> bool:
     """`Json<Order>`, `[FromBody] Order?`: the bounds are declared with the model, and one that lies elsewhere may have them."""
-    named = re.sub(r"\[[^\]]*\]\s*|^.*?<|>.*$", "", typed).rstrip("?")
-    model = next((one for one in code.facts.scopes if isinstance(one.head, Class) and one.head.name == named), None)
-    if model is None:
+    named = re.sub(r"\[[^\]]*\]\s*|^.*?<|>.*$", "", typed).rstrip("?").rsplit("\\", 1)[-1].rsplit(" ", 1)[-1]
+    text = class_text(code, named)
+    if text is None and not code.facts.traits.bounds_on_types:
+        others = (code.elsewhere.code_of(path) for path in sorted(code.elsewhere.naming(named)))
+        text = next((found for other in others if other is not None and (found := class_text(other, named)) is not None), None)
+    if text is None:
         return True
-    text = code.facts.text(model.span)
-    return "validate(range" in text or annotated(text, field) or declared_bound(text, field)
+    return "validate(range" in text or annotated(text, field) or declared_bound(text, field) or ruled(text, field)
+
+
+def class_text(code: Code, named: str) -> str | None:
+    model = next((one for one in code.facts.scopes if isinstance(one.head, Class) and one.head.name == named), None)
+    return code.facts.text(model.span) if model is not None else None
+
+
+def is_checked(code: Code, typed: str) -> bool:
+    """`@Valid UsageBody body`; a class of the project's own in place of the request is made for its rules."""
+    if code.facts.traits.typed_bodies:
+        return re.search(r"@Valid(ated)?\b", typed) is not None
+    named = re.split(r"[\\\s]", typed)[-1]
+    return bool(named) and any(
+        re.search(rf"(^|/)Requests?/(.*/)?{re.escape(named)}\.\w+$", path) for path in code.elsewhere.naming(named)
+    )
+
+
+def ruled(text: str, field: str) -> bool:
+    """`'amount' => 'required|integer|min:1'`, `amount: { type: "integer", minimum: 1 }`: a rule that keeps it above zero."""
+    return re.search(rf"[\"']?\b{re.escape(field)}\b[\"']?\)?\s*(?:=>|:|\.)[^;\n]{{0,160}}(?:{ABOVE})", text) is not None
+
+
+ABOVE = (
+    r"min:[1-9]|gt:\d|between:[1-9]|minimum[\"']?\s*:\s*[1-9]|exclusiveMinimum|"
+    r"\.positive\(|\.min\([1-9]|isInt\(\{\s*min:\s*[1-9]"
+)
 
 
 def is_plain_request(typed: str) -> bool:
-    return typed == "" or typed.rsplit(".", 1)[-1] == "Request" or "HttpRequest" in typed
+    last = re.split(r"[.\\]", typed)[-1]
+    return last in ("", "Request") or "HttpRequest" in typed or "ServerRequest" in typed
 
 
 def declared_bound(text: str, field: str) -> bool:
@@ -228,7 +260,8 @@ def declared_bound(text: str, field: str) -> bool:
 
 def annotated(text: str, field: str) -> bool:
     """`[Range(1, 1000)] public int Quantity`, also on the line above or on a record's parameter; a validator may add more."""
-    return re.search(rf"\[[^\]]*\b(Range|Positive)\b[^\]]*\][^;{{}}]{{0,120}}\b{re.escape(field)}\b", text) is not None
+    marks = r"\[[^\]]*\b(?:Range|Positive)\b[^\]]*\]|@(?:field:)?(?:Positive|Min|DecimalMin|Range|IsPositive)\b"
+    return re.search(rf"(?:{marks})[^;{{}}]{{0,120}}\b{re.escape(field)}\b", text) is not None
 
 
 def bounds(code: Code, call: Call, field: str, scope: Scope) -> bool:

@@ -24,11 +24,16 @@ def first_send(code: Code, one: Emptying) -> Call | None:
 def sends(code: Code, call: Call) -> bool:
     """A call that may fail and takes the events elsewhere: awaited in JavaScript, named as a write elsewhere."""
     said = words(call.method)
-    if logs(call) or not said or call.start is Start.DEFERRED:
+    if logs(call) or not said or call.start is Start.DEFERRED or makes(call):
         return False
     if code.facts.traits.promises:
         return call.start is Start.AWAITED or call.use is Use.RETURNED or is_floating_send(call, said)
     return bool(SENDS & set(said)) and bool(call.arguments)
+
+
+def makes(call: Call) -> bool:
+    """`UsageRow.create_from_response(event)` makes an object of another one."""
+    return call.constructs or (words(call.method)[:2] == ("create", "from") and call.start is not Start.AWAITED)
 
 
 def is_floating_send(call: Call, said: tuple[str, ...]) -> bool:
