@@ -7,6 +7,7 @@ from rules.code import Code
 from rules.facts import (
     Branch,
     Call,
+    Class,
     Expression,
     Function,
     Kind,
@@ -34,6 +35,10 @@ TRANSACTIONS = frozenset(
     "begintransaction".split()
 )
 ALONE = frozenset("selectforupdate withforupdate lockforupdate forupdate withlock acquirelock trylock setnx locktake".split())
+
+
+SINGLE = frozenset("durableobject grain journaledgrain untypedactor receiveactor abstractactor abstractbehavior".split())
+"""Bases of actors: Cloudflare's, Orleans', Akka's."""
 
 
 def precedes(code: Code, first: Span, first_scope: Scope, second: Span, second_scope: Scope) -> bool:
@@ -87,6 +92,8 @@ def runs_alone(code: Code, scope: Scope, transactions: bool = True) -> bool:
     for outer in chain(scope):
         if isinstance(outer.head, With) and any(locks(text, transactions) for item in outer.head.items for text in named(item)):
             return True
+        if isinstance(outer.head, Class) and any(one_at_a_time(base) for base in outer.head.bases):
+            return True
         if isinstance(outer.head, Function):
             if locks(outer.head.passed_to, transactions):
                 return True
@@ -94,6 +101,12 @@ def runs_alone(code: Code, scope: Scope, transactions: bool = True) -> bool:
                 return True
     function = enclosing(scope, Kind.FUNCTION)
     return function is not None and any(takes_lock(call, transactions) for call in code.calls_in(function))
+
+
+def one_at_a_time(base: str) -> bool:
+    """A class whose objects work on one message at a time, or a job that is run under a lock: `JobWithLockBase`."""
+    last = re.split(r"\W", base.rpartition(".")[2])[0]
+    return fold(last) in SINGLE or bool(LOCK_WORDS & set(words(last)))
 
 
 def serializable(code: Code) -> bool:

@@ -18,7 +18,10 @@ from rules.meaning.usage.counters import Change, Counter, sql_of, written_fields
 from rules.meaning.values import root_of
 from rules.meaning.vocabulary import names_counter, names_left, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.tracing.purposes import at_stake, is_weighed
+from rules.tracing.alone import called_alone
+from rules.tracing.graph import upwards
+from rules.tracing.purposes import FEW, at_stake, graph_of, is_weighed
+from rules.tracing.sights import Kind as Sighted
 from rules.tracing.stores import table_of_counter
 
 ABOUT = About(
@@ -40,6 +43,8 @@ NOT_ROLLOVER = frozenset(
 ARCHIVES = re.compile(r"archive|history|snapshot|ledger|closed_?period|returning|previous_?usage|last_?period", re.I)
 GUARDS = frozenset("reset resets renews ends period cycle renew anchor version month updated".split())
 HELD = frozenset("balance used usage credits remaining".split())
+BY_ITSELF = frozenset({Context.SCHEDULE, Context.WEBHOOK, Context.WORKER})
+HOPS = 4
 SAVES = frozenset("save update flush commit persist store write upsert put set execute exec".split())
 
 
@@ -59,6 +64,7 @@ def check(code: Code) -> Iterator[Finding]:
             or guarded(code, counter)
             or mirrors(code, counter)
             or of_itself(code, counter)
+            or called_alone(code, counter.scope)
             or not limits(code, counter)
         ):
             continue
@@ -245,7 +251,38 @@ def in_condition(value: Expression, name: str) -> bool:
     return False
 
 
+def closes_periods(code: Code, counter: Counter) -> bool:
+    """Whether time or a provider sets it off, and not somebody who asks for it: then nobody sees to it that all is still."""
+    if code.context(counter.scope) in BY_ITSELF or (counter.call is not None and touches_all(code, counter.call)):
+        return True
+    graph = graph_of(code)
+    node = graph.at(code.facts.path, counter.span.line) if graph is not None else None
+    if graph is None or node is None or len(graph.digests) < FEW or not code.elsewhere.whole:
+        return True
+    return any(graph.context(one.node) in BY_ITSELF and one.sure != "possible" for one in upwards(graph, node, HOPS))
+
+
+def touches_all(code: Code, call: Call) -> bool:
+    """`update(used=0)` of many rows: `updateMany`, `update_all`, an UPDATE that names no id."""
+    text = sql_of(call).lower()
+    if text:
+        return re.search(r"\bid\b\s*=", text.partition("where")[2]) is None
+    return fold(call.method) in ("updatemany", "updateall", "bulkupdate")
+
+
+def kept_by_row(code: Code, name: str) -> bool:
+    """Whether every function that adds to the counter stores a row of usage as well: a period's figure can be read there."""
+    trace = code.elsewhere.trace
+    if trace is None:
+        return False
+    adding = {node for sight, node in trace.seen.of(Sighted.COUNT) if fold(sight.name) == fold(name) and node[1] >= 0}
+    storing = {node for _, node in trace.seen.of(Sighted.INSERT)}
+    return bool(adding) and adding <= storing
+
+
 def finding(code: Code, counter: Counter) -> Finding:
+    stake = at_stake(code, counter.name, table_of_counter(code, counter), counter.scope)
+    shaky = not stake or not closes_periods(code, counter) or kept_by_row(code, counter.name)
     every = counter.call is not None and fold(counter.call.method) in ("updatemany", "update", "execute", "exec", "query")
     sure = Confidence.CERTAIN if every and code.context(counter.scope) is Context.SCHEDULE else Confidence.LIKELY
     return Finding(
@@ -258,7 +295,7 @@ def finding(code: Code, counter: Counter) -> Finding:
         remediation=(
             "Keep one counter per period, or archive and reset in one statement that names the period it closes in WHERE."
         ),
-        confidence=sure,
+        confidence=Confidence.POSSIBLE if shaky else sure,
     )
 
 
