@@ -51,13 +51,14 @@ SAVES = frozenset("save update flush commit persist store write upsert put set e
 def check(code: Code) -> Iterator[Finding]:
     if not code.billing:
         return
-    said: set[object] = set()
+    said: dict[object, Finding] = {}
     for counter in code.counters:
         if counter.change is not Change.RESET or not counts_use(counter.name):
             continue
         place = counter.call or enclosing(counter.scope, Kind.FUNCTION)
+        # Of several that are reset together, the first that somebody is surely charged or limited by is named.
         if (
-            place in said
+            (place in said and said[place].confidence is not Confidence.POSSIBLE)
             or not rollover(code, counter)
             or creates(counter)
             or archived(code, counter)
@@ -68,8 +69,10 @@ def check(code: Code) -> Iterator[Finding]:
             or not limits(code, counter)
         ):
             continue
-        said.add(place)
-        yield finding(code, counter)
+        made = finding(code, counter)
+        if place not in said or made.confidence is not Confidence.POSSIBLE:
+            said[place] = made
+    yield from said.values()
     for found in {one.span: one for one in moved_by_id(code)}.values():
         if not any(
             found.cause is not None and one.span.start == found.cause.start
@@ -280,15 +283,30 @@ def kept_by_row(code: Code, name: str) -> bool:
     return bool(adding) and adding <= storing
 
 
+def weighed_beside(code: Code, counter: Counter) -> tuple[str, Span]:
+    """Of the fields that a write sets to 0 the one by which somebody is refused or charged: that is the loss."""
+    holder = table_of_counter(code, counter)
+    plain = counter.name, place_of(counter)
+    if counter.call is None or is_weighed(code, counter.name, holder):
+        return plain
+    zeros = (
+        (name, value.span)
+        for name, value in written_fields(code.values, counter.call)
+        if isinstance(value, Literal) and value.value == 0 and not isinstance(value.value, bool)
+    )
+    return next((one for one in zeros if is_weighed(code, one[0], holder)), plain)
+
+
 def finding(code: Code, counter: Counter) -> Finding:
-    stake = at_stake(code, counter.name, table_of_counter(code, counter), counter.scope)
-    shaky = not stake or not closes_periods(code, counter) or kept_by_row(code, counter.name)
+    name, place = weighed_beside(code, counter)
+    stake = at_stake(code, name, table_of_counter(code, counter), counter.scope)
+    shaky = not stake or not closes_periods(code, counter) or kept_by_row(code, name)
     every = counter.call is not None and fold(counter.call.method) in ("updatemany", "update", "execute", "exec", "query")
     sure = Confidence.CERTAIN if every and code.context(counter.scope) is Context.SCHEDULE else Confidence.LIKELY
     return Finding(
-        span=counter.call.span if counter.call is not None and counter.value is None else place_of(counter),
+        span=counter.call.span if counter.call is not None and counter.value is None else place,
         description=(
-            f"`{counter.name}` is set to 0 in place: what is used while this runs is lost, the closed period's "
+            f"`{name}` is set to 0 in place: what is used while this runs is lost, the closed period's "
             "figure is not kept, "
             "and a second run wipes usage of the new period."
         ),
