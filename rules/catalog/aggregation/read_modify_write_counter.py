@@ -330,7 +330,8 @@ def versioned(code: Code, counter: Counter) -> bool:
 
 def keeps_version(code: Code, model: str) -> bool:
     """Whether the class of a row has a version that its store compares."""
-    for path in sorted(code.elsewhere.naming(model))[:FILES] if model[:1].isupper() else ():
+    model = model[:1].upper() + model[1:]
+    for path in sorted(code.elsewhere.naming(model))[:FILES] if model.isidentifier() else ():
         there = code.elsewhere.code_of(path)
         if there is not None and any(
             isinstance(one.head, Class) and one.head.name == model and KEEPS_VERSION.search(there.facts.text(one.span))
@@ -457,6 +458,125 @@ def is_prisma(call: Call) -> bool:
 
 
 EXAMPLES = (
+    Example(
+        "python",
+        """
+class Domain(Base):
+    @classmethod
+    def add(cls, owner, name):
+        owner.domain_quota -= 1
+        session.flush()
+        return cls(owner_id=owner.id, name=name)
+""",
+        path="app/domain.py",
+        context={
+            "app/views.py": """
+from app.domain import Domain
+
+@app.route("/domains", methods=["POST"])
+@request_lock("domain")
+def create_domain():
+    if current_user.domain_quota <= 0:
+        abort(402)
+    Domain.add(current_user, request.form["name"])
+    return redirect("/domains")
+"""
+        },
+    ),
+    Example(
+        "python",
+        """
+def grant(session, seat, tokens):
+    session.add(TokenEntry(seat_id=seat.id, tokens=tokens))
+    seat.token_balance += tokens
+    session.commit()
+    settle_seat(session, seat.id)
+""",
+        path="app/grants.py",
+        context={
+            "app/seats.py": """
+def settle_seat(session, seat_id):
+    total = session.query(func.sum(TokenEntry.tokens)).filter_by(seat_id=seat_id).scalar()
+    session.query(Seat).filter_by(id=seat_id).update({"token_balance": total})
+"""
+        },
+    ),
+    Example(
+        "python",
+        """
+def begin_next_plan(session, subscriber):
+    subscriber.data_quota = subscriber.next_plan.data_quota + subscriber.bonus
+    session.commit()
+
+
+class TokenBucket(Base):
+    def allow(self, session, capacity):
+        self.tokens -= 1 / capacity
+        if self.tokens < 0:
+            return False
+        self.save()
+        return True
+
+
+def book(session, account, fee):
+    # Two bookings at once are a race, and one may overwrite the other:
+    # that is fine, the nightly run is what is billed.
+    account.used_credits += fee
+    session.commit()
+""",
+    ),
+    Example(
+        "typescript",
+        """
+const TRIAL_USER = "6f1c2a0e-trial";
+
+export async function settle(supabase: SupabaseClient, payment: Payment, wallet: Wallet) {
+  const before = wallet.balance;
+  const noted = { balance_before: before, balance_after: before + payment.credits };
+  await supabase.from("payments").update(noted).eq("id", payment.id);
+  await supabase.rpc("credit_wallet", { wallet_id: wallet.id, credits: payment.credits });
+}
+
+export async function tryChannel(supabase: SupabaseClient) {
+  const { data: user } = await supabase.from("users").select("balance").eq("id", TRIAL_USER).single();
+  await supabase.from("users").update({ balance: user.balance + 1 }).eq("id", TRIAL_USER);
+}
+
+export class Meter extends DurableObject {
+  async add(tokens: number) {
+    const usedTokens = (await this.ctx.storage.get<number>("usedTokens")) ?? 0;
+    await this.ctx.storage.put("usedTokens", usedTokens + tokens);
+  }
+}
+""",
+    ),
+    Example(
+        "java",
+        """
+@Service
+class QuotaService {
+    private final QuotaRepository repository;
+
+    @Transactional
+    void use(String tenant, long bytes) {
+        Quota quota = repository.findByTenant(tenant);
+        quota.setUsedBytes(quota.getUsedBytes() + bytes);
+        repository.save(quota);
+    }
+}
+""",
+        path="src/main/java/app/QuotaService.java",
+        context={
+            "src/main/java/app/Quota.java": """
+@Entity
+class Quota {
+    @Version
+    private long version;
+    private long usedBytes;
+}
+"""
+        },
+    ),
     Example(
         "python",
         """
