@@ -71,6 +71,7 @@ SHOWN_COUNTS = frozenset(
     "deliveries experience xp reputation karma".split()
 )
 """Counts that adorn a page."""
+RATINGS = frozenset("success rating ratings feedback score popularity".split())
 GAMES = frozenset("forum learning game games gamification challenge challenges bounty leaderboard".split())
 """Where points are earned and nobody pays for them."""
 KNOWN = re.compile(
@@ -109,6 +110,7 @@ def check(code: Code) -> Iterator[Finding]:
             or begins_period(code, counter)
             or is_of_another(code, counter)
             or of_one_row(code, saved)
+            or rated(code, counter)
             or called_alone(code, counter.scope)
             or set_right(code, counter.name, counter.scope, saved.span.end)
         ):
@@ -431,6 +433,14 @@ def finding(code: Code, counter: Counter, saved: Call, limits: bool) -> Finding:
     )
 
 
+def rated(code: Code, counter: Counter) -> bool:
+    """How often a thing was used, kept beside how well that went: it tells good things from bad ones."""
+    function = enclosing(counter.scope, Kind.FUNCTION)
+    beside = (target for one in code.facts.assigns if within(one.scope, function) for target in one.targets) if function else ()
+    counts = bool({"count", "counter", "uses"} & set(words(counter.name)))
+    return counts and any(isinstance(one, Member) and RATINGS & set(words(one.name)) for one in beside)
+
+
 def in_batch(code: Code, scope: Scope) -> bool:
     """A clean-up that folds old rows together runs once at a time, and no request writes what it writes."""
     place = words(code.facts.path.rsplit("/", 1)[-1]) + words(name_around(scope))
@@ -507,6 +517,13 @@ def settle_seat(session, seat_id):
 def begin_next_plan(session, subscriber):
     subscriber.data_quota = subscriber.next_plan.data_quota + subscriber.bonus
     session.commit()
+
+
+class Recipe(Base):
+    def used(self, session, went_well):
+        self.usage_count += 1
+        self.success_rate = (self.success_rate + went_well) / 2
+        self.save()
 
 
 class TokenBucket(Base):
