@@ -37,6 +37,13 @@ TRANSACTIONS = frozenset(
 ALONE = frozenset("selectforupdate withforupdate lockforupdate forupdate withlock acquirelock trylock setnx locktake".split())
 
 
+SINGLE = frozenset(
+    "durableobject grain journaledgrain actor untypedactor receiveactor abstractactor untypedabstractactor abstractbehavior "
+    "virtualobject".split()
+)
+"""Bases of classes whose messages wait for one another: Cloudflare's, Orleans', Akka's, Dapr's, Restate's."""
+
+
 def precedes(code: Code, first: Span, first_scope: Scope, second: Span, second_scope: Scope) -> bool:
     """Whether the first runs before the second on a path that reaches both, in one function."""
     if first.end > second.start or not same_function(first_scope, second_scope):
@@ -83,10 +90,12 @@ SERIALIZABLE = re.compile(r"^(@?convex|@?confect)(/|$)|/confect$|_generated/serv
 
 def runs_alone(code: Code, scope: Scope, transactions: bool = True) -> bool:
     """Whether a lock covers the scope. A transaction alone counts where `transactions`: it may be serializable."""
-    if serializable(code) or of_actor(scope):
+    if serializable(code):
         return True
     for outer in chain(scope):
         if isinstance(outer.head, With) and any(locks(text, transactions) for item in outer.head.items for text in named(item)):
+            return True
+        if isinstance(outer.head, Class) and any(one_at_a_time(base) for base in outer.head.bases):
             return True
         if isinstance(outer.head, Function):
             if locks(outer.head.passed_to, transactions):
@@ -97,20 +106,10 @@ def runs_alone(code: Code, scope: Scope, transactions: bool = True) -> bool:
     return function is not None and any(takes_lock(call, transactions) for call in code.calls_in(function))
 
 
-ACTORS = frozenset(
-    "durableobject grain actor untypedactor abstractactor receiveactor untypedabstractactor abstractbehavior "
-    "virtualobject".split()
-)
-"""Classes whose methods a runtime runs one at a time for each object: Cloudflare, Orleans, Akka, Dapr, Restate."""
-
-
-def of_actor(scope: Scope) -> bool:
-    """Whether the class around is one whose messages wait for one another."""
-    heads = [outer.head for outer in chain(scope)]
-    return any(
-        isinstance(head, Class) and any(fold(re.sub(r"[<(\[].*", "", base)).rpartition(".")[2] in ACTORS for base in head.bases)
-        for head in heads
-    )
+def one_at_a_time(base: str) -> bool:
+    """A class whose objects work on one message at a time, or a job that is run under a lock: `JobWithLockBase`."""
+    last = re.sub(r"[<(\[].*", "", base).rpartition(".")[2]
+    return fold(last) in SINGLE or bool(LOCK_WORDS & set(words(last)))
 
 
 def serializable(code: Code) -> bool:

@@ -31,6 +31,7 @@ from rules.meaning.usage.work import is_model_call, is_work
 from rules.meaning.usage.writes import INSERTS, ROW_NOUNS, inserts_usage
 from rules.meaning.values import definitions_at
 from rules.meaning.vocabulary import names_counter, names_left, names_limit, names_used, words
+from rules.tracing.alone import alone_in, recounted_in
 from rules.tracing.firm import firm_in
 from rules.tracing.names import constants_of, event_names, named, sent_through
 from rules.tracing.queues import queues_of
@@ -82,6 +83,8 @@ def made(code: Code) -> Digest:
         code.context(code.facts.root) is Context.TEST or is_copy(code.facts.path),
         weighed_in(code) if is_server(code) else frozenset(),
         frozenset(firm_in(code, known)) if is_server(code) else frozenset(),
+        frozenset(alone_in(code, known)) if is_server(code) else frozenset(),
+        frozenset(recounted_in(code, known)) if is_server(code) else frozenset(),
     )
 
 

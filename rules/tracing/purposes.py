@@ -1,15 +1,14 @@
 """What a counter is for: whether anybody is refused or charged by it, or it is only shown, sorted by and logged."""
 
 from rules.code import Code
-from rules.facts import Scope, fold
-from rules.meaning.contexts import SCRIPT_PATH
+from rules.facts import Class, Kind, Scope, enclosing, fold
 from rules.meaning.vocabulary import BILLING_NOUNS, names_used, words
 from rules.schema.tables import key
 from rules.tracing.digest import digest_of
 from rules.tracing.graph import Graph
 
 BALANCES = frozenset("credit credits quota quotas balance balances wallet prepaid allowance entitlement".split())
-"""What is taken from is spent: such a name needs no reader to say so."""
+"""What is taken from is spent, as far as the name tells."""
 STATISTICS = frozenset("lifetime total earned ever cumulative historical alltime".split())
 """What only ever grows beside a balance, for people to look at, unless something is seen to limit by it."""
 METERED = (BILLING_NOUNS - {"usage", "usages"}) | frozenset(
@@ -20,29 +19,29 @@ FEW = 5
 """So few files are no project: what they do not read is read elsewhere."""
 VAGUE = frozenset("count counter total value amount number current used usage uses requests tokens limit points".split())
 """Names that many tables have: a reader elsewhere may mean another one's."""
-THROTTLES = (("rate", "limit"), ("rate", "limits"), ("rate", "limiter"), ("ratelimit",), ("ratelimiter",), ("throttle",))
+AMOUNTS = frozenset("total subtotal amount amounts due tax discount sum".split())
+DOCUMENTS = frozenset("invoice invoices document documents order orders quote cart bill receipt payment payments line".split())
+"""Their totals are amounts of one paper, and count nothing."""
+THROTTLES = (
+    ("rate", "limit"), ("rate", "limits"), ("rate", "limiter"), ("ratelimit",), ("ratelimiter",), ("throttle",),
+    ("token", "bucket"), ("leaky", "bucket"),
+)  # fmt: skip
 
 
 def at_stake(code: Code, name: str, holder: str, scope: Scope) -> bool | None:
     """Whether somebody is refused or charged by a counter. None where that is not known: a reader may lie elsewhere."""
     said = set(words(name))
-    if throttles(code, holder, scope):
+    if throttles(code, holder, scope) or (said <= AMOUNTS and DOCUMENTS & set(words(holder))):
         return False
-    if BALANCES & said and not STATISTICS & said and not names_used(name):
-        return True
     if is_weighed(code, name, holder):
         return True
-    paid = names_used(name) and not STATISTICS & said and bool(METERED & said or (METERED | OWNERS) & set(words(holder)))
-    if not paid:
+    spent = bool(BALANCES & said) and not names_used(name)
+    used = names_used(name) and bool(METERED & said or (METERED | OWNERS) & set(words(holder)))
+    if STATISTICS & said or not (spent or used):
         return False if code.elsewhere.whole else None
+    # The name alone is believed only where those who would read it may lie elsewhere.
     graph = graph_of(code)
-    few = graph is None or not code.elsewhere.whole or len(graph.digests) < FEW
-    # The name alone is believed while somebody reads the counter, if only to show it.
-    return few or (graph is not None and is_read(graph, fold(name))) or None
-
-
-def is_read(graph: Graph, name: str) -> bool:
-    return any(name in one.mentions and not one.test and not SCRIPT_PATH.search(one.path) for one in graph.digests)
+    return graph is None or not code.elsewhere.whole or len(graph.digests) < FEW or None
 
 
 def graph_of(code: Code) -> Graph | None:
@@ -51,7 +50,9 @@ def graph_of(code: Code) -> Graph | None:
 
 def throttles(code: Code, holder: str, scope: Scope) -> bool:
     """A rate limit keeps a service up: what it miscounts in a minute is on nobody's bill."""
-    places = (holder, code.function_name(scope), code.facts.path.rsplit("/", 1)[-1])
+    around = enclosing(scope, Kind.CLASS)
+    within = around.head.name if around is not None and isinstance(around.head, Class) else ""
+    places = (holder, within, code.function_name(scope), code.facts.path.rsplit("/", 1)[-1])
     return any(set(mark) <= set(words(place)) for place in places for mark in THROTTLES)
 
 

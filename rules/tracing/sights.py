@@ -127,6 +127,10 @@ class Digest:
     """Folded names of the fields by which it refuses or charges somebody, alone and with what they belong to."""
     firm: frozenset[int] = frozenset()
     """The routines that take only where there is room: under a row lock, or by a conditional write."""
+    alone: frozenset[int] = frozenset()
+    """The routines that take a lock or run under one."""
+    recounted: frozenset[tuple[str, int]] = frozenset()
+    """Folded names of counters that are set to what their rows add up to, each with the routine that does so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from rules.facts import (
     Binary,
     Call,
     Compare,
+    Entry,
     Expression,
     Function,
     Index,
@@ -15,6 +16,7 @@ from rules.facts import (
     Literal,
     Member,
     Name,
+    Object,
     Raise,
     Return,
     Scope,
@@ -38,7 +40,30 @@ SQL_COMPARED = re.compile(r"([\w.]+)\s*(?:[+-]\s*[\w.$:?()]+\s*)?(?:>=|<=|<(?![>
 
 def weighed_in(code: Code) -> frozenset[str]:
     """Folded names, each alone and with what it is a field of: `used`, `account.used`."""
-    return frozenset(map(fold, (*decided(code), *priced(code), *reported(code), *in_sql(code))))
+    known = frozenset(map(fold, (*decided(code), *priced(code), *reported(code), *in_sql(code))))
+    return known | frozenset(map(fold, carried(code, known)))
+
+
+def carried(code: Code, known: frozenset[str]) -> Iterator[str]:
+    """What is handed on under a name that is weighed: `{ count: row.daily_count, limit }`, `self.room = account.credits`.
+
+    In an object only beside a limit: the same shape without one is how usage is shown.
+    """
+    for value, scope in code.expressions if known else ():
+        for part in walk(value):
+            if isinstance(part, Object) and any(bounds(one) for one in part.entries):
+                for one in part.entries:
+                    if one.name is not None and fold(one.name) in known:
+                        yield from fields(code, one.value, scope, part.span.start)
+    for assign in code.facts.assigns if known else ():
+        if assign.value is not None and any(isinstance(one, Member) and fold(one.name) in known for one in assign.targets):
+            yield from fields(code, assign.value, assign.scope, assign.span.start)
+
+
+def bounds(entry: Entry) -> bool:
+    """`limit: plan.limit`, and not `limit: null`: there is none."""
+    none = isinstance(entry.value, Literal) and entry.value.value is None
+    return entry.name is not None and names_limit(entry.name) and not none
 
 
 def decided(code: Code) -> Iterator[str]:

@@ -18,7 +18,10 @@ from rules.meaning.usage.counters import Change, Counter, sql_of, written_fields
 from rules.meaning.values import root_of
 from rules.meaning.vocabulary import names_counter, names_left, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.tracing.purposes import at_stake, is_weighed
+from rules.tracing.alone import called_alone
+from rules.tracing.graph import upwards
+from rules.tracing.purposes import FEW, at_stake, graph_of, is_weighed
+from rules.tracing.sights import Kind as Sighted
 from rules.tracing.stores import table_of_counter
 
 ABOUT = About(
@@ -40,30 +43,36 @@ NOT_ROLLOVER = frozenset(
 ARCHIVES = re.compile(r"archive|history|snapshot|ledger|closed_?period|returning|previous_?usage|last_?period", re.I)
 GUARDS = frozenset("reset resets renews ends period cycle renew anchor version month updated".split())
 HELD = frozenset("balance used usage credits remaining".split())
+BY_ITSELF = frozenset({Context.SCHEDULE, Context.WEBHOOK, Context.WORKER})
+HOPS = 4
 SAVES = frozenset("save update flush commit persist store write upsert put set execute exec".split())
 
 
 def check(code: Code) -> Iterator[Finding]:
     if not code.billing:
         return
-    said: set[object] = set()
+    said: dict[object, Finding] = {}
     for counter in code.counters:
         if counter.change is not Change.RESET or not counts_use(counter.name):
             continue
         place = counter.call or enclosing(counter.scope, Kind.FUNCTION)
+        # Of several that are reset together, the first that somebody is surely charged or limited by is named.
         if (
-            place in said
+            (place in said and said[place].confidence is not Confidence.POSSIBLE)
             or not rollover(code, counter)
             or creates(counter)
             or archived(code, counter)
             or guarded(code, counter)
             or mirrors(code, counter)
             or of_itself(code, counter)
+            or called_alone(code, counter.scope)
             or not limits(code, counter)
         ):
             continue
-        said.add(place)
-        yield finding(code, counter)
+        made = finding(code, counter)
+        if place not in said or made.confidence is not Confidence.POSSIBLE:
+            said[place] = made
+    yield from said.values()
     for found in {one.span: one for one in moved_by_id(code)}.values():
         if not any(
             found.cause is not None and one.span.start == found.cause.start
@@ -245,20 +254,66 @@ def in_condition(value: Expression, name: str) -> bool:
     return False
 
 
+def closes_periods(code: Code, counter: Counter) -> bool:
+    """Whether time or a provider sets it off, and not somebody who asks for it: then nobody sees to it that all is still."""
+    if code.context(counter.scope) in BY_ITSELF or (counter.call is not None and touches_all(code, counter.call)):
+        return True
+    graph = graph_of(code)
+    node = graph.at(code.facts.path, counter.span.line) if graph is not None else None
+    if graph is None or node is None or len(graph.digests) < FEW or not code.elsewhere.whole:
+        return True
+    return any(graph.context(one.node) in BY_ITSELF and one.sure != "possible" for one in upwards(graph, node, HOPS))
+
+
+def touches_all(code: Code, call: Call) -> bool:
+    """`update(used=0)` of many rows: `updateMany`, `update_all`, an UPDATE that names no id."""
+    text = sql_of(call).lower()
+    if text:
+        return re.search(r"\bid\b\s*=", text.partition("where")[2]) is None
+    return fold(call.method) in ("updatemany", "updateall", "bulkupdate")
+
+
+def kept_by_row(code: Code, name: str) -> bool:
+    """Whether every function that adds to the counter stores a row of usage as well: a period's figure can be read there."""
+    trace = code.elsewhere.trace
+    if trace is None:
+        return False
+    adding = {node for sight, node in trace.seen.of(Sighted.COUNT) if fold(sight.name) == fold(name) and node[1] >= 0}
+    storing = {node for _, node in trace.seen.of(Sighted.INSERT)}
+    return bool(adding) and adding <= storing
+
+
+def weighed_beside(code: Code, counter: Counter) -> tuple[str, Span]:
+    """Of the fields that a write sets to 0 the one by which somebody is refused or charged: that is the loss."""
+    holder = table_of_counter(code, counter)
+    plain = counter.name, place_of(counter)
+    if counter.call is None or is_weighed(code, counter.name, holder):
+        return plain
+    zeros = (
+        (name, value.span)
+        for name, value in written_fields(code.values, counter.call)
+        if isinstance(value, Literal) and value.value == 0 and not isinstance(value.value, bool)
+    )
+    return next((one for one in zeros if is_weighed(code, one[0], holder)), plain)
+
+
 def finding(code: Code, counter: Counter) -> Finding:
+    name, place = weighed_beside(code, counter)
+    stake = at_stake(code, name, table_of_counter(code, counter), counter.scope)
+    shaky = not stake or not closes_periods(code, counter) or kept_by_row(code, name)
     every = counter.call is not None and fold(counter.call.method) in ("updatemany", "update", "execute", "exec", "query")
     sure = Confidence.CERTAIN if every and code.context(counter.scope) is Context.SCHEDULE else Confidence.LIKELY
     return Finding(
-        span=counter.call.span if counter.call is not None and counter.value is None else place_of(counter),
+        span=counter.call.span if counter.call is not None and counter.value is None else place,
         description=(
-            f"`{counter.name}` is set to 0 in place: what is used while this runs is lost, the closed period's "
+            f"`{name}` is set to 0 in place: what is used while this runs is lost, the closed period's "
             "figure is not kept, "
             "and a second run wipes usage of the new period."
         ),
         remediation=(
             "Keep one counter per period, or archive and reset in one statement that names the period it closes in WHERE."
         ),
-        confidence=sure,
+        confidence=Confidence.POSSIBLE if shaky else sure,
     )
 
 

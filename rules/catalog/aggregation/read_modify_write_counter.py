@@ -40,6 +40,7 @@ from rules.meaning.usage.readings import same_field
 from rules.meaning.values import definitions_at, root_of
 from rules.meaning.vocabulary import of_a_plan, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
+from rules.tracing.alone import called_alone, set_right
 from rules.tracing.purposes import at_stake
 from rules.tracing.stores import table_of_counter
 
@@ -53,6 +54,8 @@ ABOUT = About(
     iso_25010="Reliability / faultlessness",
     gives_way_to=("check-then-act-limit",),
 )
+FILES = 20
+"""In so many files the class of a row is looked for."""
 SAVES = frozenset(
     "save commit flush saveasync savechanges savechangesasync put set update updateone replaceone persist updates store "
     "write".split()
@@ -68,9 +71,21 @@ SHOWN_COUNTS = frozenset(
     "deliveries experience xp reputation karma".split()
 )
 """Counts that adorn a page."""
+RATINGS = frozenset("success rating ratings feedback score popularity".split())
 GAMES = frozenset("forum learning game games gamification challenge challenges bounty leaderboard".split())
 """Where points are earned and nobody pays for them."""
-KNOWN = re.compile(r"read-modify-write|(only|single) writer|race (is )?(accepted|fine|ok)", re.I)
+KNOWN = re.compile(
+    r"read-modify-write|(only|single) writer|race (is )?(accepted|fine|ok)|"
+    r"\b(race|concurren\w+|overwrit\w+)\b[^\n]{0,160}\b(ok|okay|fine|acceptable|accepted|tolera\w+|inexact|approximate)\b",
+    re.I,
+)
+NOTED = frozenset("before after snapshot opening closing".split())
+"""In the name of a field: it notes what a balance was when a row was made, and nobody spends it."""
+KEEPS_VERSION = re.compile(
+    r"@Version\b|ORM\\Version\b|\bversion_id_col\b|optimisticConcurrency\s*:\s*true|UseXminAsConcurrencyToken|"
+    r"OptimisticLockType|\boptimistic_?lock"
+)
+"""How a model says that its store counts versions and refuses a row that changed since it was read."""
 STORE_WORDS = frozenset("db database session repo repository redis cache client collection table prisma orm em store".split())
 VERSIONS = frozenset("version lockversion etag updatedat rev revision".split())
 
@@ -80,7 +95,7 @@ def check(code: Code) -> Iterator[Finding]:
     for counter in code.counters:
         if counter.atomic or counter.read is None or counter.change not in (Change.ADD, Change.SUBTRACT):
             continue
-        if not of_a_plan(counter.name) or is_tally(code, counter):
+        if not of_a_plan(counter.name) or NOTED & set(words(counter.name)) or is_tally(code, counter):
             continue
         saved = saving_call(code, counter)
         if (
@@ -93,6 +108,11 @@ def check(code: Code) -> Iterator[Finding]:
             or handed_locked(code, counter)
             or in_process(code, counter, saved)
             or begins_period(code, counter)
+            or is_of_another(code, counter)
+            or of_one_row(code, saved)
+            or rated(code, counter)
+            or called_alone(code, counter.scope)
+            or set_right(code, counter.name, counter.scope, saved.span.end)
         ):
             continue
         stake = at_stake(code, counter.name, table_of_counter(code, counter), counter.scope)
@@ -146,10 +166,12 @@ def unprotected(code: Code, scope: Scope) -> bool:
 
 def accepted(code: Code, function: Scope) -> bool:
     """Whether a comment in or right over the function says that the race is known, or that there is but one writer."""
-    return any(
-        KNOWN.search(one.text) and one.span.line <= function.span.end_line and one.span.end_line >= function.span.line - 2
+    near = (
+        re.sub(r"\s*\n\W*", " ", one.text).strip("#/* ")
         for one in code.facts.comments
+        if one.span.line <= function.span.end_line and one.span.end_line >= function.span.line - 2
     )
+    return KNOWN.search(" ".join(near)) is not None
 
 
 def handed_locked(code: Code, counter: Counter) -> bool:
@@ -178,6 +200,31 @@ def in_process(code: Code, counter: Counter, saved: Call) -> bool:
 def begins_period(code: Code, counter: Counter) -> bool:
     """A write that also sets a counter to nothing begins a period: run twice, it writes the same values twice."""
     return counter.call is not None and any(one.call is counter.call and one.change is Change.RESET for one in code.counters)
+
+
+def is_of_another(code: Code, counter: Counter) -> bool:
+    """`user.limit = user.next_plan.limit + rest`: what another thing has is applied, and nothing is added to the own field."""
+    if counter.call is not None or not isinstance(counter.read, Member) or not isinstance(counter.read.object, Member):
+        return False
+    targets = next((one.targets for one in code.facts.assigns if one.span == counter.span), ())
+    return any(
+        isinstance(one, Member) and code.facts.text(one.object.span) == code.facts.text(counter.read.object.object.span)
+        for one in targets
+    )
+
+
+def of_one_row(code: Code, saved: Call) -> bool:
+    """`….eq("id", TEST_USER)`: a row that the file names is one of a trial by hand."""
+    chained = (one for one in code.facts.calls if one.span.start == saved.span.start)
+    link: Expression | None = max(chained, key=lambda one: one.span.end, default=saved)
+    while isinstance(link, Call):
+        names = [one.value.text for one in link.arguments if isinstance(one.value, Name) and one.value.text.isupper()]
+        for name in names:
+            made = code.values.definitions.get(name, ())
+            if made and all(isinstance(one.value, Literal) and isinstance(one.value.value, str) for one in made):
+                return fold(link.method) in ("eq", "where", "match", "filter")
+        link = link.receiver
+    return False
 
 
 def saving_call(code: Code, counter: Counter) -> Call | None:
@@ -278,7 +325,22 @@ def versioned(code: Code, counter: Counter) -> bool:
         around = enclosing(counter.scope, Kind.CLASS)
         name = around.head.name if around is not None and isinstance(around.head, Class) else ""
     table = code.elsewhere.schema.table(name) if name else None
-    return table is not None and bool({"lockversion", "optlock"} & set(table.columns))
+    if table is not None and {"lockversion", "optlock"} & set(table.columns):
+        return True
+    return keeps_version(code, table_of_counter(code, counter))
+
+
+def keeps_version(code: Code, model: str) -> bool:
+    """Whether the class of a row has a version that its store compares."""
+    model = model[:1].upper() + model[1:]
+    for path in sorted(code.elsewhere.naming(model))[:FILES] if model.isidentifier() else ():
+        there = code.elsewhere.code_of(path)
+        if there is not None and any(
+            isinstance(one.head, Class) and one.head.name == model and KEEPS_VERSION.search(there.facts.text(one.span))
+            for one in there.facts.scopes
+        ):
+            return True
+    return False
 
 
 def is_fresh(value: Expression) -> bool:
@@ -371,6 +433,14 @@ def finding(code: Code, counter: Counter, saved: Call, limits: bool) -> Finding:
     )
 
 
+def rated(code: Code, counter: Counter) -> bool:
+    """How often a thing was used, kept beside how well that went: it tells good things from bad ones."""
+    function = enclosing(counter.scope, Kind.FUNCTION)
+    beside = (target for one in code.facts.assigns if within(one.scope, function) for target in one.targets) if function else ()
+    counts = bool({"count", "counter", "uses"} & set(words(counter.name)))
+    return counts and any(isinstance(one, Member) and RATINGS & set(words(one.name)) for one in beside)
+
+
 def in_batch(code: Code, scope: Scope) -> bool:
     """A clean-up that folds old rows together runs once at a time, and no request writes what it writes."""
     place = words(code.facts.path.rsplit("/", 1)[-1]) + words(name_around(scope))
@@ -398,6 +468,132 @@ def is_prisma(call: Call) -> bool:
 
 
 EXAMPLES = (
+    Example(
+        "python",
+        """
+class Domain(Base):
+    @classmethod
+    def add(cls, owner, name):
+        owner.domain_quota -= 1
+        session.flush()
+        return cls(owner_id=owner.id, name=name)
+""",
+        path="app/domain.py",
+        context={
+            "app/views.py": """
+from app.domain import Domain
+
+@app.route("/domains", methods=["POST"])
+@request_lock("domain")
+def create_domain():
+    if current_user.domain_quota <= 0:
+        abort(402)
+    Domain.add(current_user, request.form["name"])
+    return redirect("/domains")
+"""
+        },
+    ),
+    Example(
+        "python",
+        """
+def grant(session, seat, tokens):
+    session.add(TokenEntry(seat_id=seat.id, tokens=tokens))
+    seat.token_balance += tokens
+    session.commit()
+    settle_seat(session, seat.id)
+""",
+        path="app/grants.py",
+        context={
+            "app/seats.py": """
+def settle_seat(session, seat_id):
+    total = session.query(func.sum(TokenEntry.tokens)).filter_by(seat_id=seat_id).scalar()
+    session.query(Seat).filter_by(id=seat_id).update({"token_balance": total})
+"""
+        },
+    ),
+    Example(
+        "python",
+        """
+def begin_next_plan(session, subscriber):
+    subscriber.data_quota = subscriber.next_plan.data_quota + subscriber.bonus
+    session.commit()
+
+
+class Recipe(Base):
+    def used(self, session, went_well):
+        self.usage_count += 1
+        self.success_rate = (self.success_rate + went_well) / 2
+        self.save()
+
+
+class TokenBucket(Base):
+    def allow(self, session, capacity):
+        self.tokens -= 1 / capacity
+        if self.tokens < 0:
+            return False
+        self.save()
+        return True
+
+
+def book(session, account, fee):
+    # Two bookings at once are a race, and one may overwrite the other:
+    # that is fine, the nightly run is what is billed.
+    account.used_credits += fee
+    session.commit()
+""",
+    ),
+    Example(
+        "typescript",
+        """
+const TRIAL_USER = "6f1c2a0e-trial";
+
+export async function settle(supabase: SupabaseClient, payment: Payment, wallet: Wallet) {
+  const before = wallet.balance;
+  const noted = { balance_before: before, balance_after: before + payment.credits };
+  await supabase.from("payments").update(noted).eq("id", payment.id);
+  await supabase.rpc("credit_wallet", { wallet_id: wallet.id, credits: payment.credits });
+}
+
+export async function tryChannel(supabase: SupabaseClient) {
+  const { data: user } = await supabase.from("users").select("balance").eq("id", TRIAL_USER).single();
+  await supabase.from("users").update({ balance: user.balance + 1 }).eq("id", TRIAL_USER);
+}
+
+export class Meter extends DurableObject {
+  async add(tokens: number) {
+    const usedTokens = (await this.ctx.storage.get<number>("usedTokens")) ?? 0;
+    await this.ctx.storage.put("usedTokens", usedTokens + tokens);
+  }
+}
+""",
+    ),
+    Example(
+        "java",
+        """
+@Service
+class QuotaService {
+    private final QuotaRepository repository;
+
+    @Transactional
+    void use(String tenant, long bytes) {
+        Quota quota = repository.findByTenant(tenant);
+        quota.setUsedBytes(quota.getUsedBytes() + bytes);
+        repository.save(quota);
+    }
+}
+""",
+        path="src/main/java/app/QuotaService.java",
+        context={
+            "src/main/java/app/Quota.java": """
+@Entity
+class Quota {
+    @Version
+    private long version;
+    private long usedBytes;
+}
+"""
+        },
+    ),
     Example(
         "python",
         """

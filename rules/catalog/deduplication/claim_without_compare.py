@@ -12,6 +12,7 @@ from rules.code import Code
 from rules.facts import (
     Branch,
     Call,
+    Conditional,
     Expression,
     Kind,
     Literal,
@@ -35,7 +36,7 @@ from rules.meaning.promises import LATER, STARTERS
 from rules.meaning.repeats.marks import UPDATES
 from rules.meaning.usage.counters import SQL_COLUMN_WRITE, sql_of, written_fields
 from rules.meaning.usage.duties import Work, works
-from rules.meaning.values import root_of
+from rules.meaning.values import resolved, root_of
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 
@@ -161,6 +162,8 @@ def writes(code: Code, function: Scope, roots: frozenset[str]) -> Iterator[tuple
         stated = list(set_in_sql(call))
         if stated or (fold(call.method) in UPDATES and "." in call.name):
             names = stated or [name for name, _ in written_fields(code.values, call)]
+            if stays(code, call):
+                continue
             if any(tells_state(name) for name in names) and not any(compares(code, call, name) for name in names):
                 found.append((call.span, call.scope))
         elif sets_state(call):
@@ -168,6 +171,14 @@ def writes(code: Code, function: Scope, roots: frozenset[str]) -> Iterator[tuple
     assigned = (one for one in code.facts.assigns if within(one.scope, function) and one.operator == "=")
     found += [(one.span, one.scope) for one in assigned if any(is_state(target, roots) for target in one.targets)]
     yield from sorted(found, key=lambda one: one[0].start)
+
+
+def stays(code: Code, call: Call) -> bool:
+    """`status: used >= granted ? "exhausted" : "active"`: a state that may be the old one again claims nothing."""
+    written = [value for name, value in written_fields(code.values, call) if tells_state(name)]
+    return bool(written) and all(
+        isinstance(resolved(code.values, value, call.scope, call.span.start), Conditional) for value in written
+    )
 
 
 def set_in_sql(call: Call) -> Iterator[str]:
@@ -245,6 +256,18 @@ def finding(test: Test, write: Span, done: list[Work], ignored: Call | None, sur
 
 
 EXAMPLES = (
+    Example(
+        "typescript",
+        """
+export async function useVisit(db: Db, id: string) {
+  const permit = await db.permit.findUnique({ where: { id } });
+  if (permit.status !== "active") throw new Error("permit is over");
+  const left = permit.visits - 1;
+  await db.permit.update({ where: { id }, data: { visits: left, status: left > 0 ? "active" : "spent" } });
+  await recordUsage(permit.customerId, 1);
+}
+""",
+    ),
     Example(
         "typescript",
         """

@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Binary, Call, Expression, Function, Kind, Member, Name, Scope, chain, enclosing, fold, walk
+from rules.facts import Binary, Call, Expression, Function, Kind, Member, Name, Object, Scope, chain, enclosing, fold, walk
 from rules.meaning.contexts import Context
 from rules.meaning.flow import follows
 from rules.meaning.limits import gates
 from rules.meaning.limits.limits import Limit, is_zero, lets_through, said_by
 from rules.meaning.usage.counters import Change, Counter
 from rules.meaning.usage.takings import conditional
-from rules.meaning.values import resolved
+from rules.meaning.values import definitions_at, resolved, root_of
 from rules.meaning.vocabulary import names_left, names_limit, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
 
@@ -61,7 +61,7 @@ def check(code: Code) -> Iterator[Finding]:
 
 def cut_at_zero(code: Code, counter: Counter) -> Call | None:
     """A balance held at zero: the new value of `credits = max(0, credits - cost)`, or of Rust's `(credits - cost).max(0)`."""
-    if not names_left(counter.name) or counter.value is None or counter.change is Change.RESET:
+    if not names_left(counter.name) or counter.value is None or counter.change is Change.RESET or in_answer(code, counter):
         return None
     whole = resolved(code.values, counter.value, counter.scope, counter.span.start)
     if not isinstance(whole, Call) or fold(whole.method) not in ("max", "greatest"):
@@ -74,6 +74,16 @@ def cut_at_zero(code: Code, counter: Counter) -> Call | None:
     # `max(0, limit - used)` is what is shown of a limit, and no balance that was taken from.
     taken = any(isinstance(value, Binary) and value.operator == "-" and not of_limit(value.left) for value in values)
     return whole if taken and any(is_zero(value) for value in values) else None
+
+
+def in_answer(code: Code, counter: Counter) -> bool:
+    """`shown = {…}; shown["balance"] = max(0, granted - used)`: a figure of an answer, and nobody's row."""
+    if counter.call is not None:
+        return False
+    roots = [root_of(target) for one in code.facts.assigns if one.span == counter.span for target in one.targets]
+    names = [one.text for one in roots if isinstance(one, Name)]
+    made = [found.value for name in names for found in definitions_at(code.values, name, counter.scope, counter.span.start)]
+    return any(isinstance(one, Object) or (isinstance(one, Call) and one.name == "dict") for one in made)
 
 
 def of_limit(value: Expression) -> bool:
@@ -176,6 +186,17 @@ def uncapped(code: Code, limit: Limit) -> Finding:
 
 
 EXAMPLES = (
+    Example(
+        "python",
+        """
+def provider_account(client):
+    shown = {"balance": None, "usage": None}
+    credits = client.get("/v1/credits").json()
+    shown["usage"] = credits["total_usage"]
+    shown["balance"] = max(0.0, credits["total_credits"] - credits["total_usage"])
+    return shown
+""",
+    ),
     Example(
         "python",
         """

@@ -1,0 +1,90 @@
+"""Which functions run one at a time, because of those that call them; and which counters are set right again afterwards."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+
+from rules.code import Code
+from rules.facts import Call, Kind, Scope, enclosing, fold, walk
+from rules.meaning.contexts import Context
+from rules.meaning.flow import runs_alone
+from rules.meaning.usage.counters import Change, Counter, sql_of
+from rules.meaning.values import resolved
+from rules.meaning.vocabulary import words
+from rules.tracing.firm import ROW_LOCK
+from rules.tracing.graph import Graph, Node, downwards
+from rules.tracing.routines import index_of
+from rules.tracing.sights import SURE
+
+HOPS = 4
+NEAR = 2
+MADE_UP = frozenset("fake dummy seed seeds seeder demo fixture fixtures".split())
+ADDED_UP = ("sum", "count", "aggregate")
+
+
+def alone_in(code: Code, known: Mapping[Scope, int]) -> Iterator[int]:
+    """The routines of a file that take a lock, or run under one."""
+    for scope, position in known.items():
+        if runs_alone(code, scope, transactions=False) or ROW_LOCK.search(code.facts.text(scope.span)):
+            yield position
+
+
+def called_alone(code: Code, scope: Scope) -> bool:
+    """Whether everybody who calls the function around holds a lock, or is called only by such as do."""
+    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
+    node = graph.at(code.facts.path, scope.span.line) if graph is not None else None
+    return graph is not None and node is not None and all_locked(graph, node, HOPS, frozenset({node}))
+
+
+def all_locked(graph: Graph, node: Node, hops: int, seen: frozenset[Node]) -> bool:
+    links = [one for one in graph.callers.get(node, ()) if hops and not made_up(graph, one.caller)]
+    # Where a name may mean one of several functions, those who surely mean this one decide.
+    surest = min((SURE.index(one.sure) for one in links), default=0)
+    callers = {one.caller for one in links if SURE.index(one.sure) == surest} - seen
+    return bool(callers) and all(
+        holds(graph, caller) or all_locked(graph, caller, hops - 1, seen | {caller}) for caller in callers
+    )
+
+
+def made_up(graph: Graph, node: Node) -> bool:
+    """Whether a caller only fills a database to try things out: no customer comes that way."""
+    routine = graph.routine(node)
+    said = {*words(PurePosixPath(graph.path(node)).stem), *words(routine.name if routine is not None else "")}
+    return bool(MADE_UP & said) or graph.context(node) in (Context.TEST, Context.SCRIPT)
+
+
+def holds(graph: Graph, node: Node) -> bool:
+    return node[1] in graph.digests[node[0]].alone
+
+
+def recounted_in(code: Code, known: Mapping[Scope, int]) -> Iterator[tuple[str, int]]:
+    """The counters that a file sets to what their rows add up to, each with the routine that does so."""
+    for counter in code.counters:
+        if adds_up(code, counter):
+            yield fold(counter.name), index_of(counter.scope, known)
+
+
+def adds_up(code: Code, counter: Counter) -> bool:
+    """`used = (SELECT SUM(…) …)`, `balance: rows.sum("amount")`, `SetProperty(p => p.Balance, v => log.Sum(…))`."""
+    if counter.call is not None and (text := sql_of(counter.call)):
+        written = text.lower().partition(counter.name.lower())[2].partition("where")[0]
+        return "select" in written and any(f"{one}(" in text.lower() for one in ADDED_UP)
+    if counter.change is not Change.SET or counter.value is None:
+        return False
+    whole = resolved(code.values, counter.value, counter.scope, counter.span.start)
+    return any(isinstance(part, Call) and fold(part.method).removesuffix("async") in ADDED_UP for part in walk(whole))
+
+
+def set_right(code: Code, name: str, scope: Scope, at: int) -> bool:
+    """Whether a function called after byte `at` sets the counter to what its rows add up to: what was lost comes back."""
+    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
+    node = graph.at(code.facts.path, scope.span.line) if graph is not None else None
+    if graph is None or node is None:
+        return False
+    function = enclosing(scope, Kind.FUNCTION)
+    later = {call.method for call in code.calls_in(function) if call.span.start >= at} if function is not None else set()
+    return any(
+        (fold(name), below.node[1]) in graph.digests[below.node[0]].recounted
+        for link in graph.callees.get(node, ())
+        if (routine := graph.routine(link.callee)) is not None and routine.name in later and link.sure != "possible"
+        for below in downwards(graph, link.callee, NEAR)
+    )
