@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 BROUGHT_IN = re.compile(
     r"""
-      ^[ \t]*(?:import|export)\b[^;\n{]*\{[^}]*\}(?:[ \t]*from\b[^\n]*)?
+      ^[ \t]*(?:import|export)(?:[ \t]+type)?(?:[ \t]+\w+[ \t]*,)?[ \t]*\{[^}]*\}(?:[ \t]*from\b[^\n]*)?
     | ^[ \t]*import[ \t][^\n{]*$
     | ^[ \t]*from[ \t]+\S+[ \t]+import[ \t]*(?:\([^)]*\)|[^\n]*)
     | ^[ \t]*(?:const|let|var)[ \t]*\{[^}=]*\}[ \t]*=[ \t]*(?:await[ \t]+)?(?:require|import)\b[^\n]*

@@ -44,6 +44,8 @@ INERT = frozenset(
     "jvmstatic".split()
 )
 """Marks by which nobody finds a function."""
+UNUSED = frozenset({"unused", "obsolete"})
+"""In the name of a function that was taken out of use: no framework looks for it."""
 FROM_OUTSIDE = frozenset("event evt req request payload".split())
 """What a platform hands to the functions it calls; a configuration, which is no code, names them."""
 GENERATED_CALLER = re.compile(r"\b\w*pb\.|Request\b")
@@ -109,7 +111,9 @@ def asked_of(elsewhere: Elsewhere, graph: Graph, node: Node) -> Asked | None:
     """None where nothing can be said: the top of a file runs, and so does what answers a request."""
     routine = graph.routine(node)
     code = elsewhere.code_of(graph.path(node))
-    if routine is None or code is None or routine.context != Context.LIBRARY or code.facts.traits.statements_only:
+    if routine is None or code is None or code.facts.traits.statements_only:
+        return None
+    if routine.context != Context.LIBRARY and not UNUSED & set(words(routine.name)):
         return None
     for scope in code.facts.scopes:
         if isinstance(scope.head, Function) and scope.head.name == routine.name and scope.span.line == routine.line:
@@ -142,6 +146,8 @@ def outermost(graph: Graph, node: Node) -> Node:
 
 def may_be_found(asked: Asked) -> bool:
     """Whether a decorator, a class that it inherits from, a registration, its folder or a platform may lead to it."""
+    if UNUSED & set(words(asked.routine.name)):
+        return False
     for one in chain(asked.scope):
         if isinstance(one.head, Class) and (one.head.bases or any(map(is_mark, one.head.decorators))):
             return True
