@@ -31,7 +31,7 @@ COPY = re.compile(
 OBSERVES = frozenset("instrumentation instrumentations instrumentor telemetry tracing otel opentelemetry posthog".split())
 """Folders and files that watch a program and bill nobody."""
 
-SERVED_AS_IS = frozenset("static public assets vendor libs wwwroot webroot javascripts".split())
+SERVED_AS_IS = frozenset("static public assets vendor wwwroot webroot javascripts".split())
 LIBRARY_HEAD = re.compile(
     r"\A\s*(?:[\"']use strict[\"'];\s*)?(?:/\*!?(?:(?!\*/).){0,1500}\bv?\d+\.\d+\.\d+\b(?:(?!\*/).){0,3000}\*/|"
     r"[;!(+\s]*function\s*\([^)]{0,200}\)\s*\{.{0,1500}?\bversion\b[\"']?\s*[:=]\s*[\"']v?\d+\.\d+)",

@@ -20,7 +20,7 @@ HOOKS = frozenset(
     "on handle serve process perform run before after get test configure do main init setup register work execute consume "
     "receive apply boot scope".split()
 )
-"""How functions begin that a framework finds by their name."""
+"""How methods begin that a framework finds by their name."""
 BY_NAME = re.compile(
     r"(Polic(?:y|ies)|Serializers?|Helpers?|Observers?|Listeners?|Subscribers?|Plugins?|Drivers?|Adapters?|Gateways?|Providers?|"
     r"Strateg(?:y|ies)|Handlers?|Extensions?|Modules?|Commands?|Jobs?|Controllers?|Hooks?|Migrations?|Resolvers?|Presenters?)$"
@@ -170,9 +170,9 @@ def is_mark(decorator: Expression) -> bool:
 
 
 def is_called(elsewhere: Elsewhere, asked: Asked, above: frozenset[Node]) -> bool:
-    """Whether any line means it that runs. A name of one word, and one of a hook, says nothing."""
+    """Whether any line means it that runs. A name of one word, and a method called like a hook, says nothing."""
     said = words(asked.routine.name)
-    if len(said) < 2 or said[0] in HOOKS:
+    if len(said) < 2 or (said[0] in HOOKS and asked.routine.holder):
         return True
     others = {asked.graph.path(one) for one in asked.graph.by_name.get(asked.routine.name, ()) if one != asked.node}
     if asked.path in others or is_published(elsewhere, asked, asked.routine.name):
