@@ -7,6 +7,7 @@ library, whose callers are other programs. What only functions call that nobody 
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from weakref import WeakKeyDictionary
 
 from rules.code import Code, Elsewhere
 from rules.facts import Call, Class, Expression, Function, Scope, chain, dotted, fold
@@ -55,8 +56,12 @@ SERVED = frozenset({Context.REQUEST, Context.WEBHOOK, Context.WORKER, Context.SC
 BESIDE = frozenset("repos snapshot snapshots upstream references".split())
 FEW = 5
 """So few files that concern billing are no program: what calls them lies elsewhere."""
-FAR = 4
+FAR = 3
 """Callers of callers that are asked for."""
+MANY = 8
+"""Lines and files that have a name: of so many one will run."""
+ALIVE: WeakKeyDictionary[Graph, set[Node]] = WeakKeyDictionary()
+"""What was found to be called, by project; gone with it."""
 DEFINES = (
     r"\b(?:function|def|func|fn|fun|class|struct|interface|trait|impl|type|object|enum|record)\b\s*\*?\s*(?:\([^)]*\)\s*)?{}\b"
 )
@@ -100,11 +105,15 @@ def is_dead(elsewhere: Elsewhere, graph: Graph, node: Node, above: frozenset[Nod
     """`above`: those of which it is asked whether only it calls them, so that their calling it says nothing."""
     if node in above:
         return True
-    asked = asked_of(elsewhere, graph, node) if len(above) < FAR else None
+    alive = ALIVE.setdefault(graph, set())
+    asked = asked_of(elsewhere, graph, node) if len(above) < FAR and node not in alive else None
     if asked is None or may_be_found(asked):
         return False
-    above |= {node}
-    return not is_called(elsewhere, asked, above) or of_unused_class(elsewhere, asked, above)
+    around = above | {node}
+    if not is_called(elsewhere, asked, around) or of_unused_class(elsewhere, asked, around):
+        return True
+    alive.add(node)
+    return False
 
 
 def asked_of(elsewhere: Elsewhere, graph: Graph, node: Node) -> Asked | None:
@@ -177,8 +186,10 @@ def is_called(elsewhere: Elsewhere, asked: Asked, above: frozenset[Node]) -> boo
     others = {asked.graph.path(one) for one in asked.graph.by_name.get(asked.routine.name, ()) if one != asked.node}
     if asked.path in others or is_published(elsewhere, asked, asked.routine.name):
         return True
-    found = elsewhere.mentions(asked.routine.name)
-    return any(means(elsewhere, asked, one, others) and runs(elsewhere, asked.graph, one, above) for one in found)
+    if len(elsewhere.naming(asked.routine.name)) > MANY:
+        return True
+    found = [one for one in elsewhere.mentions(asked.routine.name) if means(elsewhere, asked, one, others)]
+    return any_runs(elsewhere, asked.graph, found, above)
 
 
 def is_published(elsewhere: Elsewhere, asked: Asked, name: str) -> bool:
@@ -215,10 +226,13 @@ def defined_at(asked: Asked, one: Mention) -> bool:
     return any(routine is not None and (routine.path, routine.line) == (one.path, one.line) for routine in at)
 
 
-def runs(elsewhere: Elsewhere, graph: Graph, one: Mention, above: frozenset[Node]) -> bool:
-    """Whether a line may run: it stands in no function that nobody calls."""
-    node = graph.at(one.path, one.line)
-    return node is None or not is_dead(elsewhere, graph, outermost(graph, node), above)
+def any_runs(elsewhere: Elsewhere, graph: Graph, found: list[Mention], above: frozenset[Node]) -> bool:
+    """Whether one of these lines may run: it stands in no function that nobody calls."""
+    nodes = {graph.at(one.path, one.line) for one in found}
+    callers = {outermost(graph, node) for node in nodes if node is not None}
+    if None in nodes or len(found) > MANY or any(asked_of(elsewhere, graph, one) is None for one in callers - above):
+        return True
+    return any(not is_dead(elsewhere, graph, one, above) for one in sorted(callers))
 
 
 def of_unused_class(elsewhere: Elsewhere, asked: Asked, above: frozenset[Node]) -> bool:
@@ -230,11 +244,14 @@ def of_unused_class(elsewhere: Elsewhere, asked: Asked, above: frozenset[Node]) 
     stem = PurePosixPath(asked.path).stem
     if is_published(elsewhere, asked, name) or (fold(stem) != fold(name) and elsewhere.naming(stem) - {asked.path}):
         return False
+    if len(elsewhere.naming(name)) > MANY:
+        return False
     inside = range(holder.span.line, holder.span.end_line + 1)
     beyond = (one for one in elsewhere.mentions(name) if one.path != asked.path or one.line not in inside)
-    return not any(
-        not (one.path == asked.path and only_hands_out(one, name))
-        and not re.search(DEFINES.format(re.escape(name)), one.text)
-        and runs(elsewhere, asked.graph, one, above)
+    found = [
+        one
         for one in beyond
-    )
+        if not (one.path == asked.path and only_hands_out(one, name))
+        and not re.search(DEFINES.format(re.escape(name)), one.text)
+    ]
+    return not any_runs(elsewhere, asked.graph, found, above)
