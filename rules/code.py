@@ -17,6 +17,7 @@ from rules.meaning.usage.counters import Counter, counters_of
 from rules.meaning.usage.emissions import Emission, emissions_of, outer_calls
 from rules.meaning.values import Origin, Values, origins, values_of
 from rules.meaning.vocabulary import consumes, emits, evidence
+from rules.mentions import Mention
 from rules.schema.tables import Schema, Table
 
 if TYPE_CHECKING:
@@ -112,6 +113,10 @@ class Elsewhere(Protocol):
         """The files that have a name, spelled just so; tests left out."""
         ...
 
+    def mentions(self, name: str) -> tuple[Mention, ...]:
+        """The lines that mean a name, where it is not only brought in, handed out or spoken of; tests left out."""
+        ...
+
     def code_of(self, path: str) -> "Code | None":
         """The same of a file that is not judged: one that calls or is called."""
         ...
@@ -142,6 +147,9 @@ class Nothing:
 
     def naming(self, name: str) -> frozenset[str]:
         return frozenset()
+
+    def mentions(self, name: str) -> tuple[Mention, ...]:
+        return ()
 
     def code_of(self, path: str) -> "Code | None":
         return None

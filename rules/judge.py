@@ -11,10 +11,11 @@ from rules.facts import Facts, Kind, Span, enclosing
 from rules.fingerprints import fingerprints, innermost
 from rules.languages import UNREAD, front_end
 from rules.languages.lowering import TooComplexError
-from rules.meaning.samples import bills_nobody
+from rules.meaning.samples import bills_nobody, is_library
+from rules.meaning.unreached import never_runs
 from rules.meaning.vocabulary import BILLING_EVIDENCE, WEAK_EVIDENCE
 from rules.rule import Confidence, Finding, Rule
-from rules.tracing.callers import uncalled
+from rules.tracing.callers import set_beside, uncalled
 from rules.wording import as_written
 
 SIZE = 512 * 1024
@@ -73,7 +74,7 @@ def judge(
     if lower is None:
         language = UNREAD.get(PurePosixPath(path).suffix.lower())
         return Judged(None, reason=f"{language} is not read yet" if language and may_concern_billing(text) else None)
-    if (reason := out_of_bounds(text)) is not None:
+    if (reason := out_of_bounds(path, text)) is not None:
         return Judged(None, reason=reason)
     if not may_concern_billing(f"{path}\n{text}"):
         return Judged(None)
@@ -102,12 +103,13 @@ def judge(
 
 
 def is_idle(code: Code, finding: Finding) -> bool:
-    """Whether it cannot be said that the finding bites: what is around it does not parse, or nothing calls it."""
+    """Whether it cannot be said that the finding bites: what is around it does not parse, never runs, or nothing calls it."""
     if in_broken(code, finding):
         return True
     if finding.confidence is Confidence.POSSIBLE or finding.at_base:
         return False
-    return uncalled(code, innermost(code, finding.span))
+    scope = innermost(code, finding.span)
+    return never_runs(code.facts, scope, finding.span) or set_beside(code) or uncalled(code, scope)
 
 
 def in_broken(code: Code, finding: Finding) -> bool:
@@ -143,7 +145,7 @@ def may_concern_billing(text: str) -> bool:
     return any(word in lowered for word in RELEVANT)
 
 
-def out_of_bounds(text: str) -> str | None:
+def out_of_bounds(path: str, text: str) -> str | None:
     """Why a text is not parsed, if it is not."""
     if len(text) > SIZE:
         return f"larger than {SIZE // 1024} kB"
@@ -154,6 +156,8 @@ def out_of_bounds(text: str) -> str | None:
         return "minified"
     if GENERATED.search("\n".join(lines[:HEADER_LINES])):
         return "says that it is generated"
+    if is_library(path, text):
+        return "a library that was copied in"
     return None
 
 

@@ -19,6 +19,7 @@ from rules.meaning.samples import is_copy
 from rules.meaning.usage.losses import keeps_failures, records_by_class
 from rules.meaning.usage.writes import calls_procedure, inserts_usage
 from rules.meaning.vocabulary import consumes, emits, words
+from rules.mentions import Mention, mentions
 from rules.schema import Schema, Table, looks_like_schema, tables_of
 from rules.schema.tables import joined
 from rules.tracing.digest import digest_of
@@ -118,9 +119,26 @@ class Project:
 
     def naming(self, name: str) -> frozenset[str]:
         """The files that have a name, spelled just so; tests left out."""
-        spelled = re.compile(rf"\b{re.escape(name)}\b")
-        having = (path for path, text in self.texts.items() if name in text and spelled.search(text))
-        return frozenset(path for path in having if not TEST_PATH.search(path))
+        if name not in self._naming:
+            spelled = re.compile(rf"\b{re.escape(name)}\b")
+            having = (path for path, text in self.texts.items() if name in text and spelled.search(text))
+            self._naming[name] = frozenset(path for path in having if not TEST_PATH.search(path) and not is_copy(path))
+        return self._naming[name]
+
+    @cached_property
+    def _naming(self) -> dict[str, frozenset[str]]:
+        return {}
+
+    def mentions(self, name: str) -> tuple[Mention, ...]:
+        """The lines that mean a name, where it is not only brought in, handed out or spoken of; tests left out."""
+        if name not in self._mentions:
+            found = (one for path in sorted(self.naming(name)) for one in mentions(path, self.texts[path], name))
+            self._mentions[name] = tuple(found)
+        return self._mentions[name]
+
+    @cached_property
+    def _mentions(self) -> dict[str, tuple[Mention, ...]]:
+        return {}
 
     def prepare(self) -> None:
         """Works out what all files ask for, so that processes that are forked off have it."""
@@ -191,7 +209,7 @@ class Project:
         before = self.judged.get(path)
         if before is None:
             return Code(lower(path, text.encode()), self.names)
-        if out_of_bounds(text) is not None or not may_concern_billing(f"{path}\n{text}"):
+        if out_of_bounds(path, text) is not None or not may_concern_billing(f"{path}\n{text}"):
             return None
         base = before.project.lowered(before.path) if before.project is not None and before.path else None
         return Code(lower(path, text.encode()), self.names, base, before.deleted, self)

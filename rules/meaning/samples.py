@@ -9,12 +9,12 @@ FOLDERS = frozenset(
     "sample samples example examples demo demos doc docs documentation tutorial tutorials quickstart quickstarts cookbook "
     "cookbooks recipes playground playgrounds sandbox snippets notebooks seed seeds seeders seeding fixtures mock mocks "
     "__mocks__ bench benchmark benchmarks loadtest loadtests perf stories storybook scripts script hack experiments "
-    "experimental prototypes".split()
+    "experimental prototypes debug diagnostics devtools dev-tools dev_tools".split()
 )
 STEM = re.compile(
     r"^(seed|seeds|seeder|demo|example|sample|benchmark|bench|playground|tutorial|quickstart|mock)$|"
     r"[._-](seed|seeds|seeder|demo|example|sample|bench|benchmark|mock|stories)$|"
-    r"^(seed|demo|example|sample|benchmark|bench|mock|fix|repair|debug|one-?off)[._-]",
+    r"^(seed|demo|example|sample|benchmark|bench|mock|fix|repair|debug|diagnos\w*|test|one-?off)[._-]",
     re.I,
 )
 CAMEL = re.compile(r"(seed|mock|demo)[A-Z]")
@@ -31,6 +31,14 @@ COPY = re.compile(
 OBSERVES = frozenset("instrumentation instrumentations instrumentor telemetry tracing otel opentelemetry posthog".split())
 """Folders and files that watch a program and bill nobody."""
 
+SERVED_AS_IS = frozenset("static public assets vendor wwwroot webroot javascripts".split())
+LIBRARY_HEAD = re.compile(
+    r"\A\s*(?:[\"']use strict[\"'];\s*)?(?:/\*!?(?:(?!\*/).){0,1500}\bv?\d+\.\d+\.\d+\b(?:(?!\*/).){0,3000}\*/|"
+    r"[;!(+\s]*function\s*\([^)]{0,200}\)\s*\{.{0,1500}?\bversion\b[\"']?\s*[:=]\s*[\"']v?\d+\.\d+)",
+    re.S | re.I,
+)
+"""A version in the comment at the top, or in the first lines of a function that wraps the file."""
+
 
 def bills_nobody(facts: Facts) -> bool:
     """By its folder or file name, or because a provider's test key is written into it."""
@@ -38,6 +46,8 @@ def bills_nobody(facts: Facts) -> bool:
         return True
     *folders, file = MAIN_CODE.sub("/", facts.path).lower().split("/")
     if OBSERVES & {*folders, file.rpartition(".")[0]}:
+        return True
+    if folders[1:] and folders[-1] == "dev":
         return True
     if CAMEL.match(facts.path.rpartition("/")[2]) or FOLDERS & set(folders) or STEM.search(file.rpartition(".")[0] or file):
         return True
@@ -53,3 +63,9 @@ def bills_nobody(facts: Facts) -> bool:
 def is_copy(path: str) -> bool:
     """Whether a file lies beside the live code as it once was, so that nothing calls it."""
     return COPY.search(path) is not None
+
+
+def is_library(path: str, text: str) -> bool:
+    """Whether a script of a page is somebody else's: it lies with what is served as it is, and tells its own version."""
+    folders = MAIN_CODE.sub("/", path).lower().split("/")[:-1]
+    return bool(SERVED_AS_IS & set(folders)) and LIBRARY_HEAD.match(text) is not None

@@ -57,3 +57,17 @@ def test_of_some_files_nobody_can_say_what_calls_them() -> None:
     files = {**OTHERS, "src/billing/credits.ts": CREDITS, "src/app/api/run/route.ts": idle}
 
     assert said(files, partial=True) == [("src/billing/credits.ts", "certain")]
+
+
+def test_other_repositories_that_are_kept_beside_are_not_the_program() -> None:
+    files = {**OTHERS, "src/billing/credits.ts": CREDITS, "src/app/api/run/route.ts": ROUTE}
+    beside = {f"repos/kit/{path}": text for path, text in files.items()}
+
+    assert ("repos/kit/src/billing/credits.ts", "possible") in said({**files, **beside})
+    assert ("repos/kit/src/billing/credits.ts", "certain") in said(beside)
+
+
+def test_what_stands_behind_the_end_of_a_handler_is_only_possible() -> None:
+    closed = CREDITS.replace("  const row", "  return null;\n  const row")
+
+    assert said({"src/billing/credits.ts": closed}, partial=True) == [("src/billing/credits.ts", "possible")]

@@ -5,6 +5,7 @@ import pytest
 from rules.catalog import rules
 from rules.code import OwnNames
 from rules.judge import judge
+from rules.meaning.samples import is_library
 
 SWALLOWED = """
 import stripe
@@ -37,6 +38,10 @@ def confidences(path: str, text: str = SWALLOWED) -> set[str]:
         "before-backup/app/report.py",
         "app/handlers_old/report.py",
         "app/report.bak.py",
+        "api/routes/dev/report.py",
+        "api/debug/report.py",
+        "diagnose_usage.py",
+        "app/actions/test-usage.py",
     ],
 )
 def test_a_sample_is_at_most_possible(path: str) -> None:
@@ -45,7 +50,16 @@ def test_a_sample_is_at_most_possible(path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["billing/report.py", "apps/sampler/report.py", "billing/seedlings.py", "apps/backup/report.py", "app/household/report.py"],
+    [
+        "billing/report.py",
+        "apps/sampler/report.py",
+        "billing/seedlings.py",
+        "apps/backup/report.py",
+        "app/household/report.py",
+        "dev/billing/report.py",
+        "app/devices/report.py",
+        "app/testimonials.py",
+    ],
 )
 def test_a_product_is_judged_in_full(path: str) -> None:
     assert "certain" in confidences(path)
@@ -53,3 +67,18 @@ def test_a_product_is_judged_in_full(path: str) -> None:
 
 def test_a_test_key_in_the_code_marks_a_sample() -> None:
     assert {"possible"} == confidences("report.py", SWALLOWED + TEST_KEY)
+
+
+WRAPPED = '!function () {\n  var chart = { version: "2.4.1" };\n  chart.next = 1;\n}();\n'
+BANNER = "/*!\n * Calendar v3.1.0\n */\nvar a = 1;\n"
+
+
+@pytest.mark.parametrize("text", [WRAPPED, BANNER, BANNER.replace("v3.1.0", "3.1.0 (c) its authors")])
+def test_a_library_that_a_page_brings_along_is_left_alone(text: str) -> None:
+    assert is_library("web/static/chart.js", text)
+    assert not is_library("src/billing/chart.js", text)
+
+
+@pytest.mark.parametrize("text", ["/* shows usage */\nvar a = 1;\n", "var version = '2.4.1';\nshow(version);\n"])
+def test_a_script_of_its_own_is_not(text: str) -> None:
+    assert not is_library("web/static/usage.js", text)
