@@ -43,6 +43,8 @@ class Fate(StrEnum):
     TOLD = "told or logged"
 
 
+PARTS = frozenset("time month date day key year utc full start end of iso week string period timestamp millis".split())
+"""Words of what is asked of a date itself: `getTime`, `getMonthKey`."""
 LASTING = frozenset({Fate.KEPT, Fate.GIVEN, Fate.KEYED})
 READS = frozenset(
     "find get select where query count aggregate filter fetch list search gte lte gt lt between sum group read load lookup "
@@ -172,7 +174,7 @@ def by_call(call: Call) -> Fate | None:
 def asks(call: Call) -> bool:
     """`findMany({ where: … })`, `getRevenue(from, to)`; `getTime` and what makes a date are no questions."""
     said = words(call.method)
-    if call.constructs or not said or {"time", "month", "date", "day", "key", "year"} & set(said):
+    if call.constructs or not said or set(said[1:]) and set(said[1:]) <= PARTS:
         return False
     if said[0] == "find" and any(isinstance(part, Object) for one in call.arguments for part in walk(one.value)):
         return True
