@@ -112,6 +112,10 @@ class Elsewhere(Protocol):
         """The files that have a name, spelled just so; tests left out."""
         ...
 
+    def found(self, pattern: re.Pattern[str]) -> frozenset[str]:
+        """What the first group of a pattern finds in all texts, tests left out."""
+        ...
+
     def code_of(self, path: str) -> "Code | None":
         """The same of a file that is not judged: one that calls or is called."""
         ...
@@ -141,6 +145,9 @@ class Nothing:
         return False
 
     def naming(self, name: str) -> frozenset[str]:
+        return frozenset()
+
+    def found(self, pattern: re.Pattern[str]) -> frozenset[str]:
         return frozenset()
 
     def code_of(self, path: str) -> "Code | None":

@@ -122,6 +122,12 @@ class Project:
         having = (path for path, text in self.texts.items() if name in text and spelled.search(text))
         return frozenset(path for path in having if not TEST_PATH.search(path))
 
+    def found(self, pattern: re.Pattern[str]) -> frozenset[str]:
+        """What the first group of a pattern finds in all texts, tests left out."""
+        return frozenset(
+            one[1] for path, text in self.texts.items() if not TEST_PATH.search(path) for one in pattern.finditer(text)
+        )
+
     def prepare(self) -> None:
         """Works out what all files ask for, so that processes that are forked off have it."""
         _ = (self.schema, self.recorders, self.meters, self.uses, self.trace.actions, self.trace.seen.of(Kind.EMIT))

@@ -174,7 +174,7 @@ def by_call(call: Call) -> Fate | None:
 def asks(call: Call) -> bool:
     """`findMany({ where: … })`, `getRevenue(from, to)`; `getTime` and what makes a date are no questions."""
     said = words(call.method)
-    if call.constructs or not said or set(said[1:]) and set(said[1:]) <= PARTS:
+    if call.constructs or not said or (set(said[1:]) and set(said[1:]) <= PARTS):
         return False
     if said[0] == "find" and any(isinstance(part, Object) for one in call.arguments for part in walk(one.value)):
         return True
