@@ -794,4 +794,30 @@ export async function chargeUsage(db: Db, wallet: Wallet, cost: number) {
 """,
         },
     ),
+    Example(
+        "python",
+        """
+class TaxReport(Base):
+    __tablename__ = "tax_reports"
+    tax_amount = Column(Float)
+
+def total_tax(session, reports):
+    for report in reports:
+        report.tax_amount += report.correction
+    session.commit()
+
+def tracked_cents(call):
+    return int(call.provider_cost * 100)
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function addSpend(redis: Redis, user: string, week: string, cost: number) {
+  const key = `usage:cost:${user}:${week}`;
+  await redis.hincrbyfloat(key, "cost", cost);
+  await redis.expire(key, 7 * 24 * 60 * 60);
+}
+""",
+    ),
 )

@@ -1019,4 +1019,56 @@ export function createSubscription(plan: string) {
 """,
         context={"src/renewals.ts": RENEWALS},
     ),
+    Example(
+        "go",
+        """
+package billing
+
+import "time"
+
+// renewal steps back into the month that was meant.
+func renewal(anchor time.Time) time.Time {
+	next := anchor.AddDate(0, 1, 0)
+	for next.Month() != anchor.Month()%12+1 {
+		next = next.AddDate(0, 0, -1)
+	}
+	return next
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export function unusedCredit(subscription: Subscription, plan: Plan, now: Date): number {
+  const periodStart = new Date(subscription.renewsAt);
+  periodStart.setMonth(periodStart.getMonth() - 1);  // <- finding
+  const whole = subscription.renewsAt.getTime() - periodStart.getTime();
+  return plan.price * ((subscription.renewsAt.getTime() - now.getTime()) / whole);
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export function nextRenewal(subscription: Subscription): Date {
+  const renewsAt = new Date(subscription.renewsAt);
+  const day = renewsAt.getDate();
+  renewsAt.setMonth(renewsAt.getMonth() + 1);
+  if (renewsAt.getDate() !== day) {
+    renewsAt.setDate(0);
+  }
+  return renewsAt;
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+def start_window(quota, now):
+    if quota.period_end < now:
+        quota.period_start = now
+        quota.period_end = now + timedelta(days=30)
+        quota.messages_used = 0
+""",
+    ),
 )

@@ -369,4 +369,27 @@ export async function keepPrices(supabase: Client, usage: Price) {
             "  ADD COLUMN IF NOT EXISTS tier text;",
         },
     ),
+    Example(
+        "typescript",
+        """
+export async function pauseUsage(db: Pool, account: string) {
+  await db.query("UPDATE accounts SET period = $1 WHERE id = $2", ["paused", account]);
+}
+""",
+        path="src/usage.ts",
+        context={
+            "sql/2.sql": "ALTER TABLE accounts ADD COLUMN tier text;\nALTER TABLE accounts ADD COLUMN quota bigint;\n"
+            "ALTER TABLE accounts ADD COLUMN pperiod text;\nALTER TABLE accounts DROP COLUMN pperiod;",
+        },
+    ),
+    Example(
+        "typescript",
+        """
+export async function setRate(db: Pool, tariff: string, rate: number) {
+  await db.query("UPDATE tariffs SET uprate = $1 WHERE id = $2", [rate, tariff]);
+}
+""",
+        path="src/usage.ts",
+        context={"schema.sql": "CREATE TABLE tariffs (id text primary key, uprate_n bigint, usage_plan text);"},
+    ),
 )

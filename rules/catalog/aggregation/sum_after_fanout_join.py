@@ -208,4 +208,19 @@ const usageTotal = "SELECT SUM(u.quantity) FROM usage_events u JOIN customers c 
 SELECT COUNT(*) AS active_customers FROM customers WHERE plan <> 'free' AND usage_limit > 0;
 """,
     ),
+    Example(
+        "python",
+        """
+def billed_usage(cursor, customer):
+    cursor.execute(
+        "SELECT SUM(e.quantity) FROM usage_events e JOIN usage_receipts r ON r.event_id = e.id WHERE e.customer_id = %s",
+        (customer,),
+    )
+    return cursor.fetchone()[0]
+""",
+        path="billing/usage.py",
+        context={
+            "schema.sql": "CREATE TABLE usage_receipts (id bigint primary key, event_id bigint unique, sent_at timestamptz);"
+        },
+    ),
 )

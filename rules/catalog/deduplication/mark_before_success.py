@@ -259,13 +259,13 @@ def after_failure(mark: Mark, failed: Call) -> Finding:
 def left_early(code: Code) -> Iterator[Finding]:
     """One for a block: the first way out that a reader meets."""
     said: set[Span] = set()
-    undone = rolls_back(code)
-    left = UNDOES if undone else DEPENDS
     for end, wrote in left_by_return(code):
         function = enclosing(end.scope, Kind.FUNCTION)
         if function is None or function.span in said:
             continue
         said.add(function.span)
+        undone = rolls_back(code)
+        left = UNDOES if undone else DEPENDS
         yield Finding(
             span=end.span,
             cause=end.span,

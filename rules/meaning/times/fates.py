@@ -77,7 +77,7 @@ def uses_of(code: Code, names: set[str], span: Span, function: Scope) -> list[Sp
         if not fresh:
             break
         known |= fresh
-        new = [part for part in names_in(code, function) if part.text in fresh and part.span.start >= span.start]
+        new = [part for part in names_in(code, function) if part.text in fresh and part.span.start >= span.end]
         found += [part.span for part in new]
         fresh = {name for part in new for name in holders(code, part.span, function)}
     return found
