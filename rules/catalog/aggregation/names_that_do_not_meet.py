@@ -160,7 +160,7 @@ def described(code: Code, table: Table) -> bool:
 
 
 def unknown(code: Code, table: Table, used: list[tuple[str, Span]]) -> Iterator[Finding]:
-    if len(table.columns) < 3 or not described(code, table):
+    if len(table.columns) < 3:
         return
     for name, span in {fold(name): (name, span) for name, span in reversed(used)}.values():
         if fold(name) in table.columns or fold(name) in table.dropped:
