@@ -132,7 +132,7 @@ def column(code: Code, one: FloatColumn, where: Reckoning | None, others: list[s
             if one.cast
             else f"Store it as NUMERIC ({decimal} in the program), or as an integer of minor units."
         ),
-        confidence=Confidence.LIKELY if shown and not only_prices and harms(where) else Confidence.POSSIBLE,
+        confidence=Confidence.LIKELY if shown and not only_prices and (one.cast or harms(where)) else Confidence.POSSIBLE,
         trace=(Step(where.span, f"{where.how} here", None if where.path == code.facts.path else where.path),) if where else (),
     )
 
@@ -146,7 +146,8 @@ def harms(where: Reckoning | None) -> bool:
 def reckoning(code: Code, one: FloatColumn) -> Reckoning | None:
     """Where the program adds the column up, compares or cuts it; what is only stored and shown again is exact enough."""
     found = code.elsewhere.reckonings.get(fold(one.name)) or reckonings_of(code)
-    return next((each for each in found if each.field == fold(one.name) and each.concerns(one.table)), None)
+    its = [each for each in found if each.field == fold(one.name) and each.concerns(one.table)]
+    return next((each for each in its if harms(each)), its[0] if its else None)
 
 
 def is_statistic(one: FloatColumn) -> bool:

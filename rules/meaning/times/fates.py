@@ -77,10 +77,21 @@ def uses_of(code: Code, names: set[str], span: Span, function: Scope) -> list[Sp
         if not fresh:
             break
         known |= fresh
-        new = [part for part in names_in(code, function) if part.text in fresh and part.span.start >= span.end]
+        ends = {name: declared_again(code, name, span, function) for name in fresh}
+        new = [part for part in names_in(code, function) if span.end <= part.span.start < ends.get(part.text, 0)]
         found += [part.span for part in new]
         fresh = {name for part in new for name in holders(code, part.span, function)}
     return found
+
+
+def declared_again(code: Code, name: str, span: Span, function: Scope) -> int:
+    """Where another variable of that name begins, as in the next arm of a `switch`."""
+    later = [
+        one.span.start for one in code.facts.assigns
+        if one.declares and one.span.start >= span.end and within(one.scope, function) and enclosing(one.scope, Kind.FUNCTION) is
+        enclosing(function, Kind.FUNCTION) and any(isinstance(each, Name) and each.text == name for each in one.targets)
+    ]  # fmt: skip
+    return min(later, default=function.span.end)
 
 
 def names_in(code: Code, function: Scope) -> Iterator[Name]:
@@ -197,7 +208,8 @@ def corrected(code: Code, span: Span, scope: Scope, held: str = "") -> bool:
         test = inner.head.test if isinstance(inner.head, Branch | Loop) else None
         if test is None or inner.span.end < span.end or not within(inner, function) or inner.span.holds(span):
             continue
-        if asks_calendar(test) and sets_again(code, names, inner):
+        named = any(isinstance(part, Name) and part.text in names for part in walk(test))
+        if named and asks_calendar(test) and sets_again(code, names, inner):
             return True
     near = code.facts.text(function.span).split("\n")
     at = span.line - function.span.line
