@@ -117,6 +117,10 @@ class Elsewhere(Protocol):
         """The lines that mean a name, where it is not only brought in, handed out or spoken of; tests left out."""
         ...
 
+    def found(self, pattern: re.Pattern[str]) -> frozenset[str]:
+        """What the first group of a pattern finds in all texts, tests left out."""
+        ...
+
     def code_of(self, path: str) -> "Code | None":
         """The same of a file that is not judged: one that calls or is called."""
         ...
@@ -150,6 +154,9 @@ class Nothing:
 
     def mentions(self, name: str) -> tuple[Mention, ...]:
         return ()
+
+    def found(self, pattern: re.Pattern[str]) -> frozenset[str]:
+        return frozenset()
 
     def code_of(self, path: str) -> "Code | None":
         return None

@@ -140,6 +140,12 @@ class Project:
     def _mentions(self) -> dict[str, tuple[Mention, ...]]:
         return {}
 
+    def found(self, pattern: re.Pattern[str]) -> frozenset[str]:
+        """What the first group of a pattern finds in all texts, tests left out."""
+        return frozenset(
+            one[1] for path, text in self.texts.items() if not TEST_PATH.search(path) for one in pattern.finditer(text)
+        )
+
     def prepare(self) -> None:
         """Works out what all files ask for, so that processes that are forked off have it."""
         _ = (self.schema, self.recorders, self.meters, self.uses, self.trace.actions, self.trace.seen.of(Kind.EMIT))

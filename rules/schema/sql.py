@@ -27,6 +27,10 @@ RETYPED = re.compile(
     r"\bmodify\s+(?:column\s+)?([\w\"`]+)\s+(\w+(?:\s*\([^)]*\))?)",
     re.I,
 )
+TOUCHED = re.compile(
+    r"\b(?:drop|alter|rename|change)\s+(?:column\s+)?(?:if\s+exists\s+)?(?!constraint|index|primary|foreign|check|to\b)([\w\"`]+)",
+    re.I,
+)
 RENAMED = re.compile(rf"\balter\s+table\s+(?:if\s+exists\s+)?{NAME}\s+rename\s+(?:column\s+)?[\w\"`]+\s+to\s+([\w\"`]+)", re.I)
 ENGINE = re.compile(r"\bengine\s*=\s*(\w+)", re.I)
 ORDER_BY = re.compile(r"\border\s+by\s+\(?([^)\n;]*)", re.I)
@@ -51,6 +55,8 @@ def tables(text: str) -> Iterator[Table]:
         for name, kind in MORE_COLUMNS.findall(match[2]):
             if name.lower() not in NO_COLUMN:
                 yield Table(match[1], {fold(name.strip('"`')): kind.lower()})
+        if touched := frozenset(fold(one.strip('"`')) for one in TOUCHED.findall(match[2])):
+            yield Table(match[1], dropped=touched)
         for one in RETYPED.finditer(match[2]):
             yield Table(match[1], {fold((one[1] or one[3]).strip('"`')): (one[2] or one[4]).lower()})
     for match in ADD_COLUMN.finditer(text):

@@ -18,6 +18,9 @@ class Table:
     engine: str = ""
     """ClickHouse's, in lower case: `replacingmergetree`."""
     order_by: tuple[str, ...] = ()
+    dropped: frozenset[str] = frozenset()
+    """Folded columns that some statement takes away, or changes: it may have come before the one that adds them, or be the way
+    back of a migration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,5 +75,6 @@ def joined(tables: Iterable[Table]) -> Schema:
             had.unique | table.unique,
             table.engine or had.engine,
             table.order_by or had.order_by,
+            had.dropped | table.dropped,
         )
     return Schema(found)

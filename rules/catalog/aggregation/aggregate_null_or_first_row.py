@@ -32,7 +32,7 @@ from rules.facts import (
 )
 from rules.meaning.contexts import Context
 from rules.meaning.sql import Statement
-from rules.meaning.subjects import bills
+from rules.meaning.subjects import bills, only_shows
 from rules.meaning.values import resolved
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 
@@ -70,7 +70,7 @@ def counted_nothing(code: Code) -> Iterator[tuple[Finding, Scope]]:
         where = one.tree.args.get("where")
         grouped = one.tree.args["group"]
         named = [column.table for part in (where, grouped) if part is not None for column in part.find_all(Column)]
-        if inner and inner not in named and bills(code.facts, one.scope):
+        if inner and inner not in named and bills(code.facts, one.scope) and not only_shows(code.facts, one.scope):
             yield (
                 Finding(
                     span=star.span,

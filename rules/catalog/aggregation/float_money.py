@@ -36,7 +36,7 @@ from rules.meaning.floats import declared, is_float
 from rules.meaning.money.columns import FloatColumn, float_columns
 from rules.meaning.money.drift import goes_wrong, is_exact, number
 from rules.meaning.money.names import MONEY, SHOWN, SUMS, UNITS, is_money, spoken
-from rules.meaning.money.reckoning import Reckoning, reckonings_of
+from rules.meaning.money.reckoning import COMPARED, CUT, Reckoning, reckonings_of
 from rules.meaning.subjects import bills, name_around, only_shows
 from rules.meaning.usage.fields import fields
 from rules.meaning.values import resolved
@@ -62,7 +62,10 @@ BINARY = re.compile(r"float|double|real")
 STATISTICS = frozenset("spent spend sales cost costs earned earnings".split())
 COUNTERS = ("views", "conversions", "clicks", "impressions", "visits", "totalorders", "orderscount", "ordercount")
 """Columns beside which an amount tells how something did."""
-SHORT = 24 * 3600
+COSTS = frozenset("cost costs spend spent".split())
+CURRENCIES = frozenset("usd eur dollars".split())
+SHORT = 35 * 24 * 3600
+"""Seconds after which a sum is gone before it has drifted: those of a day, a week, a month."""
 PASSING = frozenset(
     "minute minutely min hour hourly window rate ratelimit limiter rpm tpm throttle metric metrics stat stats latency".split()
 )
@@ -129,15 +132,22 @@ def column(code: Code, one: FloatColumn, where: Reckoning | None, others: list[s
             if one.cast
             else f"Store it as NUMERIC ({decimal} in the program), or as an integer of minor units."
         ),
-        confidence=Confidence.LIKELY if shown and not only_prices else Confidence.POSSIBLE,
+        confidence=Confidence.LIKELY if shown and not only_prices and (one.cast or harms(where)) else Confidence.POSSIBLE,
         trace=(Step(where.span, f"{where.how} here", None if where.path == code.facts.path else where.path),) if where else (),
     )
+
+
+def harms(where: Reckoning | None) -> bool:
+    """Whether a fraction in the sixteenth digit can move a cent or a decision: where an amount is cut, or told from another.
+    Adding amounts up is right to the cent for as long as sums are rounded when they are charged, which they mostly are."""
+    return where is None or where.how in (COMPARED, CUT)
 
 
 def reckoning(code: Code, one: FloatColumn) -> Reckoning | None:
     """Where the program adds the column up, compares or cuts it; what is only stored and shown again is exact enough."""
     found = code.elsewhere.reckonings.get(fold(one.name)) or reckonings_of(code)
-    return next((each for each in found if each.field == fold(one.name) and each.concerns(one.table)), None)
+    its = [each for each in found if each.field == fold(one.name) and each.concerns(one.table)]
+    return next((each for each in its if harms(each)), its[0] if its else None)
 
 
 def is_statistic(one: FloatColumn) -> bool:
@@ -234,7 +244,7 @@ def told(code: Code, value: Expression, call: Call) -> Iterator[str]:
 
 
 def expires(code: Code, call: Call) -> bool:
-    """Whether the key is given a day or less in the same function: it is gone before its sum has drifted."""
+    """Whether the key is given a month or less in the same function: it is gone before its sum has drifted."""
     written_key = code.facts.text(call.arguments[0].span)
     for one in code.calls_in(enclosing(call.scope, Kind.FUNCTION)):
         given = [argument.value for argument in one.arguments]
@@ -301,7 +311,8 @@ def sums(code: Code) -> Iterator[Found]:
                 "what is made of it is not what was counted.",
                 f"Add in the database on NUMERIC columns, or with {code.facts.idioms.exact_decimal}; convert to a "
                 "binary float only for display.",
-                Confidence.LIKELY if wrong else Confidence.POSSIBLE,
+                # One column added up row by row is right to the last of sixteen digits; two sums of any size are not.
+                Confidence.LIKELY if wrong and totals else Confidence.POSSIBLE,
             )  # fmt: skip
 
 
@@ -349,8 +360,16 @@ def truncated(code: Code) -> Iterator[Found]:
                 f"`{code.facts.text(call.span)}` cuts a binary fraction: 19.99 becomes 1998, one "
                 "cent short.",
                 "Round instead of cutting, or keep the amount in whole cents or a decimal type throughout.",
-                Confidence.LIKELY if sure or b"ecimal" not in code.facts.source else Confidence.POSSIBLE,
+                Confidence.POSSIBLE if not exact_price(other) or not (sure or b"ecimal" not in code.facts.source)
+                else Confidence.LIKELY,
             )  # fmt: skip
+
+
+def exact_price(value: Expression) -> bool:
+    """Whether the amount is one that somebody set or asked for, to the cent. What something cost is a fraction of cents anyway,
+    and so is a sum of such: to lose the last of it loses less than a cent."""
+    said = spoken(value)
+    return not said & COSTS or bool(said & MONEY - COSTS - CURRENCIES)
 
 
 def is_share(value: Expression) -> bool:
@@ -394,7 +413,7 @@ def accumulated(code: Code) -> Iterator[Found]:
                 f"`{target.text}` is added up as `{shown}`{also}: each addition rounds, and the amount "
                 "drifts from the exact one.",
                 f"Add with {decimal}, or integers of a minor unit, and convert once at the end.",
-                Confidence.LIKELY if goes_wrong(code, target.text, assign.scope) else Confidence.POSSIBLE,
+                Confidence.LIKELY if has_decimal and goes_wrong(code, target.text, assign.scope) else Confidence.POSSIBLE,
             )  # fmt: skip
 
 
@@ -775,5 +794,31 @@ export async function chargeUsage(db: Db, wallet: Wallet, cost: number) {
 }
 """,
         },
+    ),
+    Example(
+        "python",
+        """
+class TaxReport(Base):
+    __tablename__ = "tax_reports"
+    tax_amount = Column(Float)
+
+def total_tax(session, reports):
+    for report in reports:
+        report.tax_amount += report.correction
+    session.commit()
+
+def tracked_cents(call):
+    return int(call.provider_cost * 100)
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function addSpend(redis: Redis, user: string, week: string, cost: number) {
+  const key = `usage:cost:${user}:${week}`;
+  await redis.hincrbyfloat(key, "cost", cost);
+  await redis.expire(key, 7 * 24 * 60 * 60);
+}
+""",
     ),
 )

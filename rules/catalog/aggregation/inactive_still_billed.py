@@ -67,7 +67,9 @@ def check(code: Code) -> Iterator[Finding]:
         column = gone_column(table)
         sibling = next((other for other in found if other is not one and same(other, one) and tested(other)), None)
         if sibling is not None or column:
-            yield finding(one, wording.column(code.facts.idioms, column) or tested(sibling))
+            # Whoever is gone may still owe for what was used: that it is left out is known where another query does so.
+            sure = Confidence.LIKELY if sibling is not None and not one.along else Confidence.POSSIBLE
+            yield finding(one, wording.column(code.facts.idioms, column) or tested(sibling), sure)
 
 
 def selections(code: Code) -> Iterator[Selection]:
@@ -145,7 +147,7 @@ def tested(one: Selection | None) -> str:
     return found[1] if found else ""
 
 
-def finding(one: Selection, column: str) -> Finding:
+def finding(one: Selection, column: str, sure: Confidence) -> Finding:
     return Finding(
         span=one.span,
         cause=one.span,
@@ -154,7 +156,7 @@ def finding(one: Selection, column: str) -> Finding:
             "are billed as well."
         ),
         remediation=f"Leave out what is gone: add `{column}` to the condition.",
-        confidence=Confidence.POSSIBLE if one.along else Confidence.LIKELY,
+        confidence=sure,
     )
 
 

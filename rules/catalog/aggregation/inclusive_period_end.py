@@ -26,7 +26,7 @@ from rules.meaning.contexts import Context
 from rules.meaning.subjects import bills, name_around, only_shows, spoken_in
 from rules.meaning.times.periods import Boundary, Precision
 from rules.meaning.times.ranges import Bound, Range, is_instant, ranges_of
-from rules.meaning.values import Kinds, definitions_at
+from rules.meaning.values import Kinds, definitions_at, resolved
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 
@@ -52,6 +52,8 @@ CLAIM = re.compile(
 AGGREGATING = frozenset("aggregate groupby sum count annotate queryusage countdocuments sumusage".split())
 WARNING = frozenset("alert alerts notify notification notifications notifier warning warnings reminder reminders".split())
 CHARGED = re.compile(r"invoice|charge|overage|deduct|meter_?events", re.I)
+STEPS = frozenset("addmonths addmonth addmonthsnooverflow relativedelta adddate plusmonths nextmonth dateadd".split())
+LAST_MOMENTS = ("endOfDay", "endOfMonth", "end_of_day", "end_of_month", "EndOfDay", "EndOfMonth", "endOf", "setHours")
 MILLISECONDS = "fields"
 """Stores reached by field objects, Prisma and Mongo, keep milliseconds: .999 is the last moment there."""
 
@@ -177,9 +179,22 @@ def inclusive_end(code: Code, one: Range) -> Finding | None:
             "period and, where the next one starts at that moment, in the next as well, and is counted twice."
         ),
         remediation=f"Make the period half-open: compare `{upper.column}` with `<`, and end where the next period starts.",
-        confidence=Confidence.LIKELY if sure else Confidence.POSSIBLE,
+        confidence=Confidence.LIKELY if sure and meets_next(code, upper) else Confidence.POSSIBLE,
         fix=exclusive(code, upper) if sure else None,
     )
+
+
+def meets_next(code: Code, upper: Bound) -> bool:
+    """Whether the end is known to be the moment at which the next period starts: it is reached by adding a month to a start, or
+    it is the stored end of a subscription's period. A parameter may be the last moment of a day, and then it is included
+    rightly; so may be a stored end in a project that makes the last moments of days and months."""
+    if upper.value is None:
+        return False
+    value = resolved(code.values, upper.value, upper.scope, upper.span.start)
+    if any(isinstance(part, Call) and fold(part.method) in STEPS for part in walk(value)):
+        return True
+    stored = {"period", "cycle"} & set(words(last_name(value)))
+    return isinstance(value, Member) and bool(stored) and not any(map(code.elsewhere.naming, LAST_MOMENTS))
 
 
 def claimed(code: Code, upper: Bound) -> bool:

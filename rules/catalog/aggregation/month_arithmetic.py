@@ -15,6 +15,7 @@ from rules.facts import (
     Branch,
     Call,
     Compare,
+    Conditional,
     Expression,
     Kind,
     Literal,
@@ -25,6 +26,7 @@ from rules.facts import (
     Span,
     Template,
     Unary,
+    chain,
     enclosing,
     fold,
     name_of,
@@ -32,8 +34,9 @@ from rules.facts import (
     within,
 )
 from rules.meaning.contexts import Context
-from rules.meaning.subjects import bills, name_around, only_shows
+from rules.meaning.subjects import BILLED, bills, name_around, only_shows
 from rules.meaning.times.chains import stepped_in_loops
+from rules.meaning.times.fates import LASTING, Fate, corrected, fates
 from rules.meaning.times.months import thirty_calls, thirty_products
 from rules.meaning.times.weeks import week_format, week_template
 from rules.meaning.values import definitions_at, resolved
@@ -64,10 +67,17 @@ FIXED = frozenset(
 THIRTY = re.compile(r"30[- ]days?\b|thirty|approximat|roughly|rolling", re.I)
 LOOKBACK = frozenset("ago cutoff since retention lookback".split())
 ACTED = re.compile(r"(sub|si|in|pi|cs|ch|cus)_|(BA|I)-")
+ELSEWHERE = frozenset(
+    "cookie token session grace retention retain invite cache ttl appointment appointments occurrence booking reminder "
+    "warranty password locale".split()
+)
+"""Words of dates that nobody pays by."""
 CHAINED = frozenset("addmonths subaddmonths addmonth addyears".split())
 LABELS = frozenset("tolocalestring tolocaledatestring todatestring".split())
-PROVIDED = frozenset({"current_period_end", "current_period_start"})
-"""Fields in which Stripe gives the period."""
+PROVIDED = frozenset({"current_period_end", "current_period_start", "current_billing_period", "next_billed_at"})
+"""Fields in which Stripe and Paddle give the period."""
+LONG = 250
+"""Lines of a function of which its words no longer tell what one line of it is about."""
 ENDS = frozenset("end ends until next start starts".split())
 """Words of a period's boundaries."""
 INSTEAD = frozenset("default fallback coalesce normalize normalise or else".split())
@@ -129,7 +139,7 @@ def code_objects(code: Code, span: Span) -> Iterator[tuple[str, Span]]:
 def calendar(code: Code, span: Span, scope: Scope) -> bool:
     """Whether what is computed comes round with the calendar."""
     said = names_here(code, span, scope)
-    return bool(said & PERIODIC) and not said & FIXED and not only_shows(code.facts, scope)
+    return bool(said & PERIODIC) and not said & FIXED and not only_shows(code.facts, scope) and says_so_itself(code, scope)
 
 
 def overflowing(code: Code) -> Iterator[Found]:
@@ -145,9 +155,10 @@ def overflowing(code: Code) -> Iterator[Found]:
                 and not first_of_month(code, target, call)
                 and not stands_in(code, call.span, call.scope)
                 and not behind_provider(code, call)
+                and not corrected(code, call.span, call.scope, target.text)
                 and paid(code, call.scope)
             ):
-                label = is_label(code, target, call)
+                label = is_label(code, target, call) or not goes_on(code, call, target.text)
                 yield (
                     call.span, call.scope,
                     f"`{one_line(code, call.span)}` on the 29th to 31st lands in another month than the one meant, "
@@ -160,6 +171,8 @@ def overflowing(code: Code) -> Iterator[Found]:
             function = enclosing(call.scope, Kind.FUNCTION)
             if function in said or names_here(code, call.span, call.scope) & FIXED or stands_in(code, call.span, call.scope):
                 continue
+            if corrected(code, call.span, call.scope):
+                continue
             said.add(function)
             if calendar(code, call.span, call.scope) or paid(code, call.scope):
                 yield (
@@ -167,13 +180,15 @@ def overflowing(code: Code) -> Iterator[Found]:
                     f"`{one_line(code, call.span)}` on the 29th to 31st runs over into the month after the one meant, as "
                     "January 31 becomes March 3: what is billed or reset then is late, and what is counted from there shifts.",
                     "Use `addMonthNoOverflow()`, and count from the anchor.",
-                    Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
+                    Confidence.POSSIBLE if not goes_on(code, call)
+                    else Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
                 )  # fmt: skip
         elif last == "adddate" and adds_month(call):
             overflows = (
                 not is_first_of_month(code, call)
                 and not stands_in(code, call.span, call.scope)
                 and "created" not in words(name_of(call.receiver))
+                and not corrected(code, call.span, call.scope)
             )
             if overflows and calendar(code, call.span, call.scope):
                 yield (
@@ -181,8 +196,19 @@ def overflowing(code: Code) -> Iterator[Found]:
                     f"`{one_line(code, call.span)}` normalises what does not exist: {overflow(call)}, so the "
                     "period boundary moves.",
                     "Add months to the first of the month, then clamp the anchor day to the length of that month.",
-                    Confidence.LIKELY,
+                    Confidence.LIKELY if goes_on(code, call) else Confidence.POSSIBLE,
                 )  # fmt: skip
+
+
+def goes_on(code: Code, call: Call, held: str = "") -> bool:
+    """Whether a period that is paid for follows from the date: it is stored, given back or looked up by; or it goes back from
+    the end of a period, to measure what was paid for it. A date that goes on from the first one as the stored end did agrees
+    with that end however it overflows, and one that only bounds a query or is told to somebody moves no period."""
+    if ELSEWHERE & (own_names(code, call.span) | set(words(held)) | set(words(code.function_name(call.scope)))):
+        return False
+    found = fates(code, call.span, call.scope, held)
+    back = any(isinstance(part, Binary) and part.operator == "-" for one in call.arguments for part in walk(one.value))
+    return bool(found & LASTING) or (Fate.MEASURED in found and back)
 
 
 def carried_over(code: Code, call: Call) -> bool:
@@ -242,7 +268,17 @@ def overflow(call: Call) -> str:
 
 
 def paid(code: Code, scope: Scope) -> bool:
-    return bills(code.facts, scope) and not only_shows(code.facts, scope)
+    return bills(code.facts, scope) and not only_shows(code.facts, scope) and says_so_itself(code, scope)
+
+
+def says_so_itself(code: Code, scope: Scope) -> bool:
+    """Whether the words stand near: a function as long as a file speaks of many things."""
+    functions = [one for one in chain(scope) if one.kind is Kind.FUNCTION]
+    if not functions or functions[-1].span.end_line - functions[-1].span.line < LONG:
+        return True
+    near = next((one for one in reversed(functions) if one.span.end_line - one.span.line < LONG), functions[0])
+    said = frozenset(words(code.facts.text(near.span))) | frozenset(words(code.facts.path))
+    return bool(said & BILLED)
 
 
 def steps_month(call: Call) -> bool:
@@ -368,9 +404,27 @@ def thirty_days(code: Code) -> Iterator[Found]:
                 f"`{text}` stands for a month here, and months have 28 to 31 days: the date is up to three days off, and "
                 "periods that follow one another drift by five days a year.",
                 f"Add calendar months to the anchor: {code.facts.idioms.months_added}.",
-                Confidence.POSSIBLE if not own_names(code, span) & (PERIODIC | ENDS)
+                Confidence.POSSIBLE if not own_names(code, span) & (PERIODIC | ENDS) or not months_meant(code, span, scope)
                 else Confidence.CERTAIN if "month" in names_here(code, span, scope) else Confidence.LIKELY,
             )  # fmt: skip
+
+
+def months_meant(code: Code, span: Span, scope: Scope) -> bool:
+    """Whether the code says that a calendar month is what it takes thirty days for, and keeps the date: a window of thirty days
+    from now on is as good a period as another, where nothing is paid by the month."""
+    function = enclosing(scope, Kind.FUNCTION)
+    said = {*words(code.facts.text(function.span if function is not None else span)), *names_here(code, span, scope)}
+    return bool(said & {"month", "months", "monthly"} or follows(code, span)) and bool(fates(code, span, scope) & LASTING)
+
+
+def follows(code: Code, span: Span) -> bool:
+    """`period_start + timedelta(days=30)`: counted from a boundary that is stored, so each period moves on from the last."""
+    return any(
+        isinstance(part, Binary) and part.operator == "+" and part.right.span.holds(span)
+        and any(isinstance(one, Member) and set(words(one.name)) & PERIODIC and set(words(one.name)) & ENDS
+                for one in walk(part.left))
+        for whole, _ in code.expressions if whole.span.holds(span) for part in walk(whole)
+    )  # fmt: skip
 
 
 def is_made_up(code: Code, span: Span) -> bool:
@@ -422,6 +476,8 @@ def stands_in(code: Code, span: Span, scope: Scope) -> bool:
         for part in walk(whole) if whole.span.holds(span) else ():
             if isinstance(part, Logical) and part.operator in ("or", "??") and part.right.span.holds(span):
                 return True
+            if isinstance(part, Conditional) and left_for_want(code, part, span):
+                return True
     for call in code.facts.calls:
         instead = len(call.arguments) > 1 and bool(INSTEAD & set(words(call.method)))
         if instead and call.arguments[-1].span.holds(span):
@@ -445,6 +501,18 @@ def stands_in(code: Code, span: Span, scope: Scope) -> bool:
     )
 
 
+def left_for_want(code: Code, whole: Conditional, span: Span) -> bool:
+    """`end === null ? start.addMonth() : fromTimestamp(end)`: the arm for what was not given, where the other arm takes it."""
+    arm, other = (whole.then, whole.otherwise) if whole.then.span.holds(span) else (whole.otherwise, whole.then)
+    if not arm.span.holds(span):
+        return False
+    asked = {fold(name_of(part)) for part in walk(whole.test) if isinstance(part, Name | Member)}
+    text = code.facts.text(whole.test.span)
+    wants = isinstance(whole.test, Name | Member) or re.search(r"\bisset\b|\bempty\b|\bnull\b|\bnone\b|undefined", text, re.I)
+    taken = {fold(name_of(part)) for part in walk(other) if isinstance(part, Name | Member)}
+    return bool(wants) and bool(asked & taken)
+
+
 def is_lifetime(code: Code, span: Span) -> bool:
     """`incrWithExpire(key, n, 30 * day)`: how long a key is kept."""
     kept = {"expire", "expires", "expiry", "ttl", "setex", "expireat", "pexpire", "cache", "retention"}
@@ -465,7 +533,7 @@ def chained(code: Code) -> Iterator[Found]:
     for expression, scope, base, text in (*added_by_operator(code), *added_by_call(code)):
         said = set(words(name_of(base)))
         ends = {"end", "ends"} & said and said & {"period", "cycle", "renewal", "billing"}
-        if ends and isinstance(base, Member) and paid(code, scope):
+        if ends and isinstance(base, Member) and paid(code, scope) and not corrected(code, expression, scope):
             yield (
                     expression, scope,
                     f"`{text}` counts from the end of the period before: an anchor on the 31st becomes the 28th "
@@ -479,7 +547,9 @@ def chained(code: Code) -> Iterator[Found]:
 def from_round_to_round(code: Code) -> Iterator[Found]:
     """A loop that adds a month to the occurrence before, from an anchor that may be the 31st."""
     for span, scope, name in stepped_in_loops(code):
-        if paid(code, scope) or calendar(code, span, scope) or recurs(code, scope):
+        if (paid(code, scope) or calendar(code, span, scope) or recurs(code, scope)) and not capped(
+            code, enclosing(scope, Kind.FUNCTION) or scope
+        ):
             yield (
                     span, scope,
                     f"Each round adds a month to the `{name}` of the round before: from the 31st it passes a month that is "
@@ -948,5 +1018,57 @@ export function createSubscription(plan: string) {
 }
 """,
         context={"src/renewals.ts": RENEWALS},
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+import "time"
+
+// renewal steps back into the month that was meant.
+func renewal(anchor time.Time) time.Time {
+	next := anchor.AddDate(0, 1, 0)
+	for next.Month() != anchor.Month()%12+1 {
+		next = next.AddDate(0, 0, -1)
+	}
+	return next
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export function unusedCredit(subscription: Subscription, plan: Plan, now: Date): number {
+  const periodStart = new Date(subscription.renewsAt);
+  periodStart.setMonth(periodStart.getMonth() - 1);  // <- finding
+  const whole = subscription.renewsAt.getTime() - periodStart.getTime();
+  return plan.price * ((subscription.renewsAt.getTime() - now.getTime()) / whole);
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export function nextRenewal(subscription: Subscription): Date {
+  const renewsAt = new Date(subscription.renewsAt);
+  const day = renewsAt.getDate();
+  renewsAt.setMonth(renewsAt.getMonth() + 1);
+  if (renewsAt.getDate() !== day) {
+    renewsAt.setDate(0);
+  }
+  return renewsAt;
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+def start_window(quota, now):
+    if quota.period_end < now:
+        quota.period_start = now
+        quota.period_end = now + timedelta(days=30)
+        quota.messages_used = 0
+""",
     ),
 )

@@ -27,7 +27,7 @@ from rules.facts import (
 )
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import bills, only_shows, spoken_in
-from rules.meaning.times.days import customers_zone, days_of_moments
+from rules.meaning.times.days import customers_zone, days_of_moments, only_told
 from rules.meaning.times.jvm_periods import zone_said
 from rules.meaning.times.periods import Boundary, Zone
 from rules.meaning.values import resolved
@@ -272,6 +272,8 @@ def dates_in_utc(code: Code) -> Iterator[Found]:
     for call in code.facts.calls if helper is not None or zoned is not None else ():
         told = call.arguments[0].value if len(call.arguments) == 1 else None
         if fold(call.method) not in DAY_STARTS or told is None or zone_said(told) != "utc" or not judged(code, call.scope):
+            continue
+        if only_told(code, call):
             continue
         if zoned is not None and not COUNTED & spoken_in(code.facts, call.scope):
             continue

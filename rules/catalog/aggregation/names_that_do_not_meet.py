@@ -6,10 +6,11 @@ ignored. Build a key in one function that writer and reader share, take column n
 objects by the types of its SDK.
 """
 
+import re
 from collections.abc import Iterator
 
 from rules.code import Code, Nothing
-from rules.facts import Binary, Call, Literal, Name, Object, Span, fold, name_of, walk
+from rules.facts import Binary, Call, Literal, Name, Object, Scope, Span, fold, name_of, walk
 from rules.meaning.contexts import Context
 from rules.meaning.moved_fields import OldField, old_fields
 from rules.meaning.naming import HOLE, Use, Way, alike, near
@@ -18,6 +19,7 @@ from rules.meaning.values import resolved
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 from rules.schema import Table
+from rules.schema.tables import key
 
 ABOUT = About(
     id="MTR-319",
@@ -29,6 +31,7 @@ ABOUT = About(
     iso_25010="Compatibility / interoperability",
 )
 PAIRS = ((Way.READ, Way.WRITTEN), (Way.CONSUMED, Way.PRODUCED))
+MIGRATES = re.compile(r"migrat|upgrade|schema|(^|/)db/", re.I)
 ROWS = frozenset("insert update upsert".split())
 
 
@@ -118,15 +121,20 @@ def columns_apart(code: Code) -> Iterator[Finding]:
         return
     for one in code.statements:
         table = schema.table(one.tables[0]) if len(set(one.tables)) == 1 else None
-        if table is None or code.context(one.scope) is Context.TEST or not one.call or code.facts.traits.statements_only:
+        if table is None or not one.call or code.facts.traits.statements_only or not lives(code, one.scope):
             continue
         used = [(part.column, part.span) for part in one.comparisons] + [(name, one.span) for name in one.written]
-        yield from unknown(table, used)
+        yield from unknown(code, table, used)
     for call in code.facts.calls:
-        if fold(call.method) in ROWS and (name := named_table(call)) and (table := schema.table(name)) is not None:
+        if (
+            fold(call.method) in ROWS
+            and lives(code, call.scope)
+            and (name := named_table(call))
+            and (table := schema.table(name)) is not None
+        ):
             whole = resolved(code.values, call.arguments[0].value, call.scope, call.span.start) if call.arguments else None
             entries = [part for part in walk(whole) if isinstance(part, Object)][:1]
-            yield from unknown(table, [(one.name, one.span) for part in entries for one in part.entries if one.name])
+            yield from unknown(code, table, [(one.name, one.span) for part in entries for one in part.entries if one.name])
 
 
 def named_table(call: Call) -> str:
@@ -137,21 +145,42 @@ def named_table(call: Call) -> str:
     return ""
 
 
-def unknown(table: Table, used: list[tuple[str, Span]]) -> Iterator[Finding]:
+def lives(code: Code, scope: Scope) -> bool:
+    """Whether a statement runs on the tables as they are now: one in a migration ran on what they were then."""
+    return code.context(scope) not in (Context.TEST, Context.SCRIPT) and not MIGRATES.search(code.facts.path)
+
+
+def described(code: Code, table: Table) -> bool:
+    """Whether some file describes the table as a whole, as `CREATE TABLE` and a model do: of one that is only altered the
+    other columns are not known."""
+    return any(
+        len(one.columns) > 2 and (one.unique or any(column.endswith(("id", "key")) for column in one.columns))
+        for _, one in code.elsewhere.tables if key(one.name) == key(table.name)
+    )  # fmt: skip
+
+
+def unknown(code: Code, table: Table, used: list[tuple[str, Span]]) -> Iterator[Finding]:
     if len(table.columns) < 3:
         return
     for name, span in {fold(name): (name, span) for name, span in reversed(used)}.values():
-        if fold(name) in table.columns:
+        if fold(name) in table.columns or fold(name) in table.dropped:
             continue
-        wanted = next((meant for column in table.columns if (meant := misspelt(name, column))), None)
+        wanted = next(
+            (meant for column in table.columns if column not in table.dropped and (meant := misspelt(name, column))), None
+        )
         if wanted is not None:
             yield Finding(
                 span=span,
                 cause=span,
                 description=f"`{table.name}` has no column `{name}`, only `{wanted}`: this fails, or reads and writes nothing.",
                 remediation=f"Use the column's name as the schema has it, `{wanted}`.",
-                confidence=Confidence.LIKELY,
+                confidence=Confidence.POSSIBLE if spoken_elsewhere(code, name) else Confidence.LIKELY,
             )
+
+
+def spoken_elsewhere(code: Code, name: str) -> bool:
+    """Whether other files write the name as well, so that it is no slip of the pen but something that exists."""
+    return bool(code.elsewhere.naming(name) - {code.facts.path})
 
 
 def misspelt(name: str, column: str) -> str:
@@ -168,9 +197,10 @@ def misspelt(name: str, column: str) -> str:
 
 
 def extended(name: str, column: str) -> bool:
-    """`synced` and `synced_at` are two columns, not one misspelt."""
+    """`synced` and `synced_at` are two columns, not one misspelt; and who writes `rate` has not slipped from `rate_n`."""
     short, long = sorted((name, column), key=len)
-    return long.startswith(short) and long[len(short) :] in ("at", "id", "by", "on", "ms", "no", "ed", "d")
+    said = long.startswith(short) and long[len(short) :] in ("at", "id", "by", "on", "ms", "no", "ed", "d")
+    return said or column.startswith(name)
 
 
 def moved(code: Code, field: OldField) -> Finding:
@@ -338,5 +368,28 @@ export async function keepPrices(supabase: Client, usage: Price) {
             "migrations/2.sql": "ALTER TABLE meter_prices\n  ADD COLUMN IF NOT EXISTS plan_note text, -- why\n"
             "  ADD COLUMN IF NOT EXISTS tier text;",
         },
+    ),
+    Example(
+        "typescript",
+        """
+export async function pauseUsage(db: Pool, account: string) {
+  await db.query("UPDATE accounts SET period = $1 WHERE id = $2", ["paused", account]);
+}
+""",
+        path="src/usage.ts",
+        context={
+            "sql/2.sql": "ALTER TABLE accounts ADD COLUMN tier text;\nALTER TABLE accounts ADD COLUMN quota bigint;\n"
+            "ALTER TABLE accounts ADD COLUMN pperiod text;\nALTER TABLE accounts DROP COLUMN pperiod;",
+        },
+    ),
+    Example(
+        "typescript",
+        """
+export async function setRate(db: Pool, tariff: string, rate: number) {
+  await db.query("UPDATE tariffs SET uprate = $1 WHERE id = $2", [rate, tariff]);
+}
+""",
+        path="src/usage.ts",
+        context={"schema.sql": "CREATE TABLE tariffs (id text primary key, uprate_n bigint, usage_plan text);"},
     ),
 )

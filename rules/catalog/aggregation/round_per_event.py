@@ -161,7 +161,7 @@ def in_sums(code: Code) -> Iterator[Found]:
             and call.arguments[0].value.each
         ) or (fold(call.method) == "sum" and isinstance(call.callee, Member) and len(call.arguments) == 1):
             made = rounding(call.arguments[0].value)
-            if made is not None and spoken(made) & MONEY and not spoken(made) & (CONTRACT | SHOWN):
+            if made is not None and spoken(made) & MONEY and not spoken(made) & (CONTRACT | SHOWN | LINES):
                 yield made.span, call.scope, code.facts.text(made.span), True, None
         elif fold(call.method) == "reduce" and call.arguments and isinstance(call.arguments[0].value, Lambda):
             body = call.arguments[0].value.scope
@@ -171,7 +171,7 @@ def in_sums(code: Code) -> Iterator[Found]:
                     if enclosing(one.scope, Kind.FUNCTION) is body and isinstance(one.value, Binary)
                     else None
                 )
-                if made is not None and spoken(made) & MONEY and not spoken(made) & (CONTRACT | SHOWN):
+                if made is not None and spoken(made) & MONEY and not spoken(made) & (CONTRACT | SHOWN | LINES):
                     yield made.span, call.scope, code.facts.text(made.span), True, None
 
 

@@ -39,16 +39,16 @@ def check(code: Code) -> Iterator[Finding]:
     for one in code.statements:
         if one.kind != "select" or code.context(one.scope) is Context.TEST:
             continue
-        found = multiplied(one)
-        if found is not None:
-            yield fanned_out(one, *found)
         shown = only_shows(code.facts, one.scope) or not bills(code.facts, one.scope)
+        found = multiplied(code, one)
+        if found is not None:
+            yield fanned_out(*found, Confidence.POSSIBLE if shown else Confidence.LIKELY)
         for aggregate in one.aggregates:
             if counts_rows(aggregate) and not of_their_own(one, aggregate):
                 yield undistinct(aggregate, shown)
 
 
-def multiplied(one: Statement) -> tuple[Aggregate, str, str] | None:
+def multiplied(code: Code, one: Statement) -> tuple[Aggregate, str, str] | None:
     """The aggregate, its table and the table that repeats it: joined on `other.parent_id = parent.id`."""
     g = grammar()
     select = one.tree.find(g.Select)
@@ -60,12 +60,18 @@ def multiplied(one: Statement) -> tuple[Aggregate, str, str] | None:
             continue
         for equal in on.find_all(g.EQ):
             parent = parent_of(equal, other.alias_or_name)
-            if parent is None or grouped_by(select, parent):
+            if parent is None or grouped_by(select, parent) or one_each(code, other.name, equal):
                 continue
             for aggregate in one.aggregates:
                 if aggregate.function == "sum" and not aggregate.distinct and qualifier(aggregate.argument) == parent:
                     return aggregate, parent, plain(other.name)
     return None
+
+
+def one_each(code: Code, child: str, equal: Any) -> bool:
+    """Whether the schema allows one row of the joined table for each parent: then nothing is repeated."""
+    names = [side.name for side in (equal.this, equal.expression) if side.name.lower() != "id"]
+    return bool(names) and code.elsewhere.schema.is_unique(child, names) is True
 
 
 def parent_of(equal: Any, child: str) -> str | None:
@@ -96,7 +102,7 @@ def qualifier(argument: str) -> str:
     )
 
 
-def fanned_out(one: Statement, aggregate: Aggregate, parent: str, other: str) -> Finding:
+def fanned_out(aggregate: Aggregate, parent: str, other: str, sure: Confidence) -> Finding:
     return Finding(
         span=aggregate.span,
         description=(
@@ -105,7 +111,7 @@ def fanned_out(one: Statement, aggregate: Aggregate, parent: str, other: str) ->
             "its rows: usage is counted several times."
         ),
         remediation=f"Sum `{parent}` in a subquery first, then join the totals with `{other}`.",
-        confidence=Confidence.LIKELY,
+        confidence=sure,
     )
 
 
@@ -201,5 +207,20 @@ const usageTotal = "SELECT SUM(u.quantity) FROM usage_events u JOIN customers c 
 -- Customers of a billing period, each a row of its own.
 SELECT COUNT(*) AS active_customers FROM customers WHERE plan <> 'free' AND usage_limit > 0;
 """,
+    ),
+    Example(
+        "python",
+        """
+def billed_usage(cursor, customer):
+    cursor.execute(
+        "SELECT SUM(e.quantity) FROM usage_events e JOIN usage_receipts r ON r.event_id = e.id WHERE e.customer_id = %s",
+        (customer,),
+    )
+    return cursor.fetchone()[0]
+""",
+        path="billing/usage.py",
+        context={
+            "schema.sql": "CREATE TABLE usage_receipts (id bigint primary key, event_id bigint unique, sent_at timestamptz);"
+        },
     ),
 )

@@ -6,6 +6,7 @@ set in memory is worse: another replica never saw it, and a restart empties it. 
 anything upstream tries again, best as a unique index that forgets nothing.
 """
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import PurePosixPath
@@ -99,6 +100,7 @@ def expired(code: Code, marks: list[Mark]) -> Iterator[Finding]:
             yield too_short(code, mark, length, "a retry may come later", Confidence.POSSIBLE)
 
 
+SHARED = re.compile(r"redis|valkey|postgres|mysql|dynamo|mongo|database", re.I)
 CONTEXTS = frozenset({"ctx", "context"})
 """A client that takes the context first takes the key's lifetime last."""
 
@@ -178,7 +180,7 @@ def in_memory(code: Code) -> Iterator[Finding]:
         if not names_event(code, key) or not (is_deduplicator(code, scope) or (arrives and costs(code, scope))):
             continue
         said.add(name)
-        yield only_here(asked, name)
+        yield only_here(asked, name, Confidence.POSSIBLE if is_one_driver(code, scope) else Confidence.LIKELY)
 
 
 def costs(code: Code, scope: Scope) -> bool:
@@ -258,7 +260,12 @@ def ends(target: Expression, last: str) -> bool:
     return dotted(target).rsplit(".", 1)[-1] == last
 
 
-def only_here(asked: Expression, name: str) -> Finding:
+def is_one_driver(code: Code, scope: Scope) -> bool:
+    """Whether the project has the same for a store that replicas share: who runs several of them chooses that one."""
+    return any(map(SHARED.search, code.elsewhere.naming(code.function_name(scope)) - {code.facts.path}))
+
+
+def only_here(asked: Expression, name: str, sure: Confidence) -> Finding:
     return Finding(
         span=asked.span,
         cause=asked.span,
@@ -267,7 +274,7 @@ def only_here(asked: Expression, name: str) -> Finding:
             "takes a repeat for new, and what it books is booked again."
         ),
         remediation="Keep the ids in a shared store: a unique index, or `SET … NX` with a long expiry.",
-        confidence=Confidence.LIKELY,
+        confidence=sure,
         variant="in-memory-dedup",
     )
 

@@ -209,7 +209,8 @@ def ownerless(code: Code) -> Iterator[tuple[Finding, Scope]]:
                 ),
                 remediation="Store a random token with the lock, and delete the key only where it still holds that token, "
                 "in one script.",
-                confidence=Confidence.LIKELY,
+                # Of a helper it is not seen what is done under the lock, and for how long.
+                confidence=Confidence.POSSIBLE if set(words(name_around(call.scope))) <= HELPERS else Confidence.LIKELY,
                 trace=(Step(lease.span, "taken here, for a limited time"),),
             ),
             call.scope,

@@ -11,7 +11,7 @@ from rules.code import Code
 from rules.facts import Call, Handler, Kind, Literal, Span, enclosing, fold, walk, within
 from rules.meaning.contexts import Context
 from rules.meaning.flow import precedes, serializable
-from rules.meaning.repeats.left_blocks import left_by_return
+from rules.meaning.repeats.left_blocks import left_by_return, rolls_back
 from rules.meaning.repeats.marks import How, Mark, lifetime, marks_of
 from rules.meaning.repeats.transactions import listed_together, shared
 from rules.meaning.usage.duties import Work, unread_failure, works
@@ -39,6 +39,11 @@ UNMARKS = frozenset(
 UNDONE = frozenset("failed failure pending error retry open new unsent unbilled requires false none null".split())
 ASKS = frozenset("isunique isnew isfirst isfirsttime checkandset checkandmark markifnew addifabsent ensureunique".split())
 TELLS = frozenset("set mark add store commit confirm save record".split())
+UNDOES = "The project's Rails rolls back on that: the record of what was billed is gone without an error."
+DEPENDS = (
+    "Rails 7.0 rolls back on that, earlier and later versions commit: either the record of what was billed is gone without an "
+    "error, or the half that was written stays."
+)
 LEASE_SECONDS = 900
 """A mark that is gone so soon is a claim, and the next delivery finds the work undone."""
 
@@ -259,16 +264,14 @@ def left_early(code: Code) -> Iterator[Finding]:
         if function is None or function.span in said:
             continue
         said.add(function.span)
+        undone = rolls_back(code)
+        left = UNDOES if undone else DEPENDS
         yield Finding(
             span=end.span,
             cause=end.span,
-            description=(
-                f"This `return` leaves the transaction after `{wrote.name}` has written in it. Rails 7.0 rolls back on that, "
-                "earlier and later versions commit: either the record of what was billed is gone without an error, or the half "
-                "that was written stays."
-            ),
+            description=f"This `return` leaves the transaction after `{wrote.name}` has written in it. {left}",
             remediation="Say which is meant: `raise ActiveRecord::Rollback` undoes it, `next` keeps it; return after it.",
-            confidence=Confidence.LIKELY,
+            confidence=Confidence.LIKELY if undone else Confidence.POSSIBLE,
             variant="transaction-left-by-return",
             trace=(Step(wrote.span, "written in the transaction"),),
         )

@@ -75,7 +75,8 @@ def uncounted(emission: Emission, handler: Scope) -> Finding:
         cause=emission.call.span,
         description=f"A failing {emission.title} is logged but not counted, so no alert tells of lost or late usage.",
         remediation="Count failures here with the metrics client of this file, and alert on the count.",
-        confidence=Confidence.LIKELY,
+        # A log may be alerted on as well: that nobody looks is not seen from here.
+        confidence=Confidence.POSSIBLE,
     )
 
 

@@ -86,7 +86,7 @@ def sent(code: Code, emission: Emission) -> Iterator[Finding]:
                         span=held.span,
                         description=f"`{name}` is sent to the provider with each event, where it is kept and shown.",
                         remediation=f"Leave `{name}` out; the customer's id is enough for a bill.",
-                        confidence=Confidence.CERTAIN if fold(name) in SECRETS else Confidence.LIKELY,
+                        confidence=Confidence.CERTAIN if fold(name) in SECRETS else Confidence.POSSIBLE,
                     )
 
 

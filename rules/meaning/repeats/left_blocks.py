@@ -1,5 +1,6 @@
 """Transactions of Rails whose block is left by `return` after something was written in it."""
 
+import re
 from collections.abc import Iterator
 
 from rules.code import Code
@@ -19,6 +20,8 @@ CHANGING = frozenset(
     "create update apply settle increase decrease record consume deduct charge finalize mark insert credit debit void".split()
 )
 """What a service or a method of the file says in its name that it writes."""
+RAILS = re.compile(r"\bActiveRecord::(?:Schema|Migration)\[(\d+\.\d+)\]")
+DEFAULTS = re.compile(r"\bload_defaults[ (]+[\"']?(\d+\.\d+)")
 CALLED = frozenset("call perform run execute".split())
 
 
@@ -34,6 +37,19 @@ def left_by_return(code: Code) -> Iterator[tuple[Return, Call]]:
         wrote = next((call for call in reversed(written) if writes(code, call)), None)
         if wrote is not None:
             yield one, wrote
+
+
+def rolls_back(code: Code) -> bool:
+    """Whether the project runs a Rails that undoes what a transaction left by `return` has written: 7.0 does, and 7.1 with the
+    defaults of 7.0. Those before and after commit, which is mostly what was meant. Rails writes its version into the schema and
+    into each new migration."""
+    runs = max(map(version, code.elsewhere.found(RAILS)), default=None)
+    defaults = max(map(version, code.elsewhere.found(DEFAULTS)), default=None)
+    return runs == (7, 0) or (runs == (7, 1) and defaults is not None and defaults < (7, 1))
+
+
+def version(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(".")[:2]))
 
 
 def accepted(code: Code, end: Return) -> bool:

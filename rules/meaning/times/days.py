@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Compare, Expression, Name, dotted, fold, name_of, walk
+from rules.facts import Branch, Call, Compare, Expression, Name, dotted, fold, name_of, walk, within
 from rules.meaning.contexts import Context
 from rules.meaning.floats import declared
 from rules.meaning.subjects import bills, only_shows, spoken_in
@@ -21,6 +21,11 @@ EDGES = frozenset(
 )
 """Words of the moments that say in which period something is billed."""
 ONCE = frozenset("migration migrations migrate backfill seed seeds".split())
+PREVIEWS = frozenset(
+    "preview previews estimate estimates projection projected projections forecast simulate simulation".split()
+)
+LOGS = frozenset("log logger logging warn warning info debug".split())
+ANSWERS = re.compile(r"serializ|presenter|graphql|views?/|resource|mailer|(^|/)(types?|docs|spec)/|schema|openapi", re.I)
 ZONE_WORDS = frozenset("timezone zone tz".split())
 
 
@@ -73,7 +78,31 @@ def decides(code: Code, call: Call) -> bool:
     day, which is off by as much."""
     if code.context(call.scope) in (Context.TEST, Context.SCRIPT, Context.BROWSER) or ONCE & set(words(code.facts.path)):
         return False
+    if only_told(code, call) or only_shown(code, call):
+        return False
     return bills(code.facts, call.scope) and not only_shows(code.facts, call.scope) and not levelled(code, call)
+
+
+def only_told(code: Code, call: Call) -> bool:
+    """Whether the day is that of a preview, or decides about a line of the log and nothing else."""
+    said = {*words(code.function_name(call.scope)), *words(code.facts.path)}
+    if said & PREVIEWS:
+        return True
+    arms = [
+        one for one in code.facts.scopes
+        if isinstance(one.head, Branch) and one.head.test is not None and one.head.test.span.holds(call.span)
+    ]  # fmt: skip
+    made = [one for arm in arms for one in code.facts.calls if within(one.scope, arm)]
+    return bool(made) and all(
+        LOGS & {*words(one.name)} or any(other.span.holds(one.span) and other is not one for other in made) for one in made
+    )
+
+
+def only_shown(code: Code, call: Call) -> bool:
+    """Whether only what writes answers asks for the day: serializers, types of an API, views."""
+    name = code.function_name(call.scope)
+    asking = code.elsewhere.naming(name) - {code.facts.path} if name else frozenset()
+    return bool(asking) and all(map(ANSWERS.search, asking)) and code.facts.source.count(name.encode()) == 1
 
 
 def levelled(code: Code, call: Call) -> bool:
