@@ -86,11 +86,14 @@ def uses_of(code: Code, names: set[str], span: Span, function: Scope) -> list[Sp
 
 def declared_again(code: Code, name: str, span: Span, function: Scope) -> int:
     """Where another variable of that name begins, as in the next arm of a `switch`."""
-    later = [
-        one.span.start for one in code.facts.assigns
-        if one.declares and one.span.start >= span.end and within(one.scope, function) and enclosing(one.scope, Kind.FUNCTION) is
-        enclosing(function, Kind.FUNCTION) and any(isinstance(each, Name) and each.text == name for each in one.targets)
-    ]  # fmt: skip
+    body = enclosing(function, Kind.FUNCTION)
+    later = (
+        one.span.start
+        for one in code.facts.assigns
+        if one.declares and one.span.start >= span.end and within(one.scope, function)
+        if enclosing(one.scope, Kind.FUNCTION) is body
+        if any(isinstance(each, Name) and each.text == name for each in one.targets)
+    )
     return min(later, default=function.span.end)
 
 
