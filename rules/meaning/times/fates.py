@@ -69,31 +69,29 @@ def fates(code: Code, span: Span, scope: Scope, held: str = "") -> frozenset[Fat
 
 def uses_of(code: Code, names: set[str], span: Span, function: Scope) -> list[Span]:
     """Where a variable is read after the date came into it, through copies and conversions."""
-    fresh = names | holders(code, span, function)
+    fresh = dict.fromkeys(names, span.end) | holders(code, span, function)
     known: set[str] = set()
     found: list[Span] = []
     for _ in range(HOPS):
-        fresh -= known
-        if not fresh:
-            break
-        known |= fresh
-        ends = {name: declared_again(code, name, span, function) for name in fresh}
-        new = [part for part in names_in(code, function) if span.end <= part.span.start < ends.get(part.text, 0)]
-        found += [part.span for part in new]
-        fresh = {name for part in new for name in holders(code, part.span, function)}
+        fresh = {name: start for name, start in fresh.items() if name not in known}
+        known |= fresh.keys()
+        ends = {name: declared_again(code, name, start, function) for name, start in fresh.items()}
+        read = [
+            part.span for part in names_in(code, function)
+            if part.text in fresh and fresh[part.text] <= part.span.start < ends[part.text]
+        ]  # fmt: skip
+        found += read
+        fresh = {name: start for one in read for name, start in holders(code, one, function).items()}
     return found
 
 
-def declared_again(code: Code, name: str, span: Span, function: Scope) -> int:
+def declared_again(code: Code, name: str, start: int, function: Scope) -> int:
     """Where another variable of that name begins, as in the next arm of a `switch`."""
-    body = enclosing(function, Kind.FUNCTION)
     later = (
-        one.span.start
-        for one in code.facts.assigns
-        if one.declares and one.span.start >= span.end and within(one.scope, function)
-        if enclosing(one.scope, Kind.FUNCTION) is body
-        if any(isinstance(each, Name) and each.text == name for each in one.targets)
-    )
+        one.span.start for one in code.facts.assigns
+        if one.declares and one.span.start >= start and within(one.scope, function)
+        and any(isinstance(each, Name) and each.text == name for each in one.targets)
+    )  # fmt: skip
     return min(later, default=function.span.end)
 
 
@@ -108,10 +106,11 @@ def names_in(code: Code, function: Scope) -> Iterator[Name]:
                 yield part
 
 
-def holders(code: Code, span: Span, function: Scope) -> set[str]:
-    """The variables that a value is put into: whole, or converted, not as a part of a text or of an arithmetic."""
+def holders(code: Code, span: Span, function: Scope) -> dict[str, int]:
+    """The variables that a value is put into, each with where it holds it: whole, or converted, not as a part of a text or of
+    an arithmetic."""
     return {
-        target.text
+        target.text: one.span.end
         for one in code.facts.assigns
         if one.value is not None and one.value.span.holds(span) and within(one.scope, function) and not broken_up(one, span)
         for target in one.targets
@@ -133,11 +132,13 @@ def broken_up(assign: Assign, span: Span) -> bool:
 
 def fate(code: Code, span: Span, function: Scope) -> Iterator[Fate]:
     """By what stands nearest around one use."""
-    around = sorted(
-        (part for whole, scope in code.expressions if whole.span.holds(span) and within(scope, function)
-         for part in walk(whole) if part.span.holds(span) and part.span != span),
-        key=lambda part: part.span.end - part.span.start,
-    )  # fmt: skip
+    # A call that is a statement of its own is among the calls only.
+    parts: list[Expression] = [call for call in code.facts.calls if call.span.holds(span) and within(call.scope, function)]
+    parts += [
+        part for whole, scope in code.expressions if whole.span.holds(span) and within(scope, function)
+        for part in walk(whole) if part.span.holds(span)
+    ]  # fmt: skip
+    around = sorted((part for part in parts if part.span != span), key=lambda part: part.span.end - part.span.start)
     for part in around:
         told = by_part(code, part, span)
         if told is not None:
@@ -206,7 +207,7 @@ def corrected(code: Code, span: Span, scope: Scope, held: str = "") -> bool:
     function = enclosing(scope, Kind.FUNCTION)
     if function is None:
         return False
-    names = ({held} if held else set()) | holders(code, span, function)
+    names = {*([held] if held else []), *holders(code, span, function)}
     for inner in code.facts.scopes:
         test = inner.head.test if isinstance(inner.head, Branch | Loop) else None
         if test is None or inner.span.end < span.end or not within(inner, function) or inner.span.holds(span):
