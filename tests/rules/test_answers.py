@@ -56,9 +56,11 @@ export async function POST(request: NextRequest) {
 """
 SUMS = """
 from datetime import UTC, datetime
+from dateutil.relativedelta import relativedelta
 
-def month(cursor, customer, start, end):
+def month(cursor, customer):
     first = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    end = first + relativedelta(months=1)
     cursor.execute(
         "SELECT SUM(tokens) FROM usage_events WHERE customer_id = %s AND occurred_at >= %s AND occurred_at < %s",
         (customer, first, end),

@@ -104,9 +104,9 @@ def is_now(code: Code, bound: Bound) -> bool:
         return any(mark in bound.text.lower() for mark in ("now", "current_", "sysdate"))
     if isinstance(bound.value, Name | Member) and {"now", "today", "cutoff", "watermark"} & set(words(last_name(bound.value))):
         return True
-    return any(origin.kind is Kinds.CLOCK for origin in code.origins(bound.value, bound.scope, bound.span.start)) and (
-        end_of(code, bound) is None
-    )
+    if is_stepped(code, bound) or end_of(code, bound) is not None:
+        return False
+    return any(origin.kind is Kinds.CLOCK for origin in code.origins(bound.value, bound.scope, bound.span.start))
 
 
 def last_name(value: Expression | None) -> str:
@@ -190,11 +190,17 @@ def meets_next(code: Code, upper: Bound) -> bool:
     rightly; so may be a stored end in a project that makes the last moments of days and months."""
     if upper.value is None:
         return False
-    value = resolved(code.values, upper.value, upper.scope, upper.span.start)
-    if any(isinstance(part, Call) and fold(part.method) in STEPS for part in walk(value)):
+    if is_stepped(code, upper):
         return True
+    value = resolved(code.values, upper.value, upper.scope, upper.span.start)
     stored = {"period", "cycle"} & set(words(last_name(value)))
     return isinstance(value, Member) and bool(stored) and not any(map(code.elsewhere.naming, LAST_MOMENTS))
+
+
+def is_stepped(code: Code, bound: Bound) -> bool:
+    """`start + relativedelta(months=1)`: reached by adding months, be it to the first of the present one."""
+    value = resolved(code.values, bound.value, bound.scope, bound.span.start) if bound.value is not None else None
+    return any(isinstance(part, Call) and fold(part.method) in STEPS for part in walk(value))
 
 
 def claimed(code: Code, upper: Bound) -> bool:
