@@ -19,7 +19,14 @@ export async function deductCredits(team: string, amount: number) {
   await prisma.team.update({ where: { id: team }, data: { credits: row.credits - amount } });
 }
 """
-OTHERS = {f"src/lib/plan{number}.ts": f"export const usageLimit{number} = {number};\n" for number in range(5)}
+ALLOWED = """
+export async function mayRun(team: Team): Promise<boolean> {
+  return team.credits >= 1;
+}
+"""
+OTHERS = {f"src/lib/plan{number}.ts": f"export const usageLimit{number} = {number};\n" for number in range(5)} | {
+    "src/lib/allowed.ts": ALLOWED
+}
 
 
 def said(files: dict[str, str], partial: bool = False) -> list[tuple[str, str]]:
