@@ -23,26 +23,26 @@ WHOLE_THINGS = frozenset(
 """What is counted in whole ones anyway; a property that the customer names can be anything."""
 
 
-def whole_casts(code: Code) -> Iterator[tuple[Span, Scope, str]]:
-    """Each cast, with the text that a message shows."""
+def whole_casts(code: Code) -> Iterator[tuple[Span, Scope, str, bool]]:
+    """Each cast, with the text that a message shows, and whether the customer says which property it is."""
     seen: set[int] = set()
     for whole, scope in code.expressions:
         for part in walk(whole):
-            text = cast_in(code, part, scope) if part.span.start not in seen else ""
-            if text:
+            found = cast_in(code, part, scope) if part.span.start not in seen else None
+            if found is not None:
                 seen.add(part.span.start)
-                yield part.span, scope, text
+                yield part.span, scope, *found
 
 
-def cast_in(code: Code, part: Expression, scope: Scope) -> str:
+def cast_in(code: Code, part: Expression, scope: Scope) -> tuple[str, bool] | None:
     if isinstance(part, Literal | Template):
         text = statement_text(part)
         found = next((hit for pattern in SQL_CASTS if (hit := pattern.search(text)) is not None), None)
         key = next((key for key in found.groupdict().values() if key), "") if found is not None else ""
-        return found.group(0) if found is not None and not counted(key) else ""
+        return (found.group(0), not key) if found is not None and not counted(key) else None
     if isinstance(part, Call) and fold(part.method) in ACCESSORS and not part.arguments and from_json(code, part, scope):
-        return code.facts.text(part.span)
-    return ""
+        return code.facts.text(part.span), not names_property(code, part)
+    return None
 
 
 def counted(key: str) -> bool:
@@ -57,6 +57,14 @@ def from_json(code: Code, call: Call, scope: Scope) -> bool:
     if isinstance(call.receiver, Name):
         made = [one.value for one in code.values.definitions.get(call.receiver.text, ())]
     return any(isinstance(one, Index) and not counted(key_of(one.key)) for one in made)
+
+
+def names_property(code: Code, call: Call) -> bool:
+    """Whether a literal says which property is read: `payload["segments"].as_integer()`."""
+    made: list[Expression | None] = [call.receiver]
+    if isinstance(call.receiver, Name):
+        made = [one.value for one in code.values.definitions.get(call.receiver.text, ())]
+    return any(isinstance(one, Index) and isinstance(one.key, Literal) for one in made)
 
 
 def key_of(key: Expression) -> str:

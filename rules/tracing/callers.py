@@ -33,6 +33,8 @@ BY_FOLDER = re.compile(
     re.I,
 )
 """Folders and files whose functions a framework looks up."""
+NAMED_PACKAGE = re.compile(r"^(?:.*/)?(?:packages|apps|libs|services|crates)/[^/]+/")
+"""How a path of a workspace begins: what its package is called, `packages/rpc/`, is no folder that anything looks into."""
 PUBLISHED = re.compile(r"(^|/)(sdks?|packages|libs?|crates|clients?|pkg|gems?|modules|addons)/")
 """Folders of what other programs may use: what such a package hands out may be called from there."""
 HANDS_OUT = (
@@ -165,7 +167,7 @@ def may_be_found(asked: Asked) -> bool:
         ):
             return True
     stem = fold(PurePosixPath(asked.path).stem)
-    if BY_FOLDER.search(asked.path) or (len(stem) > 2 and fold(asked.head.name).startswith(stem)):
+    if BY_FOLDER.search(NAMED_PACKAGE.sub("", asked.path)) or (len(stem) > 2 and fold(asked.head.name).startswith(stem)):
         return True
     types = " ".join(parameter.type for parameter in asked.head.parameters)
     outside = asked.head.parameters[:1] and fold(asked.head.parameters[0].name) in FROM_OUTSIDE

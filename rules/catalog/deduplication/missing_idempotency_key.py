@@ -14,17 +14,11 @@ from rules.edits import added_entry, added_field
 from rules.facts import (
     Argument,
     Call,
-    Conditional,
-    Expression,
     Function,
     Kind,
-    Literal,
-    Member,
-    Name,
     chain,
     enclosing,
     fold,
-    walk,
 )
 from rules.meaning.arguments import Given, given
 from rules.meaning.contexts import REDELIVERED, Context
@@ -34,6 +28,7 @@ from rules.meaning.repeats.identity import natural_id
 from rules.meaning.repeats.keys import USAGE
 from rules.meaning.repeats.retries import retried
 from rules.meaning.usage.emissions import Emission
+from rules.meaning.usage.replacing import overwrites
 from rules.meaning.vocabulary import words
 from rules.providers import Key
 from rules.rule import About, Classification, Confidence, Example, Finding, Fix, Severity, Variant
@@ -115,26 +110,6 @@ def has_key(event: Given, call: Given, key: Key) -> bool:
     if not event.complete or not call.complete:
         return True
     return event.first(key.names) is not None or call.first((*key.names, *key.option_names)) is not None
-
-
-def overwrites(emission: Emission, key: Key) -> bool:
-    """`action: "set"` replaces the value, so a repeat changes nothing."""
-    return any(always(emission.given.named.get(name), frozenset(harmless)) for name, harmless in key.natural_when.items())
-
-
-def always(value: Expression | None, harmless: frozenset[str]) -> bool:
-    """Whether every way that the value can come out is harmless; one that cannot be told counts as harmless."""
-    if isinstance(value, Conditional):
-        return always(value.then, harmless) and always(value.otherwise, harmless)
-    return any(bool(spoken(part) & harmless) for part in walk(value))
-
-
-def spoken(part: Expression) -> set[str]:
-    """The value or last word of a constant: `"set"`, `stripe.UsageRecordActionSet`."""
-    if isinstance(part, Literal):
-        return {str(part.value).lower()}
-    name = part.name if isinstance(part, Member) else part.text if isinstance(part, Name) else ""
-    return {words(name)[-1]} if words(name) else set()
 
 
 def meant(code: Code, emission: Emission) -> bool:

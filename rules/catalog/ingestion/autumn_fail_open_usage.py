@@ -14,6 +14,7 @@ from rules.meaning.contexts import Context
 from rules.meaning.usage.emissions import Emission
 from rules.providers import imports
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
+from rules.tracing.callers import uncalled
 
 ABOUT = About(
     id="MTR-124",
@@ -27,7 +28,7 @@ ABOUT = About(
 
 
 def check(code: Code) -> Iterator[Finding]:
-    tracked = next((one for one in code.emissions if fails_open(code, one)), None)
+    tracked = next((one for one in code.emissions if fails_open(code, one) and not uncalled(code, one.scope)), None)
     if tracked is None or stated(code):
         return
     for call in code.facts.calls:

@@ -201,8 +201,12 @@ def tells(text: str) -> bool:
 
 
 def confidence(code: Code, call: Call) -> Confidence:
-    """Likely where one use is booked however the work ended; what is gathered while it runs may be nothing after a failure."""
-    return Confidence.LIKELY if is_fixed(code, call) else Confidence.POSSIBLE
+    """Likely where a provider is told of one use however the work ended.
+
+    What is gathered while the work runs may be nothing after a failure, and a recorder of the project may know of it.
+    """
+    direct = any(one.call is call and one.direct for one in code.emissions)
+    return Confidence.LIKELY if direct and is_fixed(code, call) else Confidence.POSSIBLE
 
 
 def asks_work(code: Code, write: UsageWrite) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from rules.code import Code
-from rules.facts import Function, Handler, Kind, Object, Scope, Start, Use, enclosing, fold, walk, within
+from rules.facts import Call, Function, Handler, Kind, Literal, Object, Scope, Start, Use, enclosing, fold, walk, within
 from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.outcomes import LOST, Outcome, reports
@@ -19,7 +19,10 @@ from rules.meaning.usage.counters import Change
 from rules.meaning.usage.emissions import Emission
 from rules.meaning.usage.flushes import unheard
 from rules.meaning.usage.losses import Loss, losses
+from rules.meaning.usage.quantities import given_quantities
+from rules.meaning.usage.replacing import overwrites
 from rules.meaning.usage.writes import UsageWrite, failing_writes
+from rules.meaning.values import resolved
 from rules.meaning.vocabulary import BILLING_NOUNS, consumes, names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
 from rules.tracing.purposes import at_stake
@@ -146,11 +149,50 @@ def confidence(code: Code, loss: Loss, hangs: Stake, sure: bool) -> Confidence:
         return Confidence.POSSIBLE
     if counted and (hangs is Stake.NOTHING or only_shown(code, loss.write)):
         return Confidence.POSSIBLE
+    if not counted and not is_sure(code, loss, hangs):
+        return Confidence.POSSIBLE
     if hangs not in (Stake.BILL, Stake.LIMIT, Stake.SENT) and (
         only_statistics(code, loss.write, loss.handler) or unsure(code, loss.write, loss.ended)
     ):
         return Confidence.POSSIBLE
     return SURE[sure and loss.ended in LOST]
+
+
+def is_sure(code: Code, loss: Loss, hangs: Stake) -> bool:
+    """Whether it is seen, and not only said by a name, that what is lost is charged or limited by, and comes to no good later.
+
+    Of a recorder in an empty handler it is not known what its author knew: mostly it keeps its own failures.
+    """
+    call = loss.write.call
+    assert call is not None
+    direct = next((one for one in code.emissions if one.call is call and one.direct), None)
+    if direct is not None:
+        return not sets_total(code, direct)
+    if hangs is Stake.SENT:
+        return says_billed(call) or of_billing(code, loss.write.scope)
+    if hangs not in (Stake.BILL, Stake.LIMIT) or loss.ended is Outcome.EMPTY:
+        return False
+    return not leaves_owner_out(call)
+
+
+def sets_total(code: Code, emission: Emission) -> bool:
+    """Whether the period's whole figure is sent, which the next report replaces; a number written out is no such figure."""
+    key = emission.record.key if emission.record is not None else None
+    if key is None or not overwrites(emission, key):
+        return False
+    amounts = (resolved(code.values, one, emission.scope, emission.call.span.start) for one in given_quantities(code, emission))
+    return not any(isinstance(one, Literal) for one in amounts)
+
+
+def leaves_owner_out(call: Call) -> bool:
+    """`insert(user_id=user, api_key=None)`: a limit that asks by what is left out never sees the row, written or not."""
+    return any(
+        one.name is not None and isinstance(one.value, Literal) and one.value.value is None and words(one.name)[-1:] in OWNED_BY
+        for one in call.arguments
+    )
+
+
+OWNED_BY = (("id",), ("key",), ("user",), ("customer",), ("account",), ("tenant",), ("team",))
 
 
 def only_shown(code: Code, write: UsageWrite) -> bool:

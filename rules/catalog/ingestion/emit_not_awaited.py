@@ -28,8 +28,9 @@ from rules.meaning.usage.writes import UsageWrite, failing_writes
 from rules.meaning.vocabulary import words
 from rules.meaning.wording import capital
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Variant
+from rules.tracing.served import served
 from rules.tracing.spared import kept_behind, only_in_memory, only_logs, replays
-from rules.tracing.stakes import matters
+from rules.tracing.stakes import Stake, matters, stake
 
 ABOUT = About(
     id="MTR-101",
@@ -63,7 +64,7 @@ def check(code: Code) -> Iterator[Finding]:
         yield from (found for write in writes if (found := detached(code, write)) is not None)
         for call, name, what in beside(code):
             if code.context(call.scope) not in QUIET:
-                yield task(call.span, what, SAID[matters(code, call, name) if name else not replays(code, call.scope)])
+                yield task(call.span, what, SAID[is_sure(code, call, name) if name else not replays(code, call.scope)])
 
 
 def floating(code: Code, write: UsageWrite) -> Finding | None:
@@ -91,8 +92,16 @@ SAID = {True: Confidence.LIKELY, False: Confidence.POSSIBLE}
 
 def at_stake(code: Code, write: UsageWrite, call: Call) -> bool:
     """What a provider is told is billed, what is counted in a balance is paid; rows of usage may only be looked at."""
-    known = any(one.call is call and one.certain for one in code.emissions) or any(one.call is call for one in code.counters)
-    return known or matters(code, call)
+    known = any(one.call is call and one.direct and one.certain for one in code.emissions)
+    return known or any(one.call is call for one in code.counters) or is_sure(code, call)
+
+
+def is_sure(code: Code, call: Call, name: str = "") -> bool:
+    """Whether it is seen that somebody is charged or limited by what the call writes, where it is served."""
+    if not code.elsewhere.whole:
+        return matters(code, call, name)
+    hangs = stake(code.elsewhere.trace, code.facts.path, call, name)
+    return hangs in (Stake.BILL, Stake.LIMIT) and served(code, call.scope)
 
 
 def answers_nothing(code: Code, call: Call) -> bool:

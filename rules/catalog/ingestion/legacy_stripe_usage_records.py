@@ -6,6 +6,7 @@ price, and send meter events with the customer, a value and an identifier. Where
 nothing is lost today, but new integrations should start with its successor.
 """
 
+import re
 from collections.abc import Iterator
 
 from rules import providers
@@ -42,7 +43,7 @@ def check(code: Code) -> Iterator[Finding]:
             continue
         record = record_of(code, call)
         if is_stripe(call) or (record is not None and record.deprecated is not None and record.title.startswith("Stripe")):
-            yield removed(call, record)
+            yield removed(code, call, record)
         elif record is not None and record.deprecated is not None and record.role in ROLES:
             yield replaced(call, record, record.deprecated)
     for emission in code.emissions:
@@ -71,13 +72,23 @@ def is_sdk(code: Code, scope: Scope) -> bool:
     return False
 
 
-def removed(call: Call, record: providers.Call | None) -> Finding:
+PINNED = re.compile(r"""['"](20(?:1\d|2[0-4])-\d\d-\d\d|2025-0[12]-\d\d)(?:\.\w+)?['"]""")
+"""A version of the API that still has usage records."""
+
+
+def until(code: Code) -> str:
+    """How long it works: a client that is pinned to an old version is not broken today."""
+    pinned = PINNED.search(code.facts.source.decode(errors="replace"))
+    return f"it works as long as the client stays on version {pinned[1]}" if pinned else "after an upgrade it fails"
+
+
+def removed(code: Code, call: Call, record: providers.Call | None) -> Finding:
     reads = record is not None and record.role == "query"
     name = ".".join(call.name.split(".")[-2:])
     what = "reads usage records" if reads else "reports a usage record"
     return Finding(
         span=call.span,
-        description=f"`{name}` {what}, which Stripe removed in API version 2025-03-31: after an upgrade it fails.",
+        description=f"`{name}` {what}, which Stripe removed in API version 2025-03-31: {until(code)}.",
         remediation=(
             "Read the meter's event summaries instead (`billing.meters`), after moving the price to a billing meter."
             if reads
@@ -126,6 +137,22 @@ def old_fields(emission: Emission) -> Finding:
 
 
 EXAMPLES = (
+    Example(
+        "typescript",
+        """
+import Stripe from "stripe";
+
+const stripe = new Stripe(process.env.STRIPE_KEY, { apiVersion: "2023-10-16" });
+
+export async function book(itemId: string, minutes: number, key: string) {
+  return stripe.subscriptionItems.createUsageRecord(  // <- finding
+    itemId,
+    { quantity: minutes, action: "increment" },
+    { idempotencyKey: key },
+  );
+}
+""",
+    ),
     Example(
         "typescript",
         """

@@ -87,14 +87,15 @@ def cast_to_whole(code: Code) -> Iterator[Finding]:
     """A number that customers send in JSON, compared or summed as a whole one."""
     if not code.billing:
         return
-    for span, scope, text in whole_casts(code):
+    for span, scope, text, chosen in whole_casts(code):
         if code.context(scope) not in (Context.TEST, Context.SCRIPT) and metered(code, scope):
             yield Finding(
                 span=span,
                 description=f"`{text}` takes a number out of JSON for a whole one: with 0.5 the query fails or the event is "
                 "left out or cut off, and that usage is not billed.",
                 remediation="Cast to a decimal (`::numeric`, `as_numeric`, `JSONExtractFloat`), and round the sum.",
-                confidence=Confidence.LIKELY,
+                # A property that the program names itself may be one that it only ever fills with whole numbers.
+                confidence=Confidence.LIKELY if chosen else Confidence.POSSIBLE,
             )
 
 

@@ -21,7 +21,7 @@ from rules.meaning.wording import capital
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Variant
 from rules.tracing.purposes import at_stake
 from rules.tracing.spared import only_noted, only_states
-from rules.tracing.stakes import matters
+from rules.tracing.stakes import Stake, matters, stake
 from rules.tracing.stores import table_of_counter
 
 ABOUT = About(
@@ -188,7 +188,9 @@ def matters_to_someone(code: Code, write: UsageWrite, call: Call) -> bool:
     """Whether somebody is refused or charged by what is written, and it is not only looked at."""
     counted = [one for one in code.counters if one.call is call]
     if not counted:
-        return matters(code, call)
+        if not code.elsewhere.whole:
+            return matters(code, call)
+        return stake(code.elsewhere.trace, code.facts.path, call) in (Stake.BILL, Stake.LIMIT)
     names = [one.name for one in counted]
     return not (only_states(names) or only_noted(names)) and any(
         at_stake(code, one.name, table_of_counter(code, one), one.scope) for one in counted

@@ -67,7 +67,9 @@ def check(code: Code) -> Iterator[Finding]:
         field = asked_for(code, call)
         if field is not None:
             reported.add(function)
-            yield finding(call.span, *field, Confidence.LIKELY if stands_alone(code) else Confidence.POSSIBLE)
+            yield finding(
+                call.span, *field, Confidence.LIKELY if stands_alone(code) and not guarded(code) else Confidence.POSSIBLE
+            )
 
 
 def stands_alone(code: Code) -> bool:
@@ -76,6 +78,11 @@ def stands_alone(code: Code) -> bool:
     What is registered with a router, or annotated in a class, mostly has its caller checked before it is called.
     """
     return ROUTE_FILE.search(code.facts.path) is not None
+
+
+def guarded(code: Code) -> bool:
+    """Whether something may look at each request before it comes to a route: a file elsewhere speaks of middleware."""
+    return code.elsewhere.speaks_of("middleware", frozenset({code.facts.path}))
 
 
 def is_shown(code: Code, call: Call) -> bool:

@@ -84,4 +84,7 @@ def takes_out(call: Call) -> bool:
     """`usageCounter.popCounts(n)`, `queue.drainUsage()`: what it returns is gone from where it was kept."""
     said = words(call.method)
     usage = {"usage", "meter", "metering", "billing", "billable", "credits", "quota"}
+    if fold(call.method) == "pop" and call.arguments:
+        # `usage.pop("total")` takes an entry out of a dict, and `pop(0)` one out of a list.
+        return False
     return bool(said) and said[0] in ("pop", "drain", "dequeue", "lpop") and bool(usage & set(words(call.name)))
