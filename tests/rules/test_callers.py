@@ -163,3 +163,17 @@ def test_bringing_in_handing_out_and_speaking_of_is_no_mention(text: str) -> Non
 )
 def test_a_use_is_a_mention(text: str) -> None:
     assert [one.text in text for one in mentions("a.ts", text, "CreditLedger")] == [True]
+
+
+def test_the_name_of_a_package_is_no_folder_that_is_looked_into() -> None:
+    routes = ROUTES % ("listSeats", "listSeats")
+    others = {f"billing/plan{number}.js": f"export const usageLimit{number} = {number};" for number in range(5)}
+
+    def dead_at(path: str) -> bool:
+        texts = {path: COUNTING, **others, "routes.js": routes}
+        code = Project(texts, judged=dict.fromkeys(texts, Before())).code_at(path)
+        assert code is not None
+        return uncalled(code, next(call.scope for call in code.facts.calls if call.method == "update"))
+
+    assert dead_at("packages/rpc/src/seat-use.js")
+    assert not dead_at("packages/core/src/rpc/seat-use.js")

@@ -59,5 +59,26 @@ def test_usage_that_is_put_on_a_queue_is_meant_to_be_worked_on() -> None:
     assert found.confidence == "likely"
 
 
+def test_a_recorder_that_nothing_is_seen_to_read_is_believed_if_it_is_given_a_key() -> None:
+    keyed = caller("billing.").replace("reply.tokens)", "{ tokens: reply.tokens, idempotencyKey: reply.id })")
+
+    assert [one.confidence for one in lost(chat=caller("billing."))] == ["possible"]
+    assert [one.confidence for one in lost(chat=keyed)] == ["likely"]
+
+
+def test_a_figure_that_the_next_report_replaces_is_only_possibly_lost() -> None:
+    report = """
+export async function report(stripe, item: string, overage: {{ minutes: number }}) {{
+  try {{
+    await stripe.subscriptionItems.createUsageRecord(item, {{ quantity: overage.minutes, action: "{}" }});
+  }} catch (error) {{
+    logger.error(error);
+  }}
+}}
+"""
+    assert [one.confidence for one in lost(report=report.format("set"))] == ["possible"]
+    assert [one.confidence for one in lost(report=report.format("increment"))] == ["certain"]
+
+
 def test_usage_that_is_told_in_the_same_program_is_left_alone() -> None:
     assert lost(chat=caller(), usage=recorded("await this.bus.publish({ key, tokens });")) == []

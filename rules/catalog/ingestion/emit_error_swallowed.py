@@ -168,11 +168,14 @@ def is_sure(code: Code, loss: Loss, hangs: Stake) -> bool:
     direct = next((one for one in code.emissions if one.call is call and one.direct), None)
     if direct is not None:
         return not sets_total(code, direct)
-    if hangs is Stake.SENT:
-        return says_billed(call) or of_billing(code, loss.write.scope)
-    if hangs not in (Stake.BILL, Stake.LIMIT) or loss.ended is Outcome.EMPTY:
+    if leaves_owner_out(call):
         return False
-    return not leaves_owner_out(call)
+    if not code.elsewhere.whole:
+        # Those who charge by it may lie elsewhere: names are believed then.
+        return True
+    if hangs is Stake.SENT or (says_billed(call) and has_key(call)):
+        return True
+    return hangs in (Stake.BILL, Stake.LIMIT) and loss.ended is not Outcome.EMPTY
 
 
 def sets_total(code: Code, emission: Emission) -> bool:
@@ -182,6 +185,18 @@ def sets_total(code: Code, emission: Emission) -> bool:
         return False
     amounts = (resolved(code.values, one, emission.scope, emission.call.span.start) for one in given_quantities(code, emission))
     return not any(isinstance(one, Literal) for one in amounts)
+
+
+def has_key(call: Call) -> bool:
+    """`billing.record_usage(…, idempotency_key=key)`: that it must not be booked twice is said of what is billed."""
+    named = {fold(one.name or "") for one in call.arguments}
+    return bool(
+        IDEMPOTENCY
+        & (named | {fold(entry.name or "") for one in call.arguments for entry in getattr(one.value, "entries", ())})
+    )
+
+
+IDEMPOTENCY = frozenset({"idempotencykey", "dedupkey", "idempotencyid"})
 
 
 def leaves_owner_out(call: Call) -> bool:
