@@ -544,4 +544,13 @@ export class UsageConsumer {
 """,
         path="src/metering/consumer.ts",
     ),
+    Example(
+        "python",
+        """
+def store(report, allocation):
+    usage = dict(report.usage)
+    total = usage.pop("total")
+    save_usage(allocation, total)
+""",
+    ),
 )

@@ -15,7 +15,7 @@ from rules.meaning.usage.emissions import Emission
 from rules.meaning.usage.requests import Read, carried, names, outermost, reads, trusted
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.tracing.spared import only_logs
+from rules.tracing.spared import only_logs, only_noted
 
 ABOUT = About(
     id="MTR-114",
@@ -60,7 +60,8 @@ def bookings(code: Code) -> Iterator[tuple[str, Span, Scope, list[Expression]]]:
         if emission.direct or not only_logs(code, emission.call):
             yield emission.title, emission.call.span, emission.scope, list(given(code, emission.call, emission))
     for counter in code.counters:
-        if counter.call is not None and counter.change in (Change.ADD, Change.SUBTRACT):
+        moved = counter.change in (Change.ADD, Change.SUBTRACT) and not only_noted([counter.name])
+        if counter.call is not None and moved:
             yield f"the change of `{counter.name}`", counter.span, counter.scope, list(given(code, counter.call, None))
 
 

@@ -1,0 +1,56 @@
+"""What a rule finds and does not say aloud: something that is not seen may make it harmless."""
+
+import pytest
+
+from rules.change import Change, ChangedFile
+from rules.engine import examine
+from rules.options import Options
+
+
+def told(rule: str, **files: str) -> list[str]:
+    texts = {name.replace("__", "/").replace("_dot_", "."): text for name, text in files.items()}
+    change = Change("audit", tuple(ChangedFile(path, None, text) for path, text in texts.items()))
+    return [one.confidence for one in examine(change, Options(), "test").findings if one.rule == rule]
+
+
+@pytest.mark.parametrize(("key", "confidence"), [(":property", "likely"), ("'segments'", "possible")])
+def test_a_property_that_the_program_names_may_be_whole_by_its_nature(key: str, confidence: str) -> None:
+    text = f"""
+def usage_total(db, name):
+    return db.execute("SELECT SUM((properties->>{key})::int) FROM usage_events WHERE name = :property", name)
+"""
+    assert told("MTR-121", billing__usage_dot_py=text) == [confidence]
+
+
+def test_a_recorder_of_the_project_in_a_last_block_may_know_how_the_work_ended() -> None:
+    text = """
+import stripe
+
+def run(job, customer):
+    try:
+        return work(job)
+    finally:
+        {}
+"""
+    own = text.format("record_usage(customer, 1)")
+    direct = text.format(
+        'stripe.billing.MeterEvent.create(event_name="runs", identifier=job.id, '
+        'payload={"stripe_customer_id": customer, "value": 1})'
+    )
+
+    assert told("MTR-105", billing__run_dot_py=own) == ["possible"]
+    assert told("MTR-105", billing__run_dot_py=direct) == ["likely"]
+
+
+def test_a_route_may_have_its_caller_checked_before_it_is_called() -> None:
+    route = """
+export async function GET(request: NextRequest) {
+  const { customerId } = await request.json();
+  const rows = await prisma.usageEvent.findMany({ where: { customerId } });
+  return Response.json(rows);
+}
+"""
+    checks = "export function middleware(request) { return usageRules(request); }\n"
+
+    assert told("MTR-501", app__api__usage__route_dot_ts=route) == ["likely"]
+    assert told("MTR-501", app__api__usage__route_dot_ts=route, src__proxy_dot_ts=checks) == ["possible"]
