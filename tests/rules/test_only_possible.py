@@ -54,3 +54,19 @@ export async function GET(request: NextRequest) {
 
     assert told("MTR-501", app__api__usage__route_dot_ts=route) == ["likely"]
     assert told("MTR-501", app__api__usage__route_dot_ts=route, src__proxy_dot_ts=checks) == ["possible"]
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [('apiVersion: "2023-10-16"', "stays on version 2023-10-16"), ('appInfo: { since: "2023-10-16" }', "after an upgrade")],
+)
+def test_a_client_that_is_pinned_works_as_long_as_it_stays(option: str, words: str) -> None:
+    text = f"""
+const stripe = new Stripe(key, {{ {option} }});
+export const book = (item: string, key: string) =>
+  stripe.subscriptionItems.createUsageRecord(item, {{ quantity: 1, action: "increment" }}, {{ idempotencyKey: key }});
+"""
+    change = Change("audit", (ChangedFile("billing/usage.ts", None, text),))
+    (found,) = (one for one in examine(change, Options(), "test").findings if one.rule == "MTR-117")
+
+    assert words in found.description

@@ -72,7 +72,9 @@ def is_sdk(code: Code, scope: Scope) -> bool:
     return False
 
 
-PINNED = re.compile(r"""['"](20(?:1\d|2[0-4])-\d\d-\d\d|2025-0[12]-\d\d)(?:\.\w+)?['"]""")
+PINNED = re.compile(
+    r"""(?:api_?version|stripe-version)['"]?\s*(?::|=>?|,)\s*['"](20(?:1\d|2[0-4])-\d\d-\d\d|2025-0[12]-\d\d)\b""", re.I
+)
 """A version of the API that still has usage records."""
 
 
