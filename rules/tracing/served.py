@@ -1,0 +1,143 @@
+"""Whether a function is seen to run for a customer: something that is served, registered or run by a job leads to it.
+
+`callers` asks for proof that nobody calls a function. This asks for proof that somebody does: a declaration of the same
+name in an interface is no caller, nor is a function that itself is reached from nowhere.
+"""
+
+import re
+from collections.abc import Iterator
+from weakref import WeakKeyDictionary
+
+from rules.code import Code, Elsewhere
+from rules.facts import Class, Scope, chain
+from rules.meaning.contexts import Context
+from rules.meaning.vocabulary import words
+from rules.mentions import Mention
+from rules.tracing.callers import (
+    BY_FOLDER,
+    BY_NAME,
+    DEFINES,
+    FROM_OUTSIDE,
+    GENERATED_CALLER,
+    HOOKS,
+    MANY,
+    SERVED,
+    Asked,
+    asked_of,
+    defined_at,
+    is_mark,
+    is_program,
+    is_published,
+    only_hands_out,
+    outermost,
+)
+from rules.tracing.graph import Graph, Node
+
+FAR = 8
+"""Callers of callers that are followed."""
+MOST = 200
+KNOWN: WeakKeyDictionary[Graph, dict[Node, frozenset[str]]] = WeakKeyDictionary()
+"""What was found out, by project; gone with it."""
+DECLARES = r"^\s*(?:[\w<>\[\],.?*&]+\s+)*{}\s*[<(]"
+"""A line in no function that says a name and its parameters: a method of an interface, or one without a body."""
+OFF_STAGE = frozenset({Context.TEST, Context.SCRIPT, Context.BROWSER})
+
+
+def is_served(code: Code, scope: Scope) -> bool:
+    """Whether a handler, a consumer or a job leads to the function around; taken for granted where not all is at hand."""
+    found = entered_by(code, scope)
+    return found is None or bool(found)
+
+
+def only_timed(code: Code, scope: Scope) -> bool:
+    """Whether nothing but a clock leads to the function around: no two requests are in it at once."""
+    return entered_by(code, scope) == frozenset({Context.SCHEDULE.value})
+
+
+def entered_by(code: Code, scope: Scope) -> frozenset[str] | None:
+    """The contexts from which the function around is entered; None where not all of a program is at hand."""
+    trace = code.elsewhere.trace if code.elsewhere.whole else None
+    if trace is None or code.facts.traits.statements_only or not is_program(trace.graph):
+        return None
+    node = trace.graph.at(code.facts.path, scope.span.line)
+    if node is None:
+        return None
+    node = outermost(trace.graph, node)
+    known = KNOWN.setdefault(trace.graph, {})
+    if node not in known:
+        known[node] = frozenset(leading_to(code.elsewhere, trace.graph, node))
+    return known[node]
+
+
+def leading_to(elsewhere: Elsewhere, graph: Graph, start: Node) -> Iterator[str]:
+    seen: set[Node | None] = {start}
+    waiting = [(start, 0)]
+    while waiting and len(seen) < MOST:
+        node, hops = waiting.pop(0)
+        if (entry := entry_of(elsewhere, graph, node)) is not None:
+            yield entry
+            continue
+        for caller in callers(elsewhere, graph, node) if hops < FAR else ():
+            if caller is None:
+                yield Context.LIBRARY.value
+            elif caller not in seen:
+                seen.add(caller)
+                waiting.append((caller, hops + 1))
+
+
+def entry_of(elsewhere: Elsewhere, graph: Graph, node: Node) -> str | None:
+    """How something outside of the program calls it: a client, a queue, a clock, or a framework that looks it up."""
+    routine = graph.routine(node)
+    if routine is None or routine.context in OFF_STAGE:
+        return Context.LIBRARY.value if routine is None else None
+    if routine.context in SERVED:
+        return routine.context
+    asked = asked_of(elsewhere, graph, node)
+    found = asked is None or is_looked_up(asked) or is_published(elsewhere, asked, asked.routine.name)
+    return Context.LIBRARY.value if found else None
+
+
+def is_looked_up(asked: Asked) -> bool:
+    """By its mark, its registration, its folder, or as the hook of a class that a framework knows."""
+    holder = next((one.head for one in chain(asked.scope) if isinstance(one.head, Class)), None)
+    if any(map(is_mark, asked.head.decorators)) or asked.head.registered_as or asked.head.passed_to:
+        return True
+    hook = words(asked.routine.name)[:1]
+    if holder is not None and hook and hook[0] in HOOKS and (holder.bases or BY_NAME.search(holder.name)):
+        return True
+    if BY_FOLDER.search(asked.path):
+        return True
+    types = " ".join(parameter.type for parameter in asked.head.parameters)
+    outside = asked.head.parameters[:1] and asked.head.parameters[0].name.lower() in FROM_OUTSIDE
+    return bool(outside and asked.head.exported) or GENERATED_CALLER.search(types) is not None
+
+
+def callers(elsewhere: Elsewhere, graph: Graph, node: Node) -> Iterator[Node | None]:
+    """Those that call a function, and those that name it; None for the top of a file, or where too many do to tell."""
+    for link in graph.callers.get(node, ()):
+        yield outermost(graph, link.caller) if link.caller[1] >= 0 else None
+    routine = graph.routine(node)
+    asked = asked_of(elsewhere, graph, node)
+    if routine is None or asked is None:
+        return
+    if len(elsewhere.naming(routine.name)) > MANY:
+        yield None
+        return
+    for one in elsewhere.mentions(routine.name):
+        if defined_at(asked, one) or only_hands_out(one, routine.name) or defines(one, routine.name):
+            continue
+        there = graph.at(one.path, one.line)
+        if there is not None:
+            yield outermost(graph, there)
+        elif not declares(one, routine.name):
+            yield None
+
+
+def defines(one: Mention, name: str) -> bool:
+    return re.search(DEFINES.format(re.escape(name)), one.text) is not None
+
+
+def declares(one: Mention, name: str) -> bool:
+    """Indented or with a type before it: a call at the top of a file has neither."""
+    before = one.text.partition(name)[0]
+    return bool(before) and re.search(DECLARES.format(re.escape(name)), one.text) is not None
