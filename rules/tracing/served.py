@@ -6,10 +6,11 @@ name in an interface is no caller, nor is a function that itself is reached from
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from weakref import WeakKeyDictionary
 
 from rules.code import Code, Elsewhere
-from rules.facts import Class, Scope, chain
+from rules.facts import Call, Class, Scope, chain, fold
 from rules.meaning.contexts import Context
 from rules.meaning.vocabulary import words
 from rules.mentions import Mention
@@ -20,6 +21,7 @@ from rules.tracing.callers import (
     FROM_OUTSIDE,
     GENERATED_CALLER,
     HOOKS,
+    INDEX,
     MANY,
     SERVED,
     Asked,
@@ -40,6 +42,10 @@ KNOWN: WeakKeyDictionary[Graph, dict[Node, frozenset[str]]] = WeakKeyDictionary(
 """What was found out, by project; gone with it."""
 DECLARES = r"^\s*(?:[\w<>\[\],.?*&]+\s+)*{}\s*[<(]"
 """A line in no function that says a name and its parameters: a method of an interface, or one without a body."""
+ROUTERS = frozenset({"apirouter", "blueprint"})
+"""Of these a file makes its own, and another hangs it into the application."""
+LOADED_BY_NAME = re.compile(r"\b(import_module|iter_modules|walk_packages|__import__\(\s*[a-z_])")
+BRINGS_IN = r"\bfrom\s+[\w.]*\b{0}\s+import\b|\bimport\s+[^\n(]*\b{0}\b|\bimport\s*\([^)]*\b{0}\b|[\"'][\w.]+\.{0}\b"
 OFF_STAGE = frozenset({Context.TEST, Context.SCRIPT, Context.BROWSER})
 
 
@@ -91,10 +97,23 @@ def entry_of(elsewhere: Elsewhere, graph: Graph, node: Node) -> str | None:
     if routine is None or routine.context in OFF_STAGE:
         return Context.LIBRARY.value if routine is None else None
     if routine.context in SERVED:
-        return routine.context
+        return routine.context if is_mounted(elsewhere, graph.path(node)) else None
     asked = asked_of(elsewhere, graph, node)
     found = asked is None or is_looked_up(asked) or is_published(elsewhere, asked, asked.routine.name)
     return Context.LIBRARY.value if found else None
+
+
+def is_mounted(elsewhere: Elsewhere, path: str) -> bool:
+    """Whether the routes of a file are hung in anywhere: a router of its own that no other file brings in answers nobody."""
+    code = elsewhere.code_of(path)
+    stem = PurePosixPath(path).stem
+    own = (one.value for all_of in code.values.definitions.values() for one in all_of) if code is not None else ()
+    routers = any(isinstance(one, Call) and fold(one.method) in ROUTERS for one in own)
+    if not routers or stem in INDEX or elsewhere.found(LOADED_BY_NAME):
+        return True
+    brought = re.compile(BRINGS_IN.format(re.escape(stem)))
+    others = (elsewhere.code_of(one) for one in elsewhere.naming(stem) - {path})
+    return any(one is None or brought.search(one.facts.source.decode(errors="replace")) for one in others)
 
 
 def is_looked_up(asked: Asked) -> bool:

@@ -990,4 +990,46 @@ export const consumeCredits = internalMutation({
 });
 """,
     ),
+    Example(
+        "csharp",
+        """
+public class AllowanceStore
+{
+    public async Task Use(string team, int amount)
+    {
+        while (true)
+        {
+            var allowance = await _context.Allowances.FirstAsync(a => a.Team == team);
+            allowance.UsedCredits += amount;
+            try
+            {
+                await _context.SaveChangesAsync();
+                return;
+            }
+            catch (DbUpdateConcurrencyException)
+            {
+                _context.ChangeTracker.Clear();
+            }
+        }
+    }
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+class SeatPool:
+    async def take(self, pool, seats: int):
+        pool.seats_used += seats
+        await self.session.flush()
+""",
+        path="app/pools.py",
+        context={
+            "app/orders.py": """
+async def order(pools, seat_pool, team, seats):
+    pool = await pools.get_pool_for_order_update(team)
+    await SeatPool(session).take(pool, seats)
+"""
+        },
+    ),
 )

@@ -586,4 +586,15 @@ export async function generate(supabase: SupabaseClient, user: User, prompt: str
 }
 """,
     ),
+    Example(
+        "python",
+        """
+def start_machine(project, plan):
+    try:
+        check_quota(project, plan)
+    except Quota.DoesNotExist:
+        pass
+    return create_machine(project, plan)
+""",
+    ),
 )
