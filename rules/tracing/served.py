@@ -46,6 +46,11 @@ ROUTERS = frozenset({"apirouter", "blueprint"})
 """Of these a file makes its own, and another hangs it into the application."""
 LOADED_BY_NAME = re.compile(r"\b(import_module|iter_modules|walk_packages|__import__\(\s*[a-z_])")
 BRINGS_IN = r"\bfrom\s+[\w.]*\b{0}\s+import\b|\bimport\s+[^\n(]*\b{0}\b|\bimport\s*\([^)]*\b{0}\b|[\"'][\w.]+\.{0}\b"
+SERVES = re.compile(
+    r"listen|serve|express|fastify|\bhono\b|cron|schedul|setInterval|while\s*\(?\s*(?:[Tt]rue|1)\b|uvicorn|fastapi|flask|django|"
+    r"consum|subscri|run_forever|polling|worker|daemon|\bexport\b|module\.exports|router|Route|\bHandler\b|handler|lambda_|\$_(?:POST|GET|REQUEST|SERVER|SESSION)\b|php://input",
+)
+"""In the text of a file whose top starts something that goes on, or hands out what does."""
 OFF_STAGE = frozenset({Context.TEST, Context.SCRIPT, Context.BROWSER})
 
 
@@ -94,13 +99,27 @@ def leading_to(elsewhere: Elsewhere, graph: Graph, start: Node) -> Iterator[str]
 def entry_of(elsewhere: Elsewhere, graph: Graph, node: Node) -> str | None:
     """How something outside of the program calls it: a client, a queue, a clock, or a framework that looks it up."""
     routine = graph.routine(node)
-    if routine is None or routine.context in OFF_STAGE:
-        return Context.LIBRARY.value if routine is None else None
+    if routine is None:
+        return Context.LIBRARY.value if top_goes_on(elsewhere, graph.path(node)) else None
+    if routine.context in OFF_STAGE:
+        return None
     if routine.context in SERVED:
         return routine.context if is_mounted(elsewhere, graph.path(node)) else None
     asked = asked_of(elsewhere, graph, node)
     found = asked is None or is_looked_up(asked) or is_published(elsewhere, asked, asked.routine.name)
     return Context.LIBRARY.value if found else None
+
+
+def top_goes_on(elsewhere: Elsewhere, path: str) -> bool:
+    """Whether the top of a file runs in the service: it serves, waits or goes round, or another file brings it in.
+
+    What only does its work and ends is a script that somebody runs by hand, wherever it lies.
+    """
+    code = elsewhere.code_of(path)
+    if code is None or not code.facts.calls or SERVES.search(code.facts.source.decode(errors="replace")):
+        return True
+    stem = PurePosixPath(path).stem
+    return stem in INDEX or bool(elsewhere.naming(stem) - {path})
 
 
 def is_mounted(elsewhere: Elsewhere, path: str) -> bool:
@@ -132,9 +151,9 @@ def is_looked_up(asked: Asked) -> bool:
 
 
 def callers(elsewhere: Elsewhere, graph: Graph, node: Node) -> Iterator[Node | None]:
-    """Those that call a function, and those that name it; None for the top of a file, or where too many do to tell."""
+    """Those that call a function, and those that name it; None where it cannot be told."""
     for link in graph.callers.get(node, ()):
-        yield outermost(graph, link.caller) if link.caller[1] >= 0 else None
+        yield outermost(graph, link.caller)
     routine = graph.routine(node)
     asked = asked_of(elsewhere, graph, node)
     if routine is None or asked is None:
@@ -146,10 +165,10 @@ def callers(elsewhere: Elsewhere, graph: Graph, node: Node) -> Iterator[Node | N
         if defined_at(asked, one) or only_hands_out(one, routine.name) or defines(one, routine.name):
             continue
         there = graph.at(one.path, one.line)
-        if there is not None:
-            yield outermost(graph, there)
+        if there is None or there[1] >= 0:
+            yield outermost(graph, there) if there is not None else None
         elif not declares(one, routine.name):
-            yield None
+            yield there
 
 
 def defines(one: Mention, name: str) -> bool:

@@ -149,6 +149,11 @@ def lets_over(code: Code, limit: Limit, scope: Scope) -> bool:
     return not lets_through(code.facts, limit, scope) and enclosing(scope, Kind.FUNCTION) is limit.function
 
 
+def is_charged(counter: Counter) -> bool:
+    """What was set aside and is let go of again was never used: nothing is lost where that is cut at zero."""
+    return not {"frozen", "reserved", "held", "hold", "pending", "locked", "blocked"} & set(words(counter.name))
+
+
 def dropped(code: Code, counter: Counter, cut: Call) -> Finding:
     return Finding(
         span=counter.span,
@@ -157,7 +162,7 @@ def dropped(code: Code, counter: Counter, cut: Call) -> Finding:
             "charged nor recorded anywhere."
         ),
         remediation=f"Refuse before the work when `{counter.name}` is not enough, or let it go below zero and settle the debt.",
-        confidence=Confidence.LIKELY if is_served(code, counter.scope) else Confidence.POSSIBLE,
+        confidence=Confidence.LIKELY if is_charged(counter) and is_served(code, counter.scope) else Confidence.POSSIBLE,
         variant="cap-drops-usage",
     )
 
