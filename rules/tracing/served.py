@@ -130,9 +130,7 @@ def is_mounted(elsewhere: Elsewhere, path: str) -> bool:
     routers = any(isinstance(one, Call) and fold(one.method) in ROUTERS for one in own)
     if not routers or stem in INDEX or elsewhere.found(LOADED_BY_NAME):
         return True
-    brought = re.compile(BRINGS_IN.format(re.escape(stem)))
-    others = (elsewhere.code_of(one) for one in elsewhere.naming(stem) - {path})
-    return any(one is None or brought.search(one.facts.source.decode(errors="replace")) for one in others)
+    return bool(elsewhere.found(re.compile(f"({BRINGS_IN.format(re.escape(stem))})")))
 
 
 def is_looked_up(asked: Asked) -> bool:
