@@ -95,7 +95,7 @@ TEST_PATH = re.compile(
     r"[a-z]Tests?\.\w+$|(^|/)([\w.-]+\.)?([A-Z]\w+)?Tests?/"
 )
 SCRIPT_PATH = re.compile(
-    r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|backfill)[^/]*|seeds?|seeders?|factories|migrations?|db/migrate|"
+    r"(^|/)(scripts?|bin|tools?|cmd/[^/]*(migrate|seed|backfill)[^/]*|seeds?|seeders?|factories|migrations?|db/migrate|alembic/versions|"
     r"\.(claude|codex|cursor|agents?|github|circleci|devcontainer|husky))/"
 )
 ONE_OFF = re.compile(

@@ -1,5 +1,6 @@
 """Which functions run one at a time, because of those that call them; and which counters are set right again afterwards."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
@@ -21,10 +22,18 @@ MADE_UP = frozenset("fake dummy seed seeds seeder demo fixture fixtures".split()
 ADDED_UP = ("sum", "count", "aggregate")
 
 
+LOCKS_BY_NAME = re.compile(
+    r"\b(?:get|load|find|fetch|read|select|acquire)\w*(?:_for_\w{0,24}update|ForUpdate|_locked|Locked)(?:Async|_async)?\s*\(|"
+    r"\bfunc (?:\([^)]*\) )?\w+Locked\(|\bdef \w+_locked\("
+)
+"""`load_for_quota_update(id)` says by its name that it locks the row, and `addLocked` that whoever calls it holds the lock."""
+
+
 def alone_in(code: Code, known: Mapping[Scope, int]) -> Iterator[int]:
     """The routines of a file that take a lock, or run under one."""
     for scope, position in known.items():
-        if runs_alone(code, scope, transactions=False) or ROW_LOCK.search(code.facts.text(scope.span)):
+        text = code.facts.text(scope.span)
+        if runs_alone(code, scope, transactions=False) or ROW_LOCK.search(text) or LOCKS_BY_NAME.search(text):
             yield position
 
 

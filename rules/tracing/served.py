@@ -1,18 +1,179 @@
-"""Whether code runs in the program at hand: something that is started from outside leads to it."""
+"""Whether a function is seen to run for a customer: something that is served, registered or run by a job leads to it.
 
-from rules.code import Code
-from rules.facts import Scope
+`callers` asks for proof that nobody calls a function. This asks for proof that somebody does: a declaration of the same
+name in an interface is no caller, nor is a function that itself is reached from nowhere.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from weakref import WeakKeyDictionary
+
+from rules.code import Code, Elsewhere
+from rules.facts import Call, Class, Scope, chain, fold
 from rules.meaning.contexts import Context
-from rules.tracing.graph import upwards
+from rules.meaning.vocabulary import words
+from rules.mentions import Mention
+from rules.tracing.callers import (
+    BY_FOLDER,
+    BY_NAME,
+    DEFINES,
+    FROM_OUTSIDE,
+    GENERATED_CALLER,
+    HOOKS,
+    INDEX,
+    MANY,
+    SERVED,
+    Asked,
+    asked_of,
+    defined_at,
+    is_mark,
+    is_program,
+    is_published,
+    only_hands_out,
+    outermost,
+)
+from rules.tracing.graph import Graph, Node
 
-SERVED = frozenset({Context.REQUEST, Context.WEBHOOK, Context.WORKER, Context.SCHEDULE})
-HOPS = 8
+FAR = 8
+"""Callers of callers that are followed."""
+MOST = 200
+KNOWN: WeakKeyDictionary[Graph, dict[Node, frozenset[str]]] = WeakKeyDictionary()
+"""What was found out, by project; gone with it."""
+DECLARES = r"^\s*(?:[\w<>\[\],.?*&]+\s+)*{}\s*[<(]"
+"""A line in no function that says a name and its parameters: a method of an interface, or one without a body."""
+ROUTERS = frozenset({"apirouter", "blueprint"})
+"""Of these a file makes its own, and another hangs it into the application."""
+LOADED_BY_NAME = re.compile(r"\b(import_module|iter_modules|walk_packages|__import__\(\s*[a-z_])")
+BRINGS_IN = r"\bfrom\s+[\w.]*\b{0}\s+import\b|\bimport\s+[^\n(]*\b{0}\b|\bimport\s*\([^)]*\b{0}\b|[\"'][\w.]+\.{0}\b"
+SERVES = re.compile(
+    r"listen|serve|express|fastify|\bhono\b|cron|schedul|setInterval|while\s*\(?\s*(?:[Tt]rue|1)\b|uvicorn|fastapi|flask|django|"
+    r"consum|subscri|run_forever|polling|worker|daemon|\bexport\b|module\.exports|router|Route|\bHandler\b|handler|lambda_|\$_(?:POST|GET|REQUEST|SERVER|SESSION)\b|php://input",
+)
+"""In the text of a file whose top starts something that goes on, or hands out what does."""
+OFF_STAGE = frozenset({Context.TEST, Context.SCRIPT, Context.BROWSER})
 
 
-def served(code: Code, scope: Scope) -> bool:
-    """Whether a request, webhook, message or schedule leads here. Where not the whole program is at hand, it may."""
+def is_served(code: Code, scope: Scope) -> bool:
+    """Whether a handler, a consumer or a job leads to the function around; taken for granted where not all is at hand."""
+    found = entered_by(code, scope)
+    return found is None or bool(found)
+
+
+def only_timed(code: Code, scope: Scope) -> bool:
+    """Whether nothing but a clock leads to the function around: no two requests are in it at once."""
+    return entered_by(code, scope) == frozenset({Context.SCHEDULE.value})
+
+
+def entered_by(code: Code, scope: Scope) -> frozenset[str] | None:
+    """The contexts from which the function around is entered; None where not all of a program is at hand."""
     trace = code.elsewhere.trace if code.elsewhere.whole else None
-    if trace is None or code.context(scope) in SERVED:
+    if trace is None or code.facts.traits.statements_only or not is_program(trace.graph):
+        return None
+    node = trace.graph.at(code.facts.path, scope.span.line)
+    if node is None:
+        return None
+    node = outermost(trace.graph, node)
+    known = KNOWN.setdefault(trace.graph, {})
+    if node not in known:
+        known[node] = frozenset(leading_to(code.elsewhere, trace.graph, node))
+    return known[node]
+
+
+def leading_to(elsewhere: Elsewhere, graph: Graph, start: Node) -> Iterator[str]:
+    seen: set[Node | None] = {start}
+    waiting = [(start, 0)]
+    while waiting and len(seen) < MOST:
+        node, hops = waiting.pop(0)
+        if (entry := entry_of(elsewhere, graph, node)) is not None:
+            yield entry
+            continue
+        for caller in callers(elsewhere, graph, node) if hops < FAR else ():
+            if caller is None:
+                yield Context.LIBRARY.value
+            elif caller not in seen:
+                seen.add(caller)
+                waiting.append((caller, hops + 1))
+
+
+def entry_of(elsewhere: Elsewhere, graph: Graph, node: Node) -> str | None:
+    """How something outside of the program calls it: a client, a queue, a clock, or a framework that looks it up."""
+    routine = graph.routine(node)
+    if routine is None:
+        return Context.LIBRARY.value if top_goes_on(elsewhere, graph.path(node)) else None
+    if routine.context in OFF_STAGE:
+        return None
+    if routine.context in SERVED:
+        return routine.context if is_mounted(elsewhere, graph.path(node)) else None
+    asked = asked_of(elsewhere, graph, node)
+    found = asked is None or is_looked_up(asked) or is_published(elsewhere, asked, asked.routine.name)
+    return Context.LIBRARY.value if found else None
+
+
+def top_goes_on(elsewhere: Elsewhere, path: str) -> bool:
+    """Whether the top of a file runs in the service: it serves, waits or goes round, or another file brings it in.
+
+    What only does its work and ends is a script that somebody runs by hand, wherever it lies.
+    """
+    code = elsewhere.code_of(path)
+    if code is None or not code.facts.calls or SERVES.search(code.facts.source.decode(errors="replace")):
         return True
-    here = trace.graph.at(code.facts.path, scope.span.line)
-    return here is None or any(trace.graph.context(one.node) in SERVED for one in upwards(trace.graph, here, HOPS))
+    stem = PurePosixPath(path).stem
+    return stem in INDEX or bool(elsewhere.naming(stem) - {path})
+
+
+def is_mounted(elsewhere: Elsewhere, path: str) -> bool:
+    """Whether the routes of a file are hung in anywhere: a router of its own that no other file brings in answers nobody."""
+    code = elsewhere.code_of(path)
+    stem = PurePosixPath(path).stem
+    own = (one.value for all_of in code.values.definitions.values() for one in all_of) if code is not None else ()
+    routers = any(isinstance(one, Call) and fold(one.method) in ROUTERS for one in own)
+    if not routers or stem in INDEX or elsewhere.found(LOADED_BY_NAME):
+        return True
+    return bool(elsewhere.found(re.compile(f"({BRINGS_IN.format(re.escape(stem))})")))
+
+
+def is_looked_up(asked: Asked) -> bool:
+    """By its mark, its registration, its folder, or as the hook of a class that a framework knows."""
+    holder = next((one.head for one in chain(asked.scope) if isinstance(one.head, Class)), None)
+    if any(map(is_mark, asked.head.decorators)) or asked.head.registered_as or asked.head.passed_to:
+        return True
+    hook = words(asked.routine.name)[:1]
+    if holder is not None and hook and hook[0] in HOOKS and (holder.bases or BY_NAME.search(holder.name)):
+        return True
+    if BY_FOLDER.search(asked.path):
+        return True
+    types = " ".join(parameter.type for parameter in asked.head.parameters)
+    outside = asked.head.parameters[:1] and asked.head.parameters[0].name.lower() in FROM_OUTSIDE
+    return bool(outside and asked.head.exported) or GENERATED_CALLER.search(types) is not None
+
+
+def callers(elsewhere: Elsewhere, graph: Graph, node: Node) -> Iterator[Node | None]:
+    """Those that call a function, and those that name it; None where it cannot be told."""
+    for link in graph.callers.get(node, ()):
+        yield outermost(graph, link.caller)
+    routine = graph.routine(node)
+    asked = asked_of(elsewhere, graph, node)
+    if routine is None or asked is None:
+        return
+    if len(elsewhere.naming(routine.name)) > MANY:
+        yield None
+        return
+    for one in elsewhere.mentions(routine.name):
+        if defined_at(asked, one) or only_hands_out(one, routine.name) or defines(one, routine.name):
+            continue
+        there = graph.at(one.path, one.line)
+        if there is None or there[1] >= 0:
+            yield outermost(graph, there) if there is not None else None
+        elif not declares(one, routine.name):
+            yield there
+
+
+def defines(one: Mention, name: str) -> bool:
+    return re.search(DEFINES.format(re.escape(name)), one.text) is not None
+
+
+def declares(one: Mention, name: str) -> bool:
+    """Indented or with a type before it: a call at the top of a file has neither."""
+    before = one.text.partition(name)[0]
+    return bool(before) and re.search(DECLARES.format(re.escape(name)), one.text) is not None

@@ -21,6 +21,7 @@ from rules.rule import About, Classification, Confidence, Example, Finding, Seve
 from rules.tracing.alone import called_alone
 from rules.tracing.graph import upwards
 from rules.tracing.purposes import FEW, at_stake, graph_of, is_weighed
+from rules.tracing.served import is_served
 from rules.tracing.sights import Kind as Sighted
 from rules.tracing.stores import table_of_counter
 
@@ -300,7 +301,7 @@ def weighed_beside(code: Code, counter: Counter) -> tuple[str, Span]:
 def finding(code: Code, counter: Counter) -> Finding:
     name, place = weighed_beside(code, counter)
     stake = at_stake(code, name, table_of_counter(code, counter), counter.scope)
-    shaky = not stake or not closes_periods(code, counter) or kept_by_row(code, name)
+    shaky = not stake or not is_served(code, counter.scope) or not closes_periods(code, counter) or kept_by_row(code, name)
     every = counter.call is not None and fold(counter.call.method) in ("updatemany", "update", "execute", "exec", "query")
     sure = Confidence.CERTAIN if every and code.context(counter.scope) is Context.SCHEDULE else Confidence.LIKELY
     return Finding(

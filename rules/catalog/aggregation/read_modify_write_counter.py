@@ -16,6 +16,7 @@ from rules.facts import (
     Compare,
     Expression,
     Function,
+    Handler,
     Index,
     Kind,
     Literal,
@@ -42,6 +43,7 @@ from rules.meaning.vocabulary import of_a_plan, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 from rules.tracing.alone import called_alone, set_right
 from rules.tracing.purposes import at_stake
+from rules.tracing.served import is_served
 from rules.tracing.stores import table_of_counter
 
 ABOUT = About(
@@ -61,7 +63,8 @@ SAVES = frozenset(
     "write".split()
 )
 LOCKING = re.compile(
-    r"for[_ ]?update|serializable|locking|lockmode|with_?lock|pessimistic|advisory|redlock|mutex|\.lock\(|setnx|"
+    r"for[_ ]?(?:\w{1,24}_)?update|_locked\(|serializable|locking|lockmode|"
+    r"with_?lock|pessimistic|advisory|redlock|mutex|\.lock\(|setnx|"
     r"multi\(|\bwatch\(",
     re.I,
 )
@@ -81,6 +84,11 @@ KNOWN = re.compile(
 )
 NOTED = frozenset("before after snapshot opening closing".split())
 """In the name of a field: it notes what a balance was when a row was made, and nobody spends it."""
+CONFLICT = re.compile(r"Concurrency|StaleObject|StaleData|OptimisticLock|StaleEntity|VersionConflict|WriteConflict")
+"""The failure of a store that refuses a row which changed since it was read."""
+ROW_VERSION = re.compile(r"\[(?:Timestamp|ConcurrencyCheck)\]|IsRowVersion\(|IsConcurrencyToken\(")
+NEVER_FILLED = re.compile(r"(UseNpgsql)\b")
+"""The store that fills in no version of bytes: `[Timestamp] byte[]` stays empty there."""
 KEEPS_VERSION = re.compile(
     r"@Version\b|ORM\\Version\b|\bversion_id_col\b|optimisticConcurrency\s*:\s*true|UseXminAsConcurrencyToken|"
     r"OptimisticLockType|\boptimistic_?lock"
@@ -121,7 +129,7 @@ def check(code: Code) -> Iterator[Finding]:
             yield finding(code, counter, saved, bool(stake))
     for saved, read in whole_records(code):
         if saved not in said and unprotected(code, saved.scope):
-            yield whole_record(code, saved, read)
+            yield whole_record(saved, read, counts_here(code, saved, read) and is_served(code, saved.scope))
     yield from shared_by_goroutines(code)
 
 
@@ -157,11 +165,19 @@ def unprotected(code: Code, scope: Scope) -> bool:
     if code.context(scope) in (Context.TEST, Context.SCRIPT, Context.BROWSER) or runs_alone(code, scope, transactions=False):
         return False
     function = enclosing(scope, Kind.FUNCTION)
-    if function is not None and accepted(code, function):
+    if function is not None and (accepted(code, function) or minds_conflicts(code, function)):
         return False
     while function is not None and enclosing(function.parent, Kind.FUNCTION) is not None:
         function = enclosing(function.parent, Kind.FUNCTION)
     return function is None or LOCKING.search(code.facts.text(function.span)) is None
+
+
+def minds_conflicts(code: Code, function: Scope) -> bool:
+    """Whether a failure is caught that says that the row has changed: the store compares versions."""
+    return any(
+        isinstance(one.head, Handler) and within(one, function) and CONFLICT.search(" ".join(one.head.catches))
+        for one in code.facts.scopes
+    )
 
 
 def accepted(code: Code, function: Scope) -> bool:
@@ -336,11 +352,18 @@ def keeps_version(code: Code, model: str) -> bool:
     for path in sorted(code.elsewhere.naming(model))[:FILES] if model.isidentifier() else ():
         there = code.elsewhere.code_of(path)
         if there is not None and any(
-            isinstance(one.head, Class) and one.head.name == model and KEEPS_VERSION.search(there.facts.text(one.span))
+            isinstance(one.head, Class) and one.head.name == model and says_version(code, there.facts.text(one.span))
             for one in there.facts.scopes
         ):
             return True
     return False
+
+
+def says_version(code: Code, text: str) -> bool:
+    if KEEPS_VERSION.search(text):
+        return True
+    bytes_only = re.search(r"\[Timestamp\]\s*public\s+byte\[\]", text) is not None
+    return ROW_VERSION.search(text) is not None and not (bytes_only and code.elsewhere.found(NEVER_FILLED))
 
 
 def is_fresh(value: Expression) -> bool:
@@ -395,7 +418,18 @@ def read_whole(code: Code, name: Name, call: Call, nouns: tuple[str, ...]) -> Ca
     return read if changed and told and bills(code.facts, call.scope) else None
 
 
-def whole_record(code: Code, saved: Call, read: Call) -> Finding:
+def counts_here(code: Code, saved: Call, read: Call) -> bool:
+    """Whether a count of the record is worked out between: of a row of settings nothing is lost."""
+    names = {one.text for one in read.targets if isinstance(one, Name)}
+    return any(
+        counter.change in (Change.ADD, Change.SUBTRACT)
+        and read.span.end < counter.span.start < saved.span.start
+        and getattr(root_of(counter.read) if counter.read is not None else None, "text", "") in names
+        for counter in code.counters
+    )
+
+
+def whole_record(saved: Call, read: Call, counts: bool) -> Finding:
     return Finding(
         span=saved.span,
         description=(
@@ -404,7 +438,7 @@ def whole_record(code: Code, saved: Call, read: Call) -> Finding:
             "or a count, is set back to its old value."
         ),
         remediation="Write only the fields that changed (`HSET key field value`, `$set`, a column update).",
-        confidence=Confidence.LIKELY,
+        confidence=Confidence.LIKELY if counts else Confidence.POSSIBLE,
         trace=(Step(read.span, "read here"),),
     )
 
@@ -415,6 +449,7 @@ def finding(code: Code, counter: Counter, saved: Call, limits: bool) -> Finding:
     sure = counter.call is not None and not runs_alone(code, counter.scope)
     game = "points" in words(counter.name) and GAMES & set(words(code.facts.path))
     shown = bool(SHOWN_COUNTS & set(words(counter.name)) or in_batch(code, counter.scope) or game)
+    shown = shown or not is_served(code, counter.scope)
     return Finding(
         span=counter.span if counter.call is None else within_call(counter),
         cause=counter.span,
@@ -954,5 +989,47 @@ export const consumeCredits = internalMutation({
   },
 });
 """,
+    ),
+    Example(
+        "csharp",
+        """
+public class AllowanceStore
+{
+    public async Task Use(string team, int amount)
+    {
+        while (true)
+        {
+            var allowance = await _context.Allowances.FirstAsync(a => a.Team == team);
+            allowance.UsedCredits += amount;
+            try
+            {
+                await _context.SaveChangesAsync();
+                return;
+            }
+            catch (DbUpdateConcurrencyException)
+            {
+                _context.ChangeTracker.Clear();
+            }
+        }
+    }
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+class SeatPool:
+    async def take(self, pool, seats: int):
+        pool.seats_used += seats
+        await self.session.flush()
+""",
+        path="app/pools.py",
+        context={
+            "app/orders.py": """
+async def order(pools, seat_pool, team, seats):
+    pool = await pools.get_pool_for_order_update(team)
+    await SeatPool(session).take(pool, seats)
+"""
+        },
     ),
 )

@@ -22,7 +22,9 @@ from rules.facts import (
     Member,
     Name,
     Object,
+    Scope,
     Sequence,
+    Span,
     Spread,
     Unary,
     Use,
@@ -50,6 +52,7 @@ from rules.rule import About, Classification, Confidence, Example, Finding, Seve
 from rules.schema.plain_indexes import plain_indexes
 from rules.schema.sql import tables
 from rules.schema.tables import Schema, Table, joined
+from rules.tracing.served import is_served
 
 ABOUT = About(
     id="MTR-206",
@@ -118,7 +121,7 @@ def check(code: Code) -> Iterator[Finding]:
             continue
         if fold(call.method) in STORE_SETS and (asked := asked_before(code, call)) is not None:
             if counts(code, call):
-                yield in_store(call, asked)
+                yield in_store(call, asked, is_booked_after(code, asked.span, call.scope))
         elif inserts(call) and not gathers(code, call) and not held_together(code, call):
             looked = looked_before(code, call)
             if looked is not None and counts(code, call):
@@ -356,7 +359,8 @@ def in_table(code: Code, insert: Call, looked: Call) -> Iterator[Finding]:
     if (known is True and not drops_error(insert)) or not carries_key(code, insert):
         return
     sure = Confidence.LIKELY if known is False or drops_error(insert) else Confidence.POSSIBLE
-    if told_once(code, insert) or is_copy(code, insert):
+    booked = is_booked_after(code, looked.span, insert.scope) or says_usage(insert)
+    if told_once(code, insert) or is_copy(code, insert) or not booked:
         sure = Confidence.POSSIBLE
     yield Finding(
         span=insert.span,
@@ -457,7 +461,23 @@ def drops_error(insert: Call) -> bool:
     )
 
 
-def in_store(call: Call, asked: Call) -> Finding:
+def is_booked_after(code: Code, asked: Span, scope: Scope) -> bool:
+    """Whether usage or money is booked after the question, in the function that asks: then a repeat surely costs."""
+    function = enclosing(scope, Kind.FUNCTION)
+    return (
+        function is not None
+        and is_served(code, scope)
+        and any(within(place, function) and span.start > asked.end for span, place, _ in works(code))
+    )
+
+
+def says_usage(insert: Call) -> bool:
+    """Whether the row itself is one of usage that is billed, and not a note or a statistic."""
+    said = set(words(insert.name))
+    return bool(said & {"usage", "usages", "meter", "metering", "credit", "credits", "ledger", "charge", "charges"})
+
+
+def in_store(call: Call, asked: Call, booked: bool) -> Finding:
     return Finding(
         span=call.span,
         cause=call.span,
@@ -466,7 +486,7 @@ def in_store(call: Call, asked: Call) -> Finding:
             "find nothing and both go on, so the usage counts twice."
         ),
         remediation="Ask and note in one step: `SET key value NX EX …`, and go on only if it was set.",
-        confidence=Confidence.CERTAIN,
+        confidence=Confidence.CERTAIN if booked else Confidence.POSSIBLE,
         variant="redis-dedup-get-then-set",
         trace=(Step(asked.span, "the event is asked for here"),),
     )

@@ -39,6 +39,7 @@ from rules.meaning.usage.duties import Work, works
 from rules.meaning.values import resolved, root_of
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.tracing.served import is_served
 
 ABOUT = About(
     id="MTR-213",
@@ -80,7 +81,7 @@ def check(code: Code) -> Iterator[Finding]:
         done = [one for one in work if within(one[1], function) and one[0].start > test.span.end]
         if write is not None and done:
             reported.add(function)
-            sure = ignored is not None or looked_up(code, test, function)
+            sure = (ignored is not None or looked_up(code, test, function)) and is_served(code, test.scope)
             beside = started_beside_it(code, write, function)
             if beside is not None and any(one[0].end <= beside.span.start for one in done):
                 yield late_mark(beside, write[0], done)

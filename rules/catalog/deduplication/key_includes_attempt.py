@@ -87,11 +87,11 @@ def finding(code: Code, key: Key, counted: Segment) -> Finding:
 
 
 def sureness(code: Code, key: Key, counted: Segment) -> Confidence:
-    """An attempt that is stored with its request may well be charged for itself: only a loop that tries the same again, and
-    a provider that counts by the key, make it a repeat."""
+    """An attempt that is stored with its request may well be charged for itself: only a provider that is seen to count by
+    the key makes it a repeat."""
     if key.emission is not None and key.emission.certain:
         return Confidence.CERTAIN
-    return Confidence.LIKELY if counted.name in loop_counters(code, key.scope) else Confidence.POSSIBLE
+    return Confidence.POSSIBLE
 
 
 def without(code: Code, whole: Expression, counted: Segment) -> Fix | None:

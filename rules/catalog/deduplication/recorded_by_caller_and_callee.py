@@ -195,6 +195,7 @@ def branch(scope: Scope) -> Scope | None:
     return enclosing(scope, Kind.BRANCH, Kind.HANDLER, Kind.LOOP, Kind.FUNCTION)
 
 
+# Two pieces of work on one way are often each recorded, by the same recorder: names do not tell them from one.
 def finding(twice: Twice, graph: Graph) -> Finding:
     record, other = twice.record, twice.other
     return Finding(
@@ -204,7 +205,7 @@ def finding(twice: Twice, graph: Graph) -> Finding:
             "is counted twice."
         ),
         remediation=f"Record it in one place: drop this call, or the one inside `{other.method}`.",
-        confidence=Confidence.LIKELY,
+        confidence=Confidence.POSSIBLE,
         trace=(
             Step(other.span, "this call leads to the same record"),
             Step(Span(twice.line, twice.line, 0, 0), "and records it here", graph.path(twice.inner)),
@@ -220,7 +221,7 @@ def found_below(record: Call, twice: Twice, path: str) -> Finding:
             "here: each action on that path is counted twice."
         ),
         remediation="Record it in one place: drop this call, or that of the caller.",
-        confidence=Confidence.LIKELY,
+        confidence=Confidence.POSSIBLE,
         trace=(
             Step(twice.other.span, "this call leads here", path),
             Step(twice.record.span, "and the same usage is recorded here", path),

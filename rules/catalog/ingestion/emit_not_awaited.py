@@ -28,7 +28,7 @@ from rules.meaning.usage.writes import UsageWrite, failing_writes
 from rules.meaning.vocabulary import words
 from rules.meaning.wording import capital
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Variant
-from rules.tracing.served import served
+from rules.tracing.served import is_served
 from rules.tracing.spared import kept_behind, only_in_memory, only_logs, replays
 from rules.tracing.stakes import Stake, matters, stake
 
@@ -101,7 +101,7 @@ def is_sure(code: Code, call: Call, name: str = "") -> bool:
     if not code.elsewhere.whole:
         return matters(code, call, name)
     hangs = stake(code.elsewhere.trace, code.facts.path, call, name)
-    return hangs in (Stake.BILL, Stake.LIMIT) and served(code, call.scope)
+    return hangs in (Stake.BILL, Stake.LIMIT) and is_served(code, call.scope)
 
 
 def answers_nothing(code: Code, call: Call) -> bool:

@@ -37,6 +37,7 @@ from rules.meaning.usage.writes import usage_writes
 from rules.meaning.values import definitions_at, root_of
 from rules.meaning.vocabulary import STRONG_EMIT_VERBS, consumes, emits, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.tracing.served import is_served
 
 ABOUT = About(
     id="MTR-115",
@@ -147,12 +148,22 @@ def is_at_hand(code: Code, way_out: Return) -> bool:
 def is_told(code: Code, branch: Scope, test: Expression, function: Scope) -> bool:
     """Whether an answer is seen to lack its usage: a log line says so, or it is read from the answer here.
 
-    A parameter may be empty because its caller has nothing to book.
+    A parameter may be empty because its caller has nothing to book, and a list is empty when nothing was used.
     """
+    if not is_served(code, branch):
+        return False
     if code.calls_in(branch):
         return True
+    if any(is_list(part) for part in walk(test)):
+        return False
     given = {one.name for one in function.head.parameters} if isinstance(function.head, Function) else set()
     return not any(isinstance(part, Name) and part.text in given and names_usage(part) for part in walk(test))
+
+
+def is_list(part: Expression) -> bool:
+    """`users_usage`: the usage of several, which is empty when none of them used anything."""
+    name = part.text if isinstance(part, Name) else part.name if isinstance(part, Member) else ""
+    return any(word.endswith("s") and word not in ("usages", "tokens", "ms", "this") for word in words(name)[:-1])
 
 
 def gives_nothing(way_out: Return) -> bool:

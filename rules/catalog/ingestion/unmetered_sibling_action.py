@@ -30,6 +30,8 @@ ABOUT = About(
 )
 SIBLINGS = 2
 """So many others must record before the one that does not stands out."""
+MANY = 4
+"""So many others must record before it is said: of two, one may be the exception."""
 NEAR = 3
 """Further down, the work is one of many things on the way, and what is paid for may be any of them."""
 USED = frozenset(
@@ -71,7 +73,7 @@ def confidence(trace: Trace, action: MeteredAction) -> Confidence:
     places = set(action.siblings)
     recording = [one for one in trace.actions if (one.path, one.line) in places and takes_amount(graph, one)]
     silent = [one for one in trace.actions if not one.recorded and one.work == action.work]
-    known = len(recording) >= SIBLINGS and len(recording) >= len(silent)
+    known = len(recording) >= MANY and len(recording) >= len(silent)
     return Confidence.LIKELY if known else Confidence.POSSIBLE
 
 

@@ -47,10 +47,12 @@ from rules.meaning.usage.takings import (
 from rules.meaning.values import Kinds, definitions_at, resolved, root_of
 from rules.meaning.vocabulary import names_left, names_used, releases, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
+from rules.tracing.alone import called_alone
 from rules.tracing.counted import Looked, behind, looked_at, moves
 from rules.tracing.firm import refusal_dropped, takes_firmly
 from rules.tracing.graph import Node
 from rules.tracing.held import callers_hold, in_one_step, read_under_lock
+from rules.tracing.served import is_served, only_timed
 from rules.tracing.sights import Kind as Sighted
 from rules.tracing.whole import Trace
 
@@ -97,7 +99,9 @@ def check(code: Code) -> Iterator[Finding]:
     for pairs in found.values():
         # Of several tests, the one that reads what is taken decides.
         limit, taken = next((pair for pair in pairs if same_thing(pair[0].used, pair[1])), pairs[0])
-        weak = only_noted(taken) or not of_one_subject(code, limit, taken)
+        more = taken.counter is None and taken.emission is None and taken.what.endswith("adds one more")
+        # A number of rows is mostly held to a fixed bound, which is on nobody's plan.
+        weak = more or only_noted(taken) or not of_one_subject(code, limit, taken) or not is_served(code, limit.scope)
         yield finding(code, limit.span, said_by(limit.used), taken, Confidence.POSSIBLE if weak else None)
     reported = set(found)
     yield from behind_gates(code, reported)
@@ -109,7 +113,9 @@ def held_elsewhere(code: Code, limit: Limit) -> bool:
     root = root_of(limit.used)
     known = definitions_at(code.values, root.text, limit.scope, limit.span.start) if isinstance(root, Name) else ()
     values = (limit.used, *(one.value for one in known if one.value is not None))
-    return read_under_lock(code, values) or callers_hold(code, limit.scope)
+    if read_under_lock(code, values) or callers_hold(code, limit.scope):
+        return True
+    return called_alone(code, limit.scope) or only_timed(code, limit.scope)
 
 
 def after_the_fact(function: Scope | None) -> bool:
@@ -263,9 +269,11 @@ def behind_gates(code: Code, reported: set[Scope | None]) -> Iterator[Finding]:
         found = taken_behind(code, gate)
         if not found or any(tests_itself(code, taking) for taking in found) or callers_hold(code, gate.scope):
             continue
+        if called_alone(code, gate.scope) or only_timed(code, gate.scope):
+            continue
         reported.add(function)
         taken = found[0]
-        weak = only_noted(taken)
+        weak = only_noted(taken) or not is_served(code, gate.scope)
         yield finding(code, gate.span, gate.call.method, taken, Confidence.POSSIBLE if weak else Confidence.LIKELY)
 
 

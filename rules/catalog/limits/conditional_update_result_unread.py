@@ -17,6 +17,7 @@ from rules.meaning.usage.counters import Change, Counter
 from rules.meaning.usage.takings import COMPARING, COMPARING_ENDS, fluent, is_minus, outer_of, text_of
 from rules.meaning.vocabulary import names_left, names_limit, names_used, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
+from rules.tracing.served import is_served
 
 ABOUT = About(
     id="MTR-411",
@@ -192,7 +193,9 @@ def finding(code: Code, counter: Counter, call: Call) -> Finding:
             f"is {none}, no error tells of it, and the work goes on unpaid."
         ),
         remediation=f"Read {read} and refuse when they are 0 (402), before anything is done for the customer.",
-        confidence=Confidence.CERTAIN
+        confidence=Confidence.POSSIBLE
+        if not is_served(code, call.scope)
+        else Confidence.CERTAIN
         if {"credits", "credit", "balance", "quota"} & set(words(counter.name))
         else Confidence.LIKELY,
         cause=call.span,

@@ -49,6 +49,7 @@ ABOUT = About(
 VERBS = frozenset("can is has check allow allows within enforce verify validate should may limit ensure assert pre".split())
 PAID = frozenset("credit credits quota quotas budget balance spend usage plan entitlement allowance subscription".split())
 TURNS = frozenset("error errors throw raise reject handle handler fail".split())
+ABSENT = re.compile(r"DoesNotExist|NotFound|NoResult|KeyError|NoSuchElement|NoRows|MissingKey")
 UNENFORCED = re.compile(r"(won.t|will not|not) be (enforced|limited|checked)|unenforced|fail(ing|s|ed)?[ -]open|allowing", re.I)
 STATED = re.compile(r"fail.?open|best.?effort|availab|degrad|block|allow|on purpose|intention|deliberate|graceful", re.I)
 
@@ -58,6 +59,8 @@ def check(code: Code) -> Iterator[Finding]:
         return
     for scope in code.facts.scopes:
         if scope.kind is Kind.HANDLER and isinstance(scope.head, Handler) and not unjudged(code, scope):
+            if is_of_absence(scope.head):
+                continue
             what = checked_under(code, scope, scope.head)
             if what is not None and lets_pass(code, scope, what):
                 yield finding(code, scope, what)
@@ -71,6 +74,11 @@ def check(code: Code) -> Iterator[Finding]:
     for call, test, given, asked in stale_tests(code):
         if not unjudged(code, test.scope) and takes_or_checks(call):
             yield mixed_up(call, test, given, asked)
+
+
+def is_of_absence(head: Handler) -> bool:
+    """`except Plan.DoesNotExist`: the store answers, and says that there is nothing."""
+    return bool(head.catches) and all(ABSENT.search(one) for one in head.catches)
 
 
 def unheld(call: Call) -> Finding:
@@ -576,6 +584,17 @@ export async function generate(supabase: SupabaseClient, user: User, prompt: str
   }
   return complete(prompt);
 }
+""",
+    ),
+    Example(
+        "python",
+        """
+def start_machine(project, plan):
+    try:
+        check_quota(project, plan)
+    except Quota.DoesNotExist:
+        pass
+    return create_machine(project, plan)
 """,
     ),
 )

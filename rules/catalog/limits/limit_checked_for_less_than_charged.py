@@ -16,6 +16,7 @@ from rules.meaning.limits.limits import Limit, is_number, lets_through, said_by
 from rules.meaning.usage.takings import Taking, conditional, same_thing, takings
 from rules.meaning.values import Kinds, resolved
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
+from rules.tracing.served import is_served
 
 ABOUT = About(
     id="MTR-413",
@@ -107,7 +108,11 @@ def finding(code: Code, span: Span, amount: Expression, taken: Taking, asked: fl
             "gets more than is left."
         ),
         remediation=f"Ask for `{charged}` here as well, through one variable for the test and the charge.",
-        confidence=Confidence.CERTAIN if sure else Confidence.LIKELY,
+        confidence=Confidence.POSSIBLE
+        if not is_served(code, taken.scope)
+        else Confidence.CERTAIN
+        if sure
+        else Confidence.LIKELY,
         trace=(Step(taken.span, f"`{charged}` is taken here"),),
         fix=fix,
     )

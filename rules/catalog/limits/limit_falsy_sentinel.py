@@ -348,9 +348,14 @@ def finding(code: Code, limit: Expression, span: Span, what: str, fix: Fix | Non
             f"Test `{name}` for absence, not for truth ({code.facts.idioms.null_test}), and give unlimited plans a "
             "value of their own."
         ),
-        confidence=Confidence.LIKELY if is_ever_zero(code, said_by(limit)) else Confidence.POSSIBLE,
+        confidence=Confidence.LIKELY if is_of_use(limit) and is_ever_zero(code, said_by(limit)) else Confidence.POSSIBLE,
         fix=fix,
     )
+
+
+def is_of_use(limit: Expression) -> bool:
+    """`max_tokens`, `monthly_quota`: a limit of use. A ceiling of a fee or of a discount holds nobody back."""
+    return not {"fee", "fees", "discount", "amount", "price", "refund", "tax", "commission"} & set(words(said_by(limit)))
 
 
 def is_ever_zero(code: Code, name: str) -> bool:

@@ -13,6 +13,7 @@ from rules.facts import (
     Assign,
     Call,
     Expression,
+    Function,
     Index,
     Kind,
     Member,
@@ -26,9 +27,11 @@ from rules.facts import (
 )
 from rules.meaning.contexts import Context
 from rules.meaning.limits.limits import Limit, leaves, said_by
+from rules.meaning.limits.machinery import SOLD
 from rules.meaning.values import definitions_at, resolved, root_of
 from rules.meaning.vocabulary import NOT_OF_A_PLAN, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
+from rules.tracing.served import is_served
 
 ABOUT = About(
     id="MTR-402",
@@ -185,6 +188,29 @@ def is_sum(call: Call) -> bool:
     return any(getattr(part, "operator", "") == "+" for argument in call.arguments[1:] for part in walk(argument.value))
 
 
+def is_paid(code: Code, limit: Limit) -> bool:
+    """Whether somebody who is served pays for what is limited: no breaker of a circuit, and no probe."""
+    said = {*words(said_by(limit.used)), *words(said_by(limit.limit)), *words(code.function_name(limit.scope))}
+    guards = {"circuit", "breaker", "probe", "throttle", "resilience"} & set(words(code.facts.path))
+    return bool(said & SOLD) and not guards and is_served(code, limit.scope)
+
+
+def outlives(code: Code, read: Call) -> bool:
+    """Whether a cache is there longer than the request: one that is handed in or made here may be a copy of this moment."""
+    if is_late(code, read) or {"cache", "cached"} & set(words(read.method)):
+        return True
+    root = root_of(read.callee) if read.callee is not None else None
+    name = root.text if isinstance(root, Name) else ""
+    function = enclosing(read.scope, Kind.FUNCTION)
+    head = function.head if function is not None else None
+    if not name or (isinstance(head, Function) and any(one.name == name for one in head.parameters)):
+        return False
+    return not any(
+        one.scope.kind is not Kind.MODULE and enclosing(one.scope, Kind.FUNCTION) is function
+        for one in code.values.definitions.get(name, ())
+    )
+
+
 def stale(code: Code, limit: Limit, read: Call) -> Finding:
     return Finding(
         span=limit.span,
@@ -193,7 +219,7 @@ def stale(code: Code, limit: Limit, read: Call) -> Finding:
             "pass a limit that has been reached."
         ),
         remediation="Enforce from the counter that the charge writes, in one step with it; keep this reading for display.",
-        confidence=Confidence.LIKELY,
+        confidence=Confidence.LIKELY if is_paid(code, limit) and outlives(code, read) else Confidence.POSSIBLE,
         trace=(Step(read.span, "read here"),),
     )
 
@@ -206,7 +232,7 @@ def local(code: Code, limit: Limit, held: Name) -> Finding:
             "crash, and each instance counts its own."
         ),
         remediation=f"Keep what `{held.text}` counts in the database or in Redis, and take from it with a conditional update.",
-        confidence=Confidence.LIKELY,
+        confidence=Confidence.LIKELY if is_paid(code, limit) else Confidence.POSSIBLE,
         variant="process-local-limiter",
     )
 

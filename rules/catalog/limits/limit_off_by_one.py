@@ -152,6 +152,14 @@ def size_ignored(code: Code, limit: Limit, taken: Taking, amount: Expression | N
     )
 
 
+def is_of_request(code: Code, limit: Limit) -> bool:
+    """Whether what is added is a number, or is handed in: a local that grows afterwards is what was used so far."""
+    if limit.added is None or isinstance(limit.added, Literal):
+        return limit.added is not None
+    found = code.origins(limit.added, limit.scope, limit.span.start)
+    return bool(found) and all(origin.kind in (Kinds.PARAMETER, Kinds.REQUEST) for origin in found)
+
+
 def last_unit_refused(code: Code, limit: Limit, taken: Taking) -> Finding:
     return Finding(
         span=limit.span,
@@ -160,7 +168,7 @@ def last_unit_refused(code: Code, limit: Limit, taken: Taking) -> Finding:
             "includes: customers pay for one more than they can use."
         ),
         remediation=f"Compare with `{'>' if limit.refuses else '<='}`: using exactly the limit is allowed.",
-        confidence=Confidence.LIKELY,
+        confidence=Confidence.LIKELY if is_of_request(code, limit) else Confidence.POSSIBLE,
         trace=(Step(taken.span, "added here"),),
         fix=operator_fix(code, limit, taken),
     )

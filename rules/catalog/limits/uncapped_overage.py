@@ -19,6 +19,7 @@ from rules.meaning.usage.takings import conditional
 from rules.meaning.values import definitions_at, resolved, root_of
 from rules.meaning.vocabulary import names_left, names_limit, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
+from rules.tracing.served import is_served
 
 ABOUT = About(
     id="MTR-410",
@@ -53,7 +54,7 @@ def check(code: Code) -> Iterator[Finding]:
             if not tested_before(code, counter):
                 yield dropped(code, counter, cut)
         elif is_never_compared(code, counter):
-            yield below_zero(counter)
+            yield below_zero(code, counter)
     for limit in code.limits:
         if code.context(limit.scope) not in QUIET and bills_overage(code, limit):
             yield uncapped(code, limit)
@@ -148,6 +149,11 @@ def lets_over(code: Code, limit: Limit, scope: Scope) -> bool:
     return not lets_through(code.facts, limit, scope) and enclosing(scope, Kind.FUNCTION) is limit.function
 
 
+def is_charged(counter: Counter) -> bool:
+    """What was set aside and is let go of again was never used: nothing is lost where that is cut at zero."""
+    return not {"frozen", "reserved", "held", "hold", "pending", "locked", "blocked"} & set(words(counter.name))
+
+
 def dropped(code: Code, counter: Counter, cut: Call) -> Finding:
     return Finding(
         span=counter.span,
@@ -156,12 +162,12 @@ def dropped(code: Code, counter: Counter, cut: Call) -> Finding:
             "charged nor recorded anywhere."
         ),
         remediation=f"Refuse before the work when `{counter.name}` is not enough, or let it go below zero and settle the debt.",
-        confidence=Confidence.LIKELY,
+        confidence=Confidence.LIKELY if is_charged(counter) and is_served(code, counter.scope) else Confidence.POSSIBLE,
         variant="cap-drops-usage",
     )
 
 
-def below_zero(counter: Counter) -> Finding:
+def below_zero(code: Code, counter: Counter) -> Finding:
     return Finding(
         span=counter.span,
         description=(
@@ -169,7 +175,7 @@ def below_zero(counter: Counter) -> Finding:
             "the customer goes on for free."
         ),
         remediation=f"Refuse with 402 when `{counter.name}` does not cover the amount, in the update's own condition.",
-        confidence=Confidence.LIKELY,
+        confidence=Confidence.LIKELY if is_served(code, counter.scope) else Confidence.POSSIBLE,
     )
 
 

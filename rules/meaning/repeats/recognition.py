@@ -62,6 +62,8 @@ STATES = frozenset(
     "status state paid credited fulfilled completed complete settled granted redeemed used consumed counted billed applied "
     "reported synced version revision".split()
 )
+SUBTRACTS = frozenset("except exceptby difference subtract symmetricdifference".split())
+"""`pending.Except(sent)`: what was sent before is taken out."""
 
 
 def tells_repeats(code: Code, delivery: Delivery, scope: Scope) -> bool:
@@ -72,6 +74,8 @@ def tells_repeats(code: Code, delivery: Delivery, scope: Scope) -> bool:
             return True
         if GUARDED.search(text_without(code, function, [*gone, *said_only(code, function)])):
             return True
+    if any(fold(call.method) in SUBTRACTS for one in delivery.path for call in code.calls_in(one)):
+        return True
     return any(reads_state(code, one) or looks_up_happening(code, one) or conditional(code, one) for one in delivery.path)
 
 

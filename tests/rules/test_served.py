@@ -1,0 +1,93 @@
+"""A race is said aloud where a handler is seen to lead to it, and requests can be in it at once."""
+
+import pytest
+
+from rules.change import Change, ChangedFile
+from rules.engine import examine
+from rules.options import Options
+
+OTHERS = {f"src/Billing/Plan{number}.cs": f"class Plan{number} {{ int UsageLimit = {number}; }}\n" for number in range(5)}
+DECLARED = """
+public interface IAllowanceService
+{
+    Task UseAllowanceAsync(Guid subscriptionId, int amount);
+}
+"""
+SERVICE = """
+public class AllowanceService : IAllowanceService
+{
+    public async Task UseAllowanceAsync(Guid subscriptionId, int amount)
+    {
+        var allowance = await _context.Allowances.FirstAsync(a => a.SubscriptionId == subscriptionId);
+        allowance.UsedCredits += amount;
+        await _context.SaveChangesAsync();
+    }
+}
+"""
+CONTROLLER = """
+[ApiController]
+public class AllowancesController : ControllerBase
+{
+    [HttpPost("use")]
+    public async Task<IActionResult> Use(UseRequest request)
+    {
+        await _allowances.UseAllowanceAsync(request.SubscriptionId, request.Amount);
+        return Ok();
+    }
+}
+"""
+TEST = """
+public class Allowed
+{
+    public bool MayUse(Allowance allowance) { return allowance.UsedCredits < allowance.CreditLimit; }
+}
+"""
+DECLARING = {"src/Billing/IAllowanceService.cs": DECLARED, "src/Billing/Allowed.cs": TEST}
+CALLED = {"src/Api/AllowancesController.cs": CONTROLLER}
+ROUTER = """
+from fastapi import APIRouter
+
+router = APIRouter(prefix="/credits")
+
+
+@router.post("/use")
+def use(user_id: str, amount: int, db: Session):
+    user = db.query(User).filter_by(id=user_id).first()
+    user.credits -= amount
+    db.commit()
+    return {"left": user.credits}
+"""
+APP = """
+from fastapi import FastAPI
+
+from app.routes.{0} import router
+
+app = FastAPI()
+app.include_router(router)
+
+
+@app.get("/usage")
+def usage(user_id: str):
+    user = load(user_id)
+    if user.credits < 1:
+        raise HTTPException(402)
+    return user.credits
+"""
+PLANS = {f"app/billing/plan{number}.py": f"usage_limit = {number}\n" for number in range(5)}
+
+
+def said(files: dict[str, str]) -> list[str]:
+    change = Change("audit", tuple(ChangedFile(path, None, text) for path, text in sorted(files.items())), partial=False)
+    return [str(one.confidence) for one in examine(change, Options(), "0").findings if one.rule == "MTR-308"]
+
+
+@pytest.mark.parametrize(("callers", "confidences"), [(CALLED, ["likely"]), ({}, ["possible"])])
+def test_a_declaration_in_an_interface_is_no_caller(callers: dict[str, str], confidences: list[str]) -> None:
+    other = {} if callers else {"src/Api/PlansController.cs": CONTROLLER.replace("UseAllowanceAsync", "ShowAsync")}
+
+    assert said({**OTHERS, **DECLARING, "src/Billing/AllowanceService.cs": SERVICE, **callers, **other}) == confidences
+
+
+@pytest.mark.parametrize(("brought", "confidences"), [("spending", ["likely"]), ("plans", ["possible"])])
+def test_a_router_that_nobody_brings_in_answers_nobody(brought: str, confidences: list[str]) -> None:
+    assert said({**PLANS, "app/routes/spending.py": ROUTER, "app/main.py": APP.format(brought)}) == confidences
