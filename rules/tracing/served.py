@@ -48,7 +48,8 @@ LOADED_BY_NAME = re.compile(r"\b(import_module|iter_modules|walk_packages|__impo
 BRINGS_IN = r"\bfrom\s+[\w.]*\b{0}\s+import\b|\bimport\s+[^\n(]*\b{0}\b|\bimport\s*\([^)]*\b{0}\b|[\"'][\w.]+\.{0}\b"
 SERVES = re.compile(
     r"listen|serve|express|fastify|\bhono\b|cron|schedul|setInterval|while\s*\(?\s*(?:[Tt]rue|1)\b|uvicorn|fastapi|flask|django|"
-    r"consum|subscri|run_forever|polling|worker|daemon|\bexport\b|module\.exports|router|Route|\bHandler\b|handler|lambda_|\$_(?:POST|GET|REQUEST|SERVER|SESSION)\b|php://input",
+    r"consum|subscri|run_forever|polling|worker|daemon|\bexport\b|module\.exports|router|Route|\bHandler\b|handler|"
+    r"lambda_|\$_(?:POST|GET|REQUEST|SERVER|SESSION)\b|php://input",
 )
 """In the text of a file whose top starts something that goes on, or hands out what does."""
 OFF_STAGE = frozenset({Context.TEST, Context.SCRIPT, Context.BROWSER})
