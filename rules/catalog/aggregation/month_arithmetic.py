@@ -83,7 +83,7 @@ ENDS = frozenset("end ends until next start starts".split())
 """Words of a period's boundaries."""
 INSTEAD = frozenset("default fallback coalesce normalize normalise or else".split())
 """Calls that take what is given and, last, what stands in for it."""
-BOUNDARIES = PERIODIC | ENDS | frozenset("expire expires expired expiry expiration through paid".split())
+BOUNDARIES = PERIODIC | ENDS | frozenset("cycles terms expire expires expired expiry expiration through paid".split())
 """Words of a date up to which somebody has paid, or from which a limit is counted anew."""
 SHOWN = frozenset(
     "trial trials print printed receipt template report reports chart dashboard preview statistic statistics stats summary "
