@@ -36,7 +36,7 @@ from rules.facts import (
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import BILLED, bills, name_around, only_shows
 from rules.meaning.times.chains import stepped_in_loops
-from rules.meaning.times.fates import LASTING, Fate, corrected, fates
+from rules.meaning.times.fates import LASTING, Fate, corrected, fates, uses_of
 from rules.meaning.times.months import thirty_calls, thirty_products
 from rules.meaning.times.weeks import week_format, week_template
 from rules.meaning.values import definitions_at, resolved
@@ -224,7 +224,9 @@ def pays_by(code: Code, call: Call, held: str = "") -> bool:
 def ends_something(code: Code, call: Call, held: str = "") -> bool:
     """Whether the date says by its name that a period begins or ends with it, or what was paid for is renewed, reset or gone;
     and neither it nor the function is about a trial, a report or a print."""
-    named = own_names(code, call.span) | set(words(held))
+    function = enclosing(call.scope, Kind.FUNCTION, Kind.MODULE) or code.facts.root
+    uses = uses_of(code, {held} if held else set(), call.span, function)
+    named = own_names(code, call.span) | set(words(held)) | {word for use in uses for word in own_names(code, use)}
     around = set(words(code.function_name(call.scope))) | set(words(code.facts.path.rsplit("/", 1)[-1]))
     return bool((named | set(words(code.function_name(call.scope)))) & BOUNDARIES) and not (named | around) & SHOWN
 
@@ -646,7 +648,7 @@ def made_by_hand(code: Code) -> Iterator[Found]:
                     "month is shorter, or the anchor is its first day, the period ends on a day that does not exist or leaves "
                     "a gap.",
                     "Add calendar months to the anchor with the date library, and take a day off the result.",
-                    Confidence.POSSIBLE,
+                    Confidence.LIKELY if runs(code, assign.scope) else Confidence.POSSIBLE,
                 )  # fmt: skip
                 break
 
@@ -1136,6 +1138,33 @@ def start_window(quota, now):
         quota.period_start = now
         quota.period_end = now + timedelta(days=30)
         quota.messages_used = 0
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+import "time"
+
+func quotaResetsAt(now time.Time) time.Time {
+	return now.Truncate(24 * time.Hour).AddDate(0, 1, 1-now.Day())
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+function billingMonth(): Date {
+  const now = new Date();
+  return new Date(now.getFullYear(), now.getMonth(), 1);
+}
+
+export function quotaResetsAt(opened?: Date): Date {
+  const next = new Date(opened || billingMonth());
+  next.setMonth(next.getMonth() + 1);
+  return next;
+}
 """,
     ),
 )

@@ -84,17 +84,12 @@ def first_after(code: Code, mark: Mark, work: list[Work]) -> Work | None:
     for one in sorted(work, key=lambda one: one[0].start):
         if one[0].start < span.end or span.holds(one[0]) or one[0].holds(span):
             continue
-        if listed_together(code, span, one[0]) or (written is not None and command_of(one[2]) == written.method):
+        if listed_together(code, span, one[0]) or (written is not None and one[2].strip("`") == written.name):
             continue
         if precedes(code, span, mark.scope, one[0], one[1]) and not shared(code, mark.scope, one[1]):
             # A later unit of the same loop is not this mark's work.
             return one if needs_mark(code, mark) else None
     return None
-
-
-def command_of(what: str) -> str:
-    """The method in what a message says of a piece of work."""
-    return what.strip("`").rpartition(".")[2]
 
 
 def same_path(code: Code, one: Work, mark: Mark) -> bool:
