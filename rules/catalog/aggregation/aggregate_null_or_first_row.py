@@ -77,7 +77,7 @@ def counted_nothing(code: Code) -> Iterator[tuple[Finding, Scope]]:
                     description=f"`COUNT(*)` counts the row that the outer join makes for a customer without any `{inner}`: "
                     "whoever used nothing is counted, and billed, with 1.",
                     remediation=f"Count a column of the joined table: `COUNT({inner}.id)`.",
-                    confidence=Confidence.LIKELY,
+                    confidence=Confidence.POSSIBLE,
                 ),
                 one.scope,
             )
@@ -101,7 +101,8 @@ def scanned(code: Code) -> Iterator[tuple[Finding, Scope]]:
             continue
         if (target := scan_target(code, one.call)) is not None and NUMBERS.match(declared(code, target)):
             span = one.aggregates[0].span
-            yield reported(span, name, f"`{target.text}` is a plain number, so that reading fails"), one.scope
+            fails = f"`{target.text}` is a plain number, so that reading fails"
+            yield reported(span, name, fails, Confidence.LIKELY), one.scope
 
 
 def unboxed(code: Code) -> Iterator[tuple[Finding, Scope]]:
@@ -201,12 +202,12 @@ def tested(code: Code, side: Expression, scope: Scope) -> bool:
     )
 
 
-def reported(span: Span, name: str, use: str) -> Finding:
+def reported(span: Span, name: str, use: str, confidence: Confidence = Confidence.POSSIBLE) -> Finding:
     return Finding(
         span=span,
         description=f"`{name}` is NULL for a customer without usage, and {use}: just the idle and the new customers fail.",
         remediation="`COALESCE(…, 0)` in the query, or a default where it is read.",
-        confidence=Confidence.LIKELY,
+        confidence=confidence,
     )
 
 

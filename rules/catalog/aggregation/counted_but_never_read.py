@@ -83,7 +83,7 @@ def finding(counter: Counter, sight: Sight, sibling: Sight) -> Finding:
             "usage is recorded and never billed, limited or shown."
         ),
         remediation=f"Read it where `{sibling.name}` is read, or stop counting it.",
-        confidence=Confidence.LIKELY,
+        confidence=Confidence.POSSIBLE,
         trace=(Step(Span(sibling.line, sibling.line, 0, 0), f"`{sibling.name}` is counted here, and read", sibling.path),),
     )
 

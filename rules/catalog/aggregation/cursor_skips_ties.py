@@ -47,7 +47,7 @@ def check(code: Code) -> Iterator[Finding]:
         if code.context(bound.scope) in (Context.TEST, Context.BROWSER) or not bills(code.facts, bound.scope):
             continue
         if goes_on(code, bound) and not counts_back(code, bound) and ordered(code, bound) and not has_tie_breaker(code, bound):
-            yield finding(bound, Confidence.LIKELY if is_page(code, bound) or is_mark(code, bound) else Confidence.POSSIBLE)
+            yield finding(bound, Confidence.LIKELY if is_mark(code, bound) else Confidence.POSSIBLE)
 
 
 def is_cursor(code: Code, bound: Bound) -> bool:

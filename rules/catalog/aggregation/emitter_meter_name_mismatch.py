@@ -115,7 +115,7 @@ def payload(code: Code, emission: Emission, event: Given, meter: Meter | None) -
             yield missing(emission, wanted, meter, Confidence.CERTAIN)
             return
     if meter is None and not any(CUSTOMERS & set(words(key)) for key in keys):
-        yield missing(emission, DEFAULTS["customer"], None, Confidence.LIKELY)
+        yield missing(emission, DEFAULTS["customer"], None, Confidence.POSSIBLE)
 
 
 def missing(emission: Emission, wanted: str, meter: Meter | None, sure: Confidence) -> Finding:

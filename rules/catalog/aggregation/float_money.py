@@ -33,6 +33,7 @@ from rules.facts import (
 )
 from rules.meaning.contexts import Context
 from rules.meaning.floats import declared, is_float
+from rules.meaning.money.charged import is_charged
 from rules.meaning.money.columns import FloatColumn, float_columns
 from rules.meaning.money.drift import goes_wrong, is_exact, number
 from rules.meaning.money.names import MONEY, SHOWN, SUMS, UNITS, is_money, spoken
@@ -132,7 +133,7 @@ def column(code: Code, one: FloatColumn, where: Reckoning | None, others: list[s
             if one.cast
             else f"Store it as NUMERIC ({decimal} in the program), or as an integer of minor units."
         ),
-        confidence=Confidence.LIKELY if shown and not only_prices and (one.cast or harms(where)) else Confidence.POSSIBLE,
+        confidence=Confidence.LIKELY if one.cast and shown and not only_prices and harms(where) else Confidence.POSSIBLE,
         trace=(Step(where.span, f"{where.how} here", None if where.path == code.facts.path else where.path),) if where else (),
     )
 
@@ -229,7 +230,8 @@ def redis_floats(code: Code) -> Iterator[Found]:
             f"`{call.method}` adds money in binary floating point: the sum drifts a little with every "
             "addition, from the amounts on record and from the limits that it is held against.",
             "Add whole micro-units instead: `INCRBY` of the amount times 1,000,000, rounded once.",
-            Confidence.LIKELY,
+            # Redis adds with 17 digits: whether it ever matters depends on who reads the sum.
+            Confidence.POSSIBLE,
         )  # fmt: skip
         return
 
@@ -312,8 +314,17 @@ def sums(code: Code) -> Iterator[Found]:
                 f"Add in the database on NUMERIC columns, or with {code.facts.idioms.exact_decimal}; convert to a "
                 "binary float only for display.",
                 # One column added up row by row is right to the last of sixteen digits; two sums of any size are not.
-                Confidence.LIKELY if wrong and totals else Confidence.POSSIBLE,
+                Confidence.LIKELY if wrong and totals and many_texts(assign.value) else Confidence.POSSIBLE,
             )  # fmt: skip
+
+
+def many_texts(value: Expression) -> bool:
+    """`parseFloat(a.sum || "0") + parseFloat(b.total || "0")`: the default shows that exact text comes in."""
+    parsed = [part for part in walk(value) if isinstance(part, Call) and to_float(part)]
+    return len(parsed) > 1 and all(
+        any(isinstance(part, Literal) and isinstance(part.value, str) for part in walk(one.arguments[0].value))
+        for one in parsed
+    )
 
 
 def in_loop(scope: Scope) -> bool:
@@ -357,12 +368,18 @@ def truncated(code: Code) -> Iterator[Found]:
         if sure or not code.facts.traits.exact_products:
             yield (
                 call.span, call.scope,
-                f"`{code.facts.text(call.span)}` cuts a binary fraction: 19.99 becomes 1998, one "
-                "cent short.",
+                f"`{code.facts.text(call.span)}` cuts a binary fraction: {short(code, other, call)}, one cent short.",
                 "Round instead of cutting, or keep the amount in whole cents or a decimal type throughout.",
-                Confidence.POSSIBLE if not exact_price(other) or not (sure or b"ecimal" not in code.facts.source)
+                Confidence.POSSIBLE
+                if not exact_price(other) or not (sure or b"ecimal" not in code.facts.source) or not is_charged(code, call)
                 else Confidence.LIKELY,
             )  # fmt: skip
+
+
+def short(code: Code, amount: Expression, call: Call) -> str:
+    """An example that holds for floats of this width."""
+    kinds = {declared(code, part, call.scope, call.span.start) for part in walk(amount) if isinstance(part, Name)}
+    return "4.99 becomes 498" if kinds & {"float32", "f32"} else "19.99 becomes 1998"
 
 
 def exact_price(value: Expression) -> bool:

@@ -68,7 +68,7 @@ def check(code: Code) -> Iterator[Finding]:
         sibling = next((other for other in found if other is not one and same(other, one) and tested(other)), None)
         if sibling is not None or column:
             # Whoever is gone may still owe for what was used: that it is left out is known where another query does so.
-            sure = Confidence.LIKELY if sibling is not None and not one.along else Confidence.POSSIBLE
+            sure = Confidence.POSSIBLE
             yield finding(one, wording.column(code.facts.idioms, column) or tested(sibling), sure)
 
 

@@ -179,9 +179,16 @@ def inclusive_end(code: Code, one: Range) -> Finding | None:
             "period and, where the next one starts at that moment, in the next as well, and is counted twice."
         ),
         remediation=f"Make the period half-open: compare `{upper.column}` with `<`, and end where the next period starts.",
-        confidence=Confidence.LIKELY if sure and meets_next(code, upper) else Confidence.POSSIBLE,
+        confidence=Confidence.LIKELY
+        if sure and meets_next(code, upper) and sums_for_bill(code, upper)
+        else Confidence.POSSIBLE,
         fix=exclusive(code, upper) if sure else None,
     )
+
+
+def sums_for_bill(code: Code, upper: Bound) -> bool:
+    """Whether the function itself says that it invoices, charges or closes: an alert or a page may count an event twice."""
+    return bool(set(words(name_around(upper.scope))) & CLOSING)
 
 
 def meets_next(code: Code, upper: Bound) -> bool:

@@ -36,12 +36,13 @@ from rules.facts import (
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import BILLED, bills, name_around, only_shows
 from rules.meaning.times.chains import stepped_in_loops
-from rules.meaning.times.fates import LASTING, Fate, corrected, fates
+from rules.meaning.times.fates import LASTING, Fate, corrected, fates, uses_of
 from rules.meaning.times.months import thirty_calls, thirty_products
 from rules.meaning.times.weeks import week_format, week_template
 from rules.meaning.values import definitions_at, resolved
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
+from rules.tracing.callers import served
 
 ABOUT = About(
     id="MTR-309",
@@ -82,6 +83,18 @@ ENDS = frozenset("end ends until next start starts".split())
 """Words of a period's boundaries."""
 INSTEAD = frozenset("default fallback coalesce normalize normalise or else".split())
 """Calls that take what is given and, last, what stands in for it."""
+BOUNDARIES = PERIODIC | ENDS | frozenset("cycles terms expire expires expired expiry expiration through paid".split())
+"""Words of a date up to which somebody has paid, or from which a limit is counted anew."""
+SHOWN = frozenset(
+    "trial trials print printed receipt template report reports chart dashboard preview statistic statistics stats summary "
+    "history forecast label".split()
+)
+"""Words of what is only looked at, or that nobody paid for."""
+FIRST = re.compile(
+    r",\s*1\s*[,)]|start_?of_?(?:the_?)?month|month_?start|first_?(?:day|of)|day\s*=\s*1\b|-01\b|beginning", re.I
+)
+"""A date written as the first of a month."""
+LONG_MONTHS = {1: "January", 3: "March", 5: "May", 7: "July", 8: "August", 10: "October", 12: "December"}
 Found = tuple[Span, Scope, str, str, Confidence]
 
 
@@ -159,12 +172,13 @@ def overflowing(code: Code) -> Iterator[Found]:
                 and paid(code, call.scope)
             ):
                 label = is_label(code, target, call) or not goes_on(code, call, target.text)
+                kept = not label and pays_by(code, call, target.text)
                 yield (
                     call.span, call.scope,
                     f"`{one_line(code, call.span)}` on the 29th to 31st lands in another month than the one meant, "
                     f"{late(call)}.",
                     f"Set the day to 1 first, or use a calendar library that clamps: `addMonths({target.text}, n)`.",
-                    Confidence.POSSIBLE if label
+                    Confidence.POSSIBLE if not kept
                     else Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
                 )  # fmt: skip
         elif code.facts.traits.months_run_over and carried_over(code, call):
@@ -177,10 +191,10 @@ def overflowing(code: Code) -> Iterator[Found]:
             if calendar(code, call.span, call.scope) or paid(code, call.scope):
                 yield (
                     call.span, call.scope,
-                    f"`{one_line(code, call.span)}` on the 29th to 31st runs over into the month after the one meant, as "
-                    "January 31 becomes March 3: what is billed or reset then is late, and what is counted from there shifts.",
+                    f"`{one_line(code, call.span)}` on the 29th to 31st runs over into the month after the one meant, "
+                    f"{run_over(stepped(call))}: what is billed or reset then is late, and what is counted from there shifts.",
                     "Use `addMonthNoOverflow()`, and count from the anchor.",
-                    Confidence.POSSIBLE if not goes_on(code, call)
+                    Confidence.POSSIBLE if not (goes_on(code, call) and pays_by(code, call))
                     else Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
                 )  # fmt: skip
         elif last == "adddate" and adds_month(call):
@@ -193,11 +207,49 @@ def overflowing(code: Code) -> Iterator[Found]:
             if overflows and calendar(code, call.span, call.scope):
                 yield (
                     call.span, call.scope,
-                    f"`{one_line(code, call.span)}` normalises what does not exist: {overflow(call)}, so the "
-                    "period boundary moves.",
+                    f"`{one_line(code, call.span)}` on the 29th to 31st lands in another month than the one meant, "
+                    f"{run_over(stepped(call))}: the period boundary moves.",
                     "Add months to the first of the month, then clamp the anchor day to the length of that month.",
-                    Confidence.LIKELY if goes_on(code, call) else Confidence.POSSIBLE,
+                    Confidence.LIKELY if goes_on(code, call) and pays_by(code, call)
+                    else Confidence.POSSIBLE,
                 )  # fmt: skip
+
+
+def pays_by(code: Code, call: Call, held: str = "") -> bool:
+    """Whether the date bounds what somebody pays for, may be one that the next month lacks, and is computed by what runs."""
+    years = (stepped(call) or 1) % 12 == 0
+    return not years and ends_something(code, call, held) and not always_first(code, call, held) and runs(code, call.scope)
+
+
+def ends_something(code: Code, call: Call, held: str = "") -> bool:
+    """Whether the date says by its name that a period begins or ends with it, or what was paid for is renewed, reset or gone;
+    and neither it nor the function is about a trial, a report or a print."""
+    function = enclosing(call.scope, Kind.FUNCTION, Kind.MODULE) or code.facts.root
+    uses = uses_of(code, {held} if held else set(), call.span, function)
+    named = own_names(code, call.span) | set(words(held)) | {word for use in uses for word in own_names(code, use)}
+    around = set(words(code.function_name(call.scope))) | set(words(code.facts.path.rsplit("/", 1)[-1]))
+    return bool((named | set(words(code.function_name(call.scope)))) & BOUNDARIES) and not (named | around) & SHOWN
+
+
+def always_first(code: Code, call: Call, held: str = "") -> bool:
+    """Whether the date comes out of a field into which every file that writes it puts the first of a month."""
+    bases: list[Expression | None] = [call.receiver]
+    if held:
+        bases += [one.value for one in definitions_at(code.values, held, call.scope, call.span.start)]
+    fields = {part.name for base in bases for part in walk(base) if isinstance(part, Member) and len(words(part.name)) > 1}
+    return code.elsewhere.whole and any(written_first(code, one) for one in fields)
+
+
+def written_first(code: Code, name: str) -> bool:
+    put = re.compile(rf"\b{re.escape(name)}\b[\"'`]?\s*(?::|=>?|:=)(?!=)\s*(?P<value>[^=>].*)")
+    lines = (put.search(one.text) for one in code.elsewhere.mentions(name))
+    values = [found["value"] for found in lines if found is not None and "(" in found["value"]]
+    return bool(values) and all(map(FIRST.search, values))
+
+
+def runs(code: Code, scope: Scope) -> bool:
+    """Whether a request, a message or a schedule leads here, where all of the program is at hand to say so."""
+    return served(code, scope) is not False
 
 
 def goes_on(code: Code, call: Call, held: str = "") -> bool:
@@ -231,7 +283,7 @@ def from_first(code: Code, base: Expression, scope: Scope, at: int, hops: int = 
             "day",
         } <= said:
             return True
-        if isinstance(part, Call) and (third_is_one(part) or sets_first(part)):
+        if isinstance(part, Call) and (third_is_one(part) or sets_first(part) or (hops and gives_first(code, part))):
             return True
         if isinstance(part, Literal | Template) and ("-01" in text_of(part) or "first day of" in text_of(part)):
             return True
@@ -240,6 +292,17 @@ def from_first(code: Code, base: Expression, scope: Scope, at: int, hops: int = 
                 if one.value is not None and from_first(code, one.value, one.scope, one.end, hops - 1):
                     return True
     return False
+
+
+def gives_first(code: Code, call: Call) -> bool:
+    """A call of the file's own function that answers with the first of a month."""
+    functions = code.values.functions.get(call.method, ())
+    return len(functions) == 1 and any(
+        one.value is not None
+        and enclosing(one.scope, Kind.FUNCTION) is functions[0]
+        and from_first(code, one.value, one.scope, one.span.start, 0)
+        for one in code.facts.returns
+    )
 
 
 def sets_first(call: Call) -> bool:
@@ -255,16 +318,39 @@ def one_line(code: Code, span: Span) -> str:
 
 def late(call: Call) -> str:
     """What comes of a day that the month does not have."""
-    if any(isinstance(part, Binary) and part.operator == "-" for part in walk(call.arguments[0].value)):
-        return "as March 31 becomes March 3: the period begins days late, and what was used before is left out"
-    return "as January 31 becomes March 3: the period is too long, and what is counted from its end shifts with it"
+    months = stepped(call)
+    if steps_back(call):
+        return f"{run_over(months)}: the period begins days late, and what was used before is left out"
+    return f"{run_over(months)}: the period is too long, and what is counted from its end shifts with it"
 
 
-def overflow(call: Call) -> str:
-    months = call.arguments[1].value
-    negative = isinstance(months, Literal) and isinstance(months.value, int) and months.value < 0
-    back = negative or (isinstance(months, Unary) and months.operator == "-")
-    return "March 31 minus one month is March 3" if back else "January 31 plus one month is March 3"
+def stepped(call: Call) -> int | None:
+    """How many months a call adds, below zero where it takes them away; None where that is worked out."""
+    if fold(call.method) in ("addmonth", "addquarter"):
+        return (1 if fold(call.method) == "addmonth" else 3) if not call.arguments else None
+    given = call.arguments[1 if fold(call.method) == "adddate" else 0].value
+    if isinstance(given, Literal) and isinstance(given.value, str) and (found := re.search(r"\d+", given.value)):
+        return int(found[0])
+    number = given.right if isinstance(given, Binary) else given.value if isinstance(given, Unary) else given
+    if fold(call.method) == "addquarters" or not isinstance(number, Literal) or not isinstance(number.value, int):
+        return None
+    return -number.value if steps_back(call) and number.value > 0 else number.value
+
+
+def steps_back(call: Call) -> bool:
+    return any(
+        getattr(part, "operator", "") == "-" or (isinstance(part, Literal) and str(part.value)[:1] == "-")
+        for one in call.arguments
+        for part in walk(one.value)
+    )
+
+
+def run_over(months: int | None) -> str:
+    """An example with that many months, true in a year whose February has 28 days."""
+    if months is None:
+        return "as January 31 becomes March 3 with one month more"
+    from_here = LONG_MONTHS.get((1 - months) % 12 + 1)
+    return f"as {from_here} 31 becomes March 3" if from_here else "as the 31st becomes the 1st where the month has 30 days"
 
 
 def paid(code: Code, scope: Scope) -> bool:
@@ -366,9 +452,9 @@ def third_is_one(call: Call) -> bool:
 def adds_month(call: Call) -> bool:
     given = [argument.value for argument in call.arguments]
     months = given[1] if len(given) == 3 else None
-    # `AddDate(0, 1, -1)` is how the last day of a month is written that begins on the first.
-    back = len(given) == 3 and isinstance(given[2], Unary)
-    return months is not None and not back and not (isinstance(months, Literal) and months.value in (0, 12))
+    # `AddDate(0, 1, -1)` is the last day of a month that begins on the first, `AddDate(0, 1, 1-at.Day())` the next first.
+    days = len(given) == 3 and not (isinstance(given[2], Literal) and given[2].value == 0)
+    return months is not None and not days and not (isinstance(months, Literal) and months.value in (0, 12))
 
 
 def is_first_of_month(code: Code, call: Call) -> bool:
@@ -404,27 +490,9 @@ def thirty_days(code: Code) -> Iterator[Found]:
                 f"`{text}` stands for a month here, and months have 28 to 31 days: the date is up to three days off, and "
                 "periods that follow one another drift by five days a year.",
                 f"Add calendar months to the anchor: {code.facts.idioms.months_added}.",
-                Confidence.POSSIBLE if not own_names(code, span) & (PERIODIC | ENDS) or not months_meant(code, span, scope)
-                else Confidence.CERTAIN if "month" in names_here(code, span, scope) else Confidence.LIKELY,
+                # Plans of thirty days are common, and nothing in the code tells them from months.
+                Confidence.POSSIBLE,
             )  # fmt: skip
-
-
-def months_meant(code: Code, span: Span, scope: Scope) -> bool:
-    """Whether the code says that a calendar month is what it takes thirty days for, and keeps the date: a window of thirty days
-    from now on is as good a period as another, where nothing is paid by the month."""
-    function = enclosing(scope, Kind.FUNCTION)
-    said = {*words(code.facts.text(function.span if function is not None else span)), *names_here(code, span, scope)}
-    return bool(said & {"month", "months", "monthly"} or follows(code, span)) and bool(fates(code, span, scope) & LASTING)
-
-
-def follows(code: Code, span: Span) -> bool:
-    """`period_start + timedelta(days=30)`: counted from a boundary that is stored, so each period moves on from the last."""
-    return any(
-        isinstance(part, Binary) and part.operator == "+" and part.right.span.holds(span)
-        and any(isinstance(one, Member) and set(words(one.name)) & PERIODIC and set(words(one.name)) & ENDS
-                for one in walk(part.left))
-        for whole, _ in code.expressions if whole.span.holds(span) for part in walk(whole)
-    )  # fmt: skip
 
 
 def is_made_up(code: Code, span: Span) -> bool:
@@ -540,7 +608,7 @@ def chained(code: Code) -> Iterator[Found]:
                     "in February and stays "
                     "there.",
                     "Keep the anchor day, and compute each period as anchor plus n months.",
-                    Confidence.LIKELY,
+                    Confidence.POSSIBLE,
                 )  # fmt: skip
 
 
@@ -556,7 +624,8 @@ def from_round_to_round(code: Code) -> Iterator[Found]:
                     "shorter, and every later period starts on another day than the anchor's.",
                     "Count the rounds, and compute each occurrence from the anchor: anchor plus n months, clamped to the "
                     "length of that month.",
-                    Confidence.LIKELY,
+                    Confidence.LIKELY if runs(code, scope) and not ELSEWHERE & set(words(code.function_name(scope)))
+                    else Confidence.POSSIBLE,
                 )  # fmt: skip
 
 
@@ -579,7 +648,7 @@ def made_by_hand(code: Code) -> Iterator[Found]:
                     "month is shorter, or the anchor is its first day, the period ends on a day that does not exist or leaves "
                     "a gap.",
                     "Add calendar months to the anchor with the date library, and take a day off the result.",
-                    Confidence.LIKELY,
+                    Confidence.LIKELY if runs(code, assign.scope) else Confidence.POSSIBLE,
                 )  # fmt: skip
                 break
 
@@ -656,7 +725,7 @@ def months_without_years(code: Code) -> Iterator[Found]:
                 part.span, scope,
                 f"`{code.facts.text(part.span)}` leaves the years out: thirteen months count as one.",
                 "Count `delta.years * 12 + delta.months`.",
-                Confidence.CERTAIN,
+                Confidence.CERTAIN if paid(code, scope) else Confidence.POSSIBLE,
             )  # fmt: skip
 
 
@@ -1069,6 +1138,33 @@ def start_window(quota, now):
         quota.period_start = now
         quota.period_end = now + timedelta(days=30)
         quota.messages_used = 0
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+import "time"
+
+func quotaResetsAt(now time.Time) time.Time {
+	return now.Truncate(24 * time.Hour).AddDate(0, 1, 1-now.Day())
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+function billingMonth(): Date {
+  const now = new Date();
+  return new Date(now.getFullYear(), now.getMonth(), 1);
+}
+
+export function quotaResetsAt(opened?: Date): Date {
+  const next = new Date(opened || billingMonth());
+  next.setMonth(next.getMonth() + 1);
+  return next;
+}
 """,
     ),
 )

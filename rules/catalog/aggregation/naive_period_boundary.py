@@ -15,24 +15,29 @@ from rules.facts import (
     Binary,
     Call,
     Expression,
+    Function,
     Kind,
     Literal,
     Logical,
     Member,
     Name,
     Scope,
+    Template,
     enclosing,
     fold,
     walk,
+    within,
 )
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import bills, only_shows, spoken_in
 from rules.meaning.times.days import customers_zone, days_of_moments, only_told
+from rules.meaning.times.fates import LASTING, Fate, fates, uses_of
 from rules.meaning.times.jvm_periods import zone_said
 from rules.meaning.times.periods import Boundary, Zone
 from rules.meaning.values import resolved
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
+from rules.tracing.callers import served
 
 ABOUT = About(
     id="MTR-302",
@@ -50,6 +55,9 @@ COUNTED = frozenset("usage usages metering metered consumption".split())
 """Words of code that counts what happened up to a moment; the days of other items may be compared among themselves."""
 LICENCE = frozenset("license licenses licence licences".split())
 """What a program is allowed to run, which no customer's usage is billed by."""
+KEYS = frozenset("get set hget hset incr incrby hincrby hincrbyfloat incrbyfloat zadd expire".split())
+KEY = re.compile(r"`[\w-]+:[\w:-]*\$\{|[\"'][\w-]+:[\w:-]*[\"']\s*\+")
+"""A key of a store that names what it counts and when."""
 PERIOD_WORDS = frozenset("period month monthly day daily today cycle reset billing renew week year quota start end".split())
 SHIFTING = frozenset(
     "startofmonth endofmonth submonths addmonths setdate startofday endofday setmonth differenceinmonths".split()
@@ -111,10 +119,30 @@ def offsets(code: Code) -> Iterator[Found]:
                         f"counted start {part.right.value} hours off."
                     ),
                     remediation=f"Fall back only where nothing is set ({code.facts.idioms.null_test}).",
-                    confidence=Confidence.CERTAIN,
+                    confidence=Confidence.CERTAIN if keyed(code, scope) else Confidence.POSSIBLE,
                     fix=nullish(code, part),
                 ),
             )
+
+
+def keyed(code: Code, scope: Scope, hops: int = 3) -> bool:
+    """Whether a key, or a boundary that is looked up by, is made of what the function answers: by it, or by those that call it.
+    What is only told to a customer agrees with itself."""
+    function = enclosing(scope, Kind.FUNCTION)
+    if function is None:
+        return False
+    if any(KEY.search(code.facts.text(call.span)) for call in code.calls_in(function) if KEYS & set(words(call.method))):
+        return True
+    made = any(
+        isinstance(part, Template) and KEY.search(code.facts.text(part.span))
+        for whole, place in code.expressions if within(place, function) for part in walk(whole)
+    )  # fmt: skip
+    if made or hops == 0 or not isinstance(function.head, Function) or not function.head.name:
+        return made
+    callers = [
+        call.scope for call in code.facts.calls if call.method == function.head.name and not within(call.scope, function)
+    ]
+    return any(keyed(code, one, hops - 1) for one in callers)
 
 
 def is_zero_for_utc(part: Logical) -> bool:
@@ -226,10 +254,21 @@ def local_library_on_utc(code: Code) -> Iterator[Found]:
                     "month before, and the period is computed for the wrong month."
                 ),
                 remediation="Step in UTC as well: `new Date(Date.UTC(year, month - 1, 1))`, or `UTCDate` of `@date-fns/utc`.",
-                confidence=Confidence.LIKELY,
+                confidence=Confidence.LIKELY if bounds(code, call) else Confidence.POSSIBLE,
                 trace=tuple(Step(one.span, "the same") for one in others),
             ),
         )
+
+
+def bounds(code: Code, call: Call) -> bool:
+    """Whether more becomes of a date than its month's length, or a difference in days."""
+    function = enclosing(call.scope, Kind.FUNCTION, Kind.MODULE) or code.facts.root
+    uses = uses_of(code, set(), call.span, function) or [call.span]
+    counted = [
+        other.span for other in code.facts.calls
+        if fold(other.method).startswith(("getdaysinmonth", "difference")) and other.arguments
+    ]  # fmt: skip
+    return any(not any(one.holds(use) for one in counted) for use in uses)
 
 
 def reads_utc_locally(code: Code, call: Call) -> bool:
@@ -393,6 +432,17 @@ def day_part(call: Call) -> bool:
     return given in (["T"], [0, 10], [0, 7])
 
 
+def decides(code: Code, one: Boundary) -> bool:
+    """Whether somebody goes by the date: of one that is only asked for its day, as for the length of a month, nobody does."""
+    if re.match(r"\)*\s*\.get(UTC)?Date\(", code.facts.source[one.span.end : one.span.end + 40].decode(errors="replace")):
+        return False
+    held = (
+        one.expression.receiver.text if isinstance(one.expression, Call) and isinstance(one.expression.receiver, Name) else ""
+    )
+    found = fates(code, one.span, one.scope, held)
+    return bool(found & (LASTING | {Fate.BOUND}))
+
+
 def local_boundary(code: Code, one: Boundary, mixed: Call | None) -> Finding:
     text = code.facts.text(one.span).split("\n")[0]
     told = spoken_in(code.facts, one.scope) | set(words("/".join(code.facts.path.split("/")[-2:])))
@@ -405,7 +455,9 @@ def local_boundary(code: Code, one: Boundary, mixed: Call | None) -> Finding:
             "the one it is billed in, depending on where this runs."
         ),
         remediation=code.facts.idioms.utc_month_start,
-        confidence=Confidence.LIKELY if mixed is not None and counted else Confidence.POSSIBLE,
+        confidence=Confidence.LIKELY
+        if mixed is not None and counted and decides(code, one) and served(code, one.scope) is not False
+        else Confidence.POSSIBLE,
         trace=(Step(mixed.span, "a day in UTC"),) if mixed is not None else (),
     )
 

@@ -99,7 +99,7 @@ def apart(code: Code, use: Use, other: Use) -> Finding:
             f"{where} and never {verb[use.way]}: the two do not meet, and the count is always empty."
         ),
         remediation="Build the name in one place that both use.",
-        confidence=Confidence.LIKELY if near(use.name, other.name) else Confidence.POSSIBLE,
+        confidence=Confidence.LIKELY if near(use.name, other.name) and code.elsewhere.whole else Confidence.POSSIBLE,
         trace=(Step(other.span, f"`{other.name}` is {verb[other.way]} here", None if other.path == use.path else other.path),),
         fix=one_literal(code, use, other) if HOLE not in use.name + other.name else None,
     )
@@ -174,7 +174,7 @@ def unknown(code: Code, table: Table, used: list[tuple[str, Span]]) -> Iterator[
                 cause=span,
                 description=f"`{table.name}` has no column `{name}`, only `{wanted}`: this fails, or reads and writes nothing.",
                 remediation=f"Use the column's name as the schema has it, `{wanted}`.",
-                confidence=Confidence.POSSIBLE if spoken_elsewhere(code, name) else Confidence.LIKELY,
+                confidence=Confidence.POSSIBLE,
             )
 
 

@@ -8,12 +8,14 @@ unit per day before it is multiplied. Divide by the length of this very period, 
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Binary, Call, Expression, Kind, Literal, Member, Name, Scope, Span, enclosing, walk, within
+from rules.facts import Binary, Call, Expression, Kind, Literal, Member, Name, Scope, Span, enclosing, fold, walk, within
 from rules.meaning.contexts import Context
+from rules.meaning.money.drift import STORES, charges
 from rules.meaning.subjects import bills, name_around
 from rules.meaning.times.month_numbers import mixed_months
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.tracing.callers import served
 
 ABOUT = About(
     id="MTR-310",
@@ -66,7 +68,8 @@ def wrong_month(code: Code) -> Iterator[Finding]:
             description=f"`{zero}` counts months from 0 and `{one}` from 1: one of the two is a month off, and what is billed "
             "for a part of a month is worked out for the wrong one.",
             remediation=f"Use `{one} - 1` wherever a date is made or compared with.",
-            confidence=Confidence.LIKELY,
+            # Whether a name counts from 0 or from 1 is read from names, and they are wrong too often.
+            confidence=Confidence.POSSIBLE,
             trace=tuple(Step(other[0], "here as well") for other in sorted(found, key=lambda hit: hit[0].start)[1:]),
         )
 
@@ -124,16 +127,30 @@ def finding(code: Code, part: Binary, scope: Scope) -> Finding | None:
                 "its price."
             ),
             remediation="Divide by the length of this period: its end minus its start.",
-            confidence=Confidence.CERTAIN if named & PRORATING else Confidence.LIKELY,
+            confidence=Confidence.POSSIBLE
+            if not settled(code, scope)
+            else Confidence.CERTAIN
+            if named & PRORATING
+            else Confidence.LIKELY,
         )
     if part.operator == "//" and spoken(part.right) & {"days", "day", "seconds", "hours"} and is_multiplied(code, part, scope):
         return Finding(
             span=part.span,
             description=f"`{text}` drops the remainder before it is multiplied: up to one unit is lost for each day.",
             remediation="Multiply first, divide once at the end, and round that.",
-            confidence=Confidence.LIKELY,
+            confidence=Confidence.LIKELY if settled(code, scope) else Confidence.POSSIBLE,
         )
     return None
+
+
+def settled(code: Code, scope: Scope) -> bool:
+    """Whether the part is charged, credited or stored by what runs; where not all of a program is at hand, others may do so."""
+    if not code.elsewhere.whole:
+        return True
+    function = enclosing(scope, Kind.FUNCTION)
+    writes = any(fold(call.method) in STORES or charges(call.method) for call in code.calls_in(function))
+    prorates = bool(frozenset(words(name_around(scope))) & PRORATING)
+    return (writes or prorates) and served(code, scope) is not False
 
 
 def is_written_out(code: Code, part: Binary) -> bool:

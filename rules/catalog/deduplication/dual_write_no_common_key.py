@@ -8,7 +8,7 @@ with the row's id as the provider's key, so that a repeat is recognised and a re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Expression, Function, Kind, Literal, Member, Name, Scope, chain, enclosing, fold, walk
+from rules.facts import Call, Expression, Function, Literal, Member, Name, Scope, chain, fold, walk
 from rules.meaning.contexts import Context
 from rules.meaning.flow import exclusive
 from rules.meaning.repeats.keys import OWN_KEYS
@@ -141,7 +141,7 @@ def finding(code: Code, emission: Emission, write: UsageWrite) -> Finding:
             "or is repeated, they drift apart and nothing tells by which event."
         ),
         remediation="Store the row first and give its id to the provider as the event's key.",
-        confidence=Confidence.LIKELY if enclosing(call.scope, Kind.FUNCTION) is not None else Confidence.POSSIBLE,
+        confidence=Confidence.POSSIBLE,
         trace=(Step(write.span, "the own record is written here"),),
     )
 

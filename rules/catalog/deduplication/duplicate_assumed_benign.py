@@ -155,7 +155,7 @@ def passed(code: Code, span: Span, emission: Emission) -> Finding:
             "attempt sent another sum for this hour, the difference is never billed."
         ),
         remediation="Compare the recorded quantity with this one, or store the hour's sum before the first attempt.",
-        confidence=Confidence.LIKELY,
+        confidence=Confidence.LIKELY if code.context(emission.scope) in REDELIVERED else Confidence.POSSIBLE,
     )
 
 

@@ -189,7 +189,7 @@ def before_end(held: Held, started: tuple[Span, str]) -> Finding:
             "the next holder does not see it, and usage is charged twice."
         ),
         remediation="Wait for it before the lock is released.",
-        confidence=Confidence.LIKELY,
+        confidence=Confidence.POSSIBLE,
         trace=(Step(held.taken.span, "the lock"),),
     )
 
@@ -210,7 +210,7 @@ def ownerless(code: Code) -> Iterator[tuple[Finding, Scope]]:
                 remediation="Store a random token with the lock, and delete the key only where it still holds that token, "
                 "in one script.",
                 # Of a helper it is not seen what is done under the lock, and for how long.
-                confidence=Confidence.POSSIBLE if set(words(name_around(call.scope))) <= HELPERS else Confidence.LIKELY,
+                confidence=Confidence.POSSIBLE,
                 trace=(Step(lease.span, "taken here, for a limited time"),),
             ),
             call.scope,

@@ -14,9 +14,11 @@ from rules.meaning.flow import precedes, serializable
 from rules.meaning.repeats.left_blocks import left_by_return, rolls_back
 from rules.meaning.repeats.marks import How, Mark, lifetime, marks_of
 from rules.meaning.repeats.transactions import listed_together, shared
+from rules.meaning.subjects import name_around
 from rules.meaning.usage.duties import Work, unread_failure, works
 from rules.meaning.vocabulary import STRONG_EMIT_VERBS, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
+from rules.tracing.graph import upwards
 
 ABOUT = About(
     id="MTR-209",
@@ -44,6 +46,9 @@ DEPENDS = (
     "Rails 7.0 rolls back on that, earlier and later versions commit: either the record of what was billed is gone without an "
     "error, or the half that was written stays."
 )
+DELIVERED = frozenset("webhook webhooks notify callback ipn worker consumer subscriber listener".split())
+"""Words of what a provider or a queue calls, again where it failed."""
+HOPS = 4
 LEASE_SECONDS = 900
 """A mark that is gone so soon is a claim, and the next delivery finds the work undone."""
 
@@ -79,7 +84,7 @@ def first_after(code: Code, mark: Mark, work: list[Work]) -> Work | None:
     for one in sorted(work, key=lambda one: one[0].start):
         if one[0].start < span.end or span.holds(one[0]) or one[0].holds(span):
             continue
-        if listed_together(code, span, one[0]):
+        if listed_together(code, span, one[0]) or (written is not None and one[2].strip("`") == written.name):
             continue
         if precedes(code, span, mark.scope, one[0], one[1]) and not shared(code, mark.scope, one[1]):
             # A later unit of the same loop is not this mark's work.
@@ -226,9 +231,27 @@ def too_early(code: Code, mark: Mark, after: Work) -> Finding:
             f"{marked(code, mark)} before {after[2]}: if that fails, {again} finds it done and skips it, and it never happens."
         ),
         remediation="Mark it after the work, do both in one transaction, or take the mark back when the work fails.",
-        confidence=Confidence.LIKELY,
+        confidence=Confidence.LIKELY if redelivered(code, mark) else Confidence.POSSIBLE,
         trace=(Step(after[0], "the work is done here"),),
     )
+
+
+def redelivered(code: Code, mark: Mark) -> bool:
+    """Whether what the mark guards is sure to come again after a failure: a webhook or a message does, by its sender."""
+    if code.context(mark.scope) in (Context.WEBHOOK, Context.WORKER):
+        return True
+    names = {
+        *words(code.facts.path.rsplit("/", 1)[-1]),
+        *words(code.function_name(mark.scope)),
+        *words(name_around(mark.scope)),
+    }
+    if names & DELIVERED:
+        return True
+    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
+    node = graph.at(code.facts.path, mark.span.line) if graph is not None else None
+    if graph is None or node is None or node[1] < 0:
+        return False
+    return any(graph.context(one.node) in (Context.WEBHOOK, Context.WORKER) for one in upwards(graph, node, HOPS))
 
 
 def marked(code: Code, mark: Mark) -> str:

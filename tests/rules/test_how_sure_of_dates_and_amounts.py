@@ -1,0 +1,73 @@
+"""How sure rules are of dates, cut fractions and early marks: only where money surely hangs on them."""
+
+import pytest
+
+from rules.change import Change, ChangedFile
+from rules.engine import examine
+from rules.options import Options
+
+
+def sure(rule: str, path: str, text: str) -> set[str]:
+    file = ChangedFile(path, None, text, (), None)
+    return {one.confidence for one in examine(Change("audit", (file,)), Options(), "0").findings if one.rule == rule}
+
+
+def test_thirty_days_are_only_possibly_a_month() -> None:
+    text = """
+def is_due(subscription, now):
+    return subscription.period_end <= now
+
+def renew(subscription):
+    subscription.period_end = subscription.period_start + timedelta(days=30)
+"""
+
+    assert {"possible"} == sure("MTR-309", "billing/renew.py", text)
+
+
+@pytest.mark.parametrize(("field", "expected"), [("renewsAt", {"certain", "likely"}), ("trialEndsAt", {"possible"})])
+def test_a_month_is_said_of_what_is_paid_for(field: str, expected: set[str]) -> None:
+    text = f"""
+export async function startPlan(db: Db, subscription: Subscription) {{
+  const at = new Date();
+  at.setMonth(at.getMonth() + 1);
+  await db.subscriptions.update({{ where: {{ id: subscription.id }}, data: {{ {field}: at }} }});
+}}
+"""
+
+    found = sure("MTR-309", "src/billing/plans.ts", text)
+
+    assert found
+    assert found <= expected
+
+
+@pytest.mark.parametrize(
+    ("use", "expected"),
+    [("wallet.Debit(account, cents)", {"likely"}), ('cache.Incr("billing-today", cents)', {"possible"})],
+)
+def test_a_cut_fraction_is_said_of_a_charge_and_not_of_a_statistic(use: str, expected: set[str]) -> None:
+    text = f"package billing\n\nfunc settle(account string, amount float64) {{\n\tcents := int64(amount * 100)\n\t{use}\n}}\n"
+
+    assert expected == sure("MTR-304", "billing/settle.go", text)
+
+
+def test_an_example_of_a_cut_fraction_is_true_for_floats_of_32_bits() -> None:
+    text = "package billing\n\nfunc settle(a string, amount float32) {\n\twallet.Debit(a, int64(amount * 100))\n}\n"
+    file = ChangedFile("billing/settle.go", None, text, (), None)
+
+    found = [one for one in examine(Change("audit", (file,)), Options(), "0").findings if one.rule == "MTR-304"]
+
+    assert ["4.99 becomes 498"] == [part for one in found for part in ("4.99 becomes 498", "19.99") if part in one.description]
+
+
+@pytest.mark.parametrize(("path", "expected"), [("api/stripe-webhook.ts", {"likely"}), ("src/orders.ts", {"possible"})])
+def test_an_early_mark_is_said_where_a_sender_delivers_again(path: str, expected: set[str]) -> None:
+    text = """
+export async function settle(db: Db, id: string) {
+  const order = await db.order.findUnique({ where: { id } });
+  if (order.status === "completed") return;
+  await db.order.update({ where: { id }, data: { status: "completed" } });
+  await db.wallet.update({ where: { user: order.user }, data: { balance: { increment: order.credits } } });
+}
+"""
+
+    assert expected == sure("MTR-209", path, text)
