@@ -14,7 +14,7 @@ from rules.facts import Call, Class, Expression, Function, Scope, chain, dotted,
 from rules.meaning.contexts import Context
 from rules.meaning.vocabulary import words
 from rules.mentions import Mention
-from rules.tracing.graph import Graph, Node, upwards
+from rules.tracing.graph import Graph, Node
 from rules.tracing.sights import Routine
 
 HOOKS = frozenset(
@@ -60,8 +60,6 @@ FEW = 5
 """So few files that concern billing are no program: what calls them lies elsewhere."""
 FAR = 3
 """Callers of callers that are asked for."""
-FAR_UP = 8
-"""Calls between an entry of the program and what is done in the end."""
 MANY = 8
 """Lines and files that have a name: of so many one will run."""
 ALIVE: WeakKeyDictionary[Graph, set[Node]] = WeakKeyDictionary()
@@ -103,22 +101,6 @@ def uncalled(code: Code, scope: Scope) -> bool:
         return False
     node = trace.graph.at(code.facts.path, scope.span.line)
     return node is not None and is_dead(code.elsewhere, trace.graph, outermost(trace.graph, node))
-
-
-def served(code: Code, scope: Scope) -> bool | None:
-    """Whether calls lead to the function around from what answers a request, a webhook, a message or a schedule, or from what a
-    framework may find; None where not all of a program is at hand."""
-    trace = code.elsewhere.trace if code.elsewhere.whole else None
-    if trace is None or not is_program(trace.graph):
-        return None
-    graph, node = trace.graph, trace.graph.at(code.facts.path, scope.span.line)
-    if node is None or node[1] < 0:
-        return node is not None
-    for one in upwards(graph, outermost(graph, node), FAR_UP):
-        asked = asked_of(code.elsewhere, graph, one.node)
-        if graph.context(one.node) in SERVED or (asked is not None and may_be_found(asked)):
-            return True
-    return False
 
 
 def is_dead(elsewhere: Elsewhere, graph: Graph, node: Node, above: frozenset[Node] = frozenset()) -> bool:

@@ -42,7 +42,7 @@ from rules.meaning.times.weeks import week_format, week_template
 from rules.meaning.values import definitions_at, resolved
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
-from rules.tracing.callers import served
+from rules.tracing.served import is_served
 
 ABOUT = About(
     id="MTR-309",
@@ -249,7 +249,7 @@ def written_first(code: Code, name: str) -> bool:
 
 def runs(code: Code, scope: Scope) -> bool:
     """Whether a request, a message or a schedule leads here, where all of the program is at hand to say so."""
-    return served(code, scope) is not False
+    return is_served(code, scope)
 
 
 def goes_on(code: Code, call: Call, held: str = "") -> bool:

@@ -37,7 +37,7 @@ from rules.meaning.times.periods import Boundary, Zone
 from rules.meaning.values import resolved
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
-from rules.tracing.callers import served
+from rules.tracing.served import is_served
 
 ABOUT = About(
     id="MTR-302",
@@ -456,7 +456,7 @@ def local_boundary(code: Code, one: Boundary, mixed: Call | None) -> Finding:
         ),
         remediation=code.facts.idioms.utc_month_start,
         confidence=Confidence.LIKELY
-        if mixed is not None and counted and decides(code, one) and served(code, one.scope) is not False
+        if mixed is not None and counted and decides(code, one) and is_served(code, one.scope)
         else Confidence.POSSIBLE,
         trace=(Step(mixed.span, "a day in UTC"),) if mixed is not None else (),
     )

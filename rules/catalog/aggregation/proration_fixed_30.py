@@ -15,7 +15,7 @@ from rules.meaning.subjects import bills, name_around
 from rules.meaning.times.month_numbers import mixed_months
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
-from rules.tracing.callers import served
+from rules.tracing.served import is_served
 
 ABOUT = About(
     id="MTR-310",
@@ -150,7 +150,7 @@ def settled(code: Code, scope: Scope) -> bool:
     function = enclosing(scope, Kind.FUNCTION)
     writes = any(fold(call.method) in STORES or charges(call.method) for call in code.calls_in(function))
     prorates = bool(frozenset(words(name_around(scope))) & PRORATING)
-    return (writes or prorates) and served(code, scope) is not False
+    return (writes or prorates) and is_served(code, scope)
 
 
 def is_written_out(code: Code, part: Binary) -> bool:

@@ -31,7 +31,7 @@ from rules.meaning.sql import grammar
 from rules.meaning.subjects import bills, name_around, only_shows
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Fix, Severity
-from rules.tracing.callers import served
+from rules.tracing.served import is_served
 
 ABOUT = About(
     id="MTR-305",
@@ -79,7 +79,7 @@ def check(code: Code) -> Iterator[Finding]:
                 "from what was used."
             ),
             remediation="Add the exact values, and round once, at the end.",
-            confidence=Confidence.CERTAIN if certain and served(code, scope) is not False else Confidence.POSSIBLE,
+            confidence=Confidence.CERTAIN if certain and is_served(code, scope) else Confidence.POSSIBLE,
             fix=fix,
         )
 
