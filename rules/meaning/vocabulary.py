@@ -148,10 +148,14 @@ BOOKED = frozenset(
 )
 
 
+SWITCHED = frozenset("enabled disabled configured supported".split())
+"""How a name ends that asks whether there are limits at all, or for whom: `isUsageLimitEnabled`."""
+
+
 def checks_limit(name: str) -> bool:
     """`checkQuota`, `throwIfLimitExceeded`, `has_enough_credits`; never a bare `limit` or `isRateLimited`."""
     said = words(name)
-    if len(said) < 2 or said[0] not in LIMIT_VERBS or "rate" in said:
+    if len(said) < 2 or said[0] not in LIMIT_VERBS or "rate" in said or said[-1] in SWITCHED:
         return False
     # `hasCreditNote`, `ensureBalanceRow`: a thing of the books, and nothing that runs out.
     things = {place for place, word in enumerate(said) if place and word in BOOKED and said[place - 1] in ("credit", "balance")}
