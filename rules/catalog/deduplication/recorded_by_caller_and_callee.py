@@ -12,6 +12,7 @@ from rules.code import Code
 from rules.facts import Call, Expression, Kind, Literal, Member, Name, Scope, Span, enclosing, walk
 from rules.meaning.contexts import Context
 from rules.meaning.flow import precedes
+from rules.meaning.novelty import is_added
 from rules.meaning.usage.work import is_work
 from rules.meaning.values import definitions_at
 from rules.meaning.vocabulary import consumes, emits, releases, words
@@ -51,9 +52,9 @@ def check(code: Code) -> Iterator[Finding]:
         if not is_record(call):
             continue
         if (twice := second(code, trace.graph, call)) is not None:
-            yield finding(twice, trace.graph)
+            yield finding(code, twice, trace.graph)
         elif (above := first(code, trace.graph, call)) is not None:
-            yield found_below(call, *above)
+            yield found_below(code, call, *above)
 
 
 def is_served(code: Code) -> bool:
@@ -195,8 +196,13 @@ def branch(scope: Scope) -> Scope | None:
     return enclosing(scope, Kind.BRANCH, Kind.HANDLER, Kind.LOOP, Kind.FUNCTION)
 
 
-# Two pieces of work on one way are often each recorded, by the same recorder: names do not tell them from one.
-def finding(twice: Twice, graph: Graph) -> Finding:
+def how_sure(code: Code, record: Call) -> Confidence:
+    """Two pieces of work on one way are often each recorded, by the same recorder, and names do not tell them from one. But
+    whoever adds a record to a way that has one should look."""
+    return Confidence.LIKELY if is_added(code, record.span) else Confidence.POSSIBLE
+
+
+def finding(code: Code, twice: Twice, graph: Graph) -> Finding:
     record, other = twice.record, twice.other
     return Finding(
         span=record.span,
@@ -205,7 +211,7 @@ def finding(twice: Twice, graph: Graph) -> Finding:
             "is counted twice."
         ),
         remediation=f"Record it in one place: drop this call, or the one inside `{other.method}`.",
-        confidence=Confidence.POSSIBLE,
+        confidence=how_sure(code, record),
         trace=(
             Step(other.span, "this call leads to the same record"),
             Step(Span(twice.line, twice.line, 0, 0), "and records it here", graph.path(twice.inner)),
@@ -213,7 +219,7 @@ def finding(twice: Twice, graph: Graph) -> Finding:
     )
 
 
-def found_below(record: Call, twice: Twice, path: str) -> Finding:
+def found_below(code: Code, record: Call, twice: Twice, path: str) -> Finding:
     return Finding(
         span=record.span,
         description=(
@@ -221,7 +227,7 @@ def found_below(record: Call, twice: Twice, path: str) -> Finding:
             "here: each action on that path is counted twice."
         ),
         remediation="Record it in one place: drop this call, or that of the caller.",
-        confidence=Confidence.POSSIBLE,
+        confidence=how_sure(code, record),
         trace=(
             Step(twice.other.span, "this call leads here", path),
             Step(twice.record.span, "and the same usage is recorded here", path),
