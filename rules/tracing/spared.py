@@ -11,6 +11,7 @@ from rules.meaning.outcomes import logs
 from rules.meaning.usage.counters import Change, Counter
 from rules.meaning.usage.emissions import Emission, is_local
 from rules.meaning.usage.losses import keeps_failures
+from rules.meaning.values import resolved
 from rules.meaning.vocabulary import words
 from rules.tracing.graph import Node, upwards
 from rules.tracing.stakes import behind, trails_of
@@ -39,6 +40,8 @@ STATES = frozenset("state status reason code kind type flag mode".split())
 """How a column ends that says how things stand, and counts nothing."""
 NOTED = frozenset("before after prior previous old new".split())
 """How a column ends that notes in a history what a balance was, beside the balance itself."""
+TO_FILL_IN = re.compile(r"^\s*$|^\{\{.*\}\}$|^<[^<>]+>$|^(?:your|my)[-_ ]|^x{3,}$", re.I)
+"""What stands in an example where an id belongs."""
 LAST_COUNTS = ("last_during_period", "last_ever")
 """How a price is told that the newest figure replaces those before it."""
 
@@ -218,6 +221,15 @@ def only_states(names: list[str]) -> bool:
 def only_noted(names: list[str]) -> bool:
     """`balance_before`, `balance_after`: a row of a history, of which nobody takes anything."""
     return bool(names) and all(words(name)[-1:] and words(name)[-1] in NOTED for name in names)
+
+
+def unfilled(code: Code, call: Call) -> bool:
+    """Whether a call is handed an empty text, or the name of what belongs there, by its own program: it reports nobody's usage
+    until somebody fills that in."""
+    return any(
+        isinstance(value, Literal) and isinstance(value.value, str) and TO_FILL_IN.match(value.value) is not None
+        for value in (resolved(code.values, one.value, call.scope, call.span.start) for one in call.arguments)
+    )
 
 
 def replays(code: Code, scope: Scope) -> bool:

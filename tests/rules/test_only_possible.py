@@ -70,3 +70,21 @@ export const book = (item: string, key: string) =>
     (found,) = (one for one in examine(change, Options(), "test").findings if one.rule == "MTR-117")
 
     assert words in found.description
+
+
+@pytest.mark.parametrize(("item", "confidences"), [('""', {"possible"}), ("row.item", {"certain", "likely"})])
+def test_a_program_whose_ids_are_still_to_be_filled_in_reports_nobody(item: str, confidences: set[str]) -> None:
+    text = f"""
+const item = {item};
+const key = uuid();
+
+export async function reportUsage() {{
+  try {{
+    await stripe.subscriptionItems.createUsageRecord(item, {{ quantity: 100, action: "increment" }}, {{ idempotencyKey: key }});
+  }} catch (error) {{
+    console.error(`failed with key ${{key}}`, error);
+  }}
+}}
+"""
+    assert {*told("MTR-102", billing__report_dot_ts=text), *told("MTR-202", billing__report_dot_ts=text)} <= confidences
+    assert told("MTR-102", billing__report_dot_ts=text)

@@ -18,6 +18,7 @@ from rules.meaning.repeats.retries import retried
 from rules.meaning.values import Kinds, Origin, definitions_at
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
+from rules.tracing.spared import unfilled
 
 ABOUT = About(
     id="MTR-202",
@@ -93,6 +94,8 @@ def repeats(code: Code, key: Key) -> bool:
 def confidence(code: Code, key: Key, fresh: Origin, again: bool, found: bool) -> Confidence:
     """A key made once, outside what is retried, or only for callers that give none, is mostly meant so."""
     if outlives_retry(code, key, fresh) or is_fallback(code, key, fresh) or handed_over(key):
+        return Confidence.POSSIBLE
+    if key.emission is not None and unfilled(code, key.emission.call):
         return Confidence.POSSIBLE
     if key.emission is None:
         return Confidence.LIKELY if (again and not key.queued) or found else Confidence.POSSIBLE

@@ -35,6 +35,7 @@ from rules.tracing.spared import (
     only_noted,
     only_states,
     tells_total,
+    unfilled,
 )
 from rules.tracing.stakes import Stake, of_billing, priced, says_billed, stake
 from rules.tracing.stores import table_of_counter
@@ -143,6 +144,8 @@ def confidence(code: Code, loss: Loss, hangs: Stake, sure: bool) -> Confidence:
     fallback = loss.ended is Outcome.LOGGED and not tells_people(code, loss.handler)
     if fallback and not only_call(code, loss.write, loss.handler):
         # What is done instead is for the other work in the same try, whose failure the handler is about.
+        return Confidence.POSSIBLE
+    if loss.write.call is not None and unfilled(code, loss.write.call):
         return Confidence.POSSIBLE
     counted = [one.name for one in code.counters if one.call is loss.write.call]
     if of_rate(code, loss.write) or only_noted(counted) or any(SALES & set(words(name)) for name in counted):
