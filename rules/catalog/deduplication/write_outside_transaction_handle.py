@@ -55,8 +55,8 @@ MONEY = (
     BILLED
     | (BILLING_NOUNS - {"token", "tokens"})
     | frozenset(
-        "payment payments paid order orders wallet wallets balance balances purchase purchases ledger price prices amount amounts "
-        "coupon coupons refund refunds points seats plan plans deposit deposits fund funds withdraw withdrawal payout cost".split()
+        "payment payments paid order orders wallet wallets balance balances purchase purchases ledger price prices amount "
+        "amounts coupon coupons refund refunds points seats plan plans deposit deposits fund funds withdraw payout cost".split()
     )
 )
 MOVES = (Sight.COUNT, Sight.GRANT, Sight.INSERT, Sight.CHARGE, Sight.EMIT)
