@@ -406,4 +406,23 @@ def chat(user, question, db):
 """,
         },
     ),
+    Example(
+        "python",
+        """
+class UsageArchive:
+    def __init__(self, dao):
+        self.dao = dao
+        self.pending = []
+
+    def read(self, chunks):
+        for chunk in chunks:
+            self.pending.append(chunk)
+
+    def write(self):
+        taken, self.pending = self.pending, []
+        self.dao.insert_many(taken)
+        self.dao.delete_chunks([chunk.id for chunk in taken])
+""",
+        path="usage/archive.py",
+    ),
 )

@@ -266,4 +266,19 @@ export function buy(cost: number): boolean {
 }
 """,
     ),
+    Example(
+        "tsx",
+        """
+"use client";
+
+export function TestTools({ organization }: Props) {
+  async function consume() {
+    await fetch(`/admin/api/organizations/${organization}/consume-credits`, { method: "POST" });
+  }
+
+  return <button onClick={consume}>Consume</button>;
+}
+""",
+        path="src/app/admin/components/test-tools.tsx",
+    ),
 )

@@ -1077,4 +1077,19 @@ export class Router {
 }
 """,
     ),
+    Example(
+        "typescript",
+        """
+export async function settleInvoices(invoices: Invoice[]) {
+  for (const invoice of invoices) {
+    try {
+      await publishBillingEvent("invoice.paid", invoice.customerId, invoice.id);
+    } catch (error) {
+      console.error("event not published", error);
+    }
+  }
+}
+""",
+        path="src/billing/settle.ts",
+    ),
 )

@@ -550,4 +550,21 @@ angular.module("shop.billing").controller("PlanDialog", function () {
 });
 """,
     ),
+    Example(
+        "go",
+        """
+package worker
+
+func (w *Worker) ScheduledTasks(ctx context.Context) {
+	go func() {
+		w.ReportStripeUsage(ctx)
+		for range time.Tick(time.Hour) {
+			w.ReportStripeUsage(ctx)
+		}
+	}()
+	select {}
+}
+""",
+        path="billing/worker.go",
+    ),
 )

@@ -20,6 +20,8 @@ TALLIES = frozenset(
     "fetchadd fetchsub compareandset compareexchange".split()
 )
 """Numbers of the process that are counted up in one step: they cannot fail, and take no event anywhere."""
+GATHERS = frozenset({"addall", "putall", "addrange"})
+"""What fills one list of the process from another."""
 
 
 def first_send(code: Code, one: Emptying) -> Call | None:
@@ -40,7 +42,7 @@ def sends(code: Code, call: Call) -> bool:
 def tallies(call: Call) -> bool:
     """`written.addAndGet(n)`, `atomic.AddInt64(&written, n)`, `Interlocked.Increment(ref written)`."""
     holder = call.name.rpartition(".")[0].rpartition(".")[2].lower()
-    return fold(call.method) in TALLIES or holder in ("atomic", "interlocked", "atomics")
+    return fold(call.method) in TALLIES | GATHERS or holder in ("atomic", "interlocked", "atomics")
 
 
 def makes(call: Call) -> bool:
