@@ -41,9 +41,10 @@ from rules.meaning.subjects import BILLED
 from rules.meaning.times.durations import horizon, seconds, spoken
 from rules.meaning.usage.duties import works
 from rules.meaning.usage.emissions import is_local
-from rules.meaning.vocabulary import words
+from rules.meaning.vocabulary import BILLING_NOUNS, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
-from rules.tracing.graph import downwards
+from rules.tracing.graph import downwards, upwards
+from rules.tracing.served import is_served
 from rules.tracing.sights import Kind as Sight
 
 ABOUT = About(
@@ -179,6 +180,8 @@ def in_memory(code: Code) -> Iterator[Finding]:
         arrives = code.context(scope) in REDELIVERED or any(within(scope, one) for one in reached)
         if not names_event(code, key) or not (is_deduplicator(code, scope) or (arrives and costs(code, scope))):
             continue
+        if code.elsewhere.whole and not (is_served(code, scope) and books(code, scope)):
+            continue
         said.add(name)
         yield only_here(asked, name, Confidence.POSSIBLE if is_one_driver(code, scope) else Confidence.LIKELY)
 
@@ -201,6 +204,34 @@ def costs(code: Code, scope: Scope) -> bool:
         for below in downwards(graph, node, HOPS)
         for sight in graph.digests[below.node[0]].sights
     )
+
+
+def books(code: Code, scope: Scope) -> bool:
+    """Whether the function around is seen to lead to a row or column of usage, credit or money; other rows are nobody's bill.
+
+    Of one that only recognises repeats, its callers are asked.
+    """
+    function = outermost_function(scope)
+    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
+    node = graph.at(code.facts.path, function.span.line) if graph is not None and function is not None else None
+    if function is None or graph is None or node is None or node[1] < 0:
+        return True
+    asking = [one.node for one in upwards(graph, node, 2)] if is_deduplicator(code, scope) else [node]
+    if any(within(around, function) for _, around, _ in works(code)):
+        return True
+    if any(GRANTS & set(words(call.method)) or BILLED_ROWS & set(words(call.name)) for call in code.calls_in(function)):
+        return True
+    return any(
+        sight.kind in MOVES and sight.routine == below.node[1] and (sight.kind is not Sight.INSERT or owns_money(sight.owner))
+        for start in asking
+        for below in downwards(graph, start, HOPS)
+        if below.sure != "possible"
+        for sight in graph.digests[below.node[0]].sights
+    )
+
+
+def owns_money(table: str) -> bool:
+    return bool((BILLED_ROWS | BILLING_NOUNS) & set(words(table)))
 
 
 def questions(code: Code) -> Iterator[tuple[Expression, Expression, Expression, Scope]]:

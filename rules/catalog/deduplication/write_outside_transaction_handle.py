@@ -28,8 +28,12 @@ from rules.facts import (
 )
 from rules.meaning.contexts import Context
 from rules.meaning.repeats.transactions import opens
+from rules.meaning.subjects import BILLED
 from rules.meaning.values import definitions_at
+from rules.meaning.vocabulary import BILLING_NOUNS, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
+from rules.tracing.graph import downwards
+from rules.tracing.sights import Kind as Sight
 
 ABOUT = About(
     id="MTR-214",
@@ -47,6 +51,16 @@ WRITES = frozenset(
 READS = frozenset("first find findone findunique findfirst findmany get take scan".split())
 CONNECTS = frozenset("openconnection connect getconnection acquire connection".split())
 """What hands out one connection of many."""
+MONEY = (
+    BILLED
+    | (BILLING_NOUNS - {"token", "tokens"})
+    | frozenset(
+        "payment payments paid order orders wallet wallets balance balances purchase purchases ledger price prices amount "
+        "amounts coupon coupons refund refunds points seats plan plans deposit deposits fund funds withdraw payout cost".split()
+    )
+)
+MOVES = (Sight.COUNT, Sight.GRANT, Sight.INSERT, Sight.CHARGE, Sight.EMIT)
+HOPS = 2
 LOG_WORDS = ("audit", "log", "history", "trace")
 
 
@@ -62,11 +76,34 @@ def check(code: Code) -> Iterator[Finding]:
         handle, outside = opened
         methods = WRITES if uses(code, scope, handle) else WRITES | READS
         stray = [call for call in code.calls_in(scope) if strays(call, scope, outside, methods)]
-        if stray:
+        if stray and moves_money(code, scope):
             yield finding(code, stray, handle, outside)
     for begun in code.facts.calls:
         if fold(begun.method) == "begintransaction" and code.context(begun.scope) is not Context.TEST:
             yield from past_connection(code, begun)
+
+
+def moves_money(code: Code, scope: Scope) -> bool:
+    """Whether a transaction writes a balance, usage, an order or the like, itself or in what it calls.
+
+    That the rest of the file speaks of billing says nothing of the rows that are written here.
+    """
+    if not code.elsewhere.whole:
+        return True
+    if any(MONEY & set(words(code.facts.text(call.span))) for call in code.calls_in(scope)):
+        return True
+    trace = code.elsewhere.trace
+    node = trace.graph.at(code.facts.path, scope.span.line) if trace is not None else None
+    if trace is None or node is None or node[1] < 0:
+        return True
+    first, last = scope.span.line, scope.span.end_line
+    inside = [link.callee for link in trace.graph.callees.get(node, ()) if first <= link.line <= last]
+    return any(
+        sight.kind in MOVES and sight.routine == below.node[1]
+        for callee in inside
+        for below in downwards(trace.graph, callee, HOPS)
+        for sight in trace.graph.digests[below.node[0]].sights
+    )
 
 
 def past_connection(code: Code, begun: Call) -> Iterator[Finding]:
@@ -86,7 +123,8 @@ def past_connection(code: Code, begun: Call) -> Iterator[Finding]:
         if begun.span.end < call.span.start < min(ends, default=0) and strays(call, begun.scope, pool, WRITES)
         and not any(one.kind in (Kind.HANDLER, Kind.FINALLY) for one in chain(call.scope))
     ]  # fmt: skip
-    if stray:
+    around = enclosing(begun.scope, Kind.FUNCTION)
+    if stray and around is not None and moves_money(code, around):
         yield finding(code, stray, handle, pool)
 
 

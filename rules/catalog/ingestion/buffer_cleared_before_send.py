@@ -16,6 +16,7 @@ from rules.meaning.usage.emissions import shown
 from rules.meaning.usage.snapshots import first_send, sent_before
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
+from rules.tracing.buffered import only_looked_at, still_stored
 from rules.tracing.spared import per_request
 
 ABOUT = About(
@@ -43,7 +44,9 @@ def check(code: Code) -> Iterator[Finding]:
         if code.context(one.scope) in QUIET or puts_back(code, one) or sent_before(code, one):
             continue
         after = first_send(code, one)
-        if after is not None and not per_request(code, one.scope):
+        if after is None or still_stored(code, one) or only_looked_at(code, one, after):
+            continue
+        if not per_request(code, one.scope):
             yield cleared(code, one, after)
     yield from trimmed(code)
     yield from misread_additions(code)
@@ -402,5 +405,24 @@ def chat(user, question, db):
     return answer
 """,
         },
+    ),
+    Example(
+        "python",
+        """
+class UsageArchive:
+    def __init__(self, dao):
+        self.dao = dao
+        self.pending = []
+
+    def read(self, chunks):
+        for chunk in chunks:
+            self.pending.append(chunk)
+
+    def write(self):
+        taken, self.pending = self.pending, []
+        self.dao.insert_many(taken)
+        self.dao.delete_chunks([chunk.id for chunk in taken])
+""",
+        path="usage/archive.py",
     ),
 )

@@ -19,6 +19,7 @@ from rules.meaning.usage.snapshots import first_send
 from rules.meaning.vocabulary import words
 from rules.providers import imports
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
+from rules.tracing.buffered import STATISTICS, only_looked_at, still_stored
 
 ABOUT = About(
     id="MTR-108",
@@ -79,6 +80,8 @@ def timed_buffers(code: Code) -> Iterator[Finding]:
     for one in emptyings(code):
         timer = next((call for call in code.facts.calls if fold(call.method) in TIMERS and reaches(code, call, one)), None)
         if timer is None or code.context(one.scope) in QUIET or not is_private(code, one) or ends_cleanly(code):
+            continue
+        if still_stored(code, one) or only_looked_at(code, one, first_send(code, one)):
             continue
         yield Finding(
             span=timer.span,
@@ -194,6 +197,8 @@ def shutdown_handlers(code: Code) -> Iterator[Scope]:
 
 def closes_sender(call: Call) -> bool:
     said = words(call.name)
+    if STATISTICS & set(said):
+        return False
     ends = bool(CLOSES & set(words(call.method))) and bool(SENDERS & set(said))
     return ends and (call.start is Start.AWAITED or (call.start is Start.PLAIN and call.method[:1].isupper()))
 

@@ -7,6 +7,7 @@ work, and let the client only show the result. A copy that the client keeps for 
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from rules.code import Code
 from rules.facts import Call, Literal, fold
@@ -31,6 +32,13 @@ REPORTS = frozenset("report record track increment".split())
 BALANCES = frozenset("credit credits quota quotas balance".split())
 SENDING = re.compile(r"\b(post|put|patch)\b", re.I)
 STORES = ("supabase.", "updatedoc", "setdoc", "doc().update", "db.collection")
+STAFF = frozenset("admin admins administration administrator backoffice staff dev debug devtools".split())
+REFUSES = re.compile(
+    rb"NODE_ENV\s*!==?\s*[\"']development|adminOnly:\s*true|\b(?:require|ensure|assert|verify|with)_?(?:Super)?Admin|"
+    rb"\brole\s*!==?\s*[\"'](?:super)?_?admin",
+    re.I,
+)
+"""In a handler that answers to nobody but administrators, or only on a developer's machine."""
 PORTAL = ("portal", "embedded", "publishable")
 
 
@@ -91,9 +99,31 @@ def charging_address(code: Code, call: Call) -> str | None:
     said = frozenset(words(address.split("?")[0]))
     charges = said & CHARGES and (said & BALANCES)
     reports = said & REPORTS and said & {"usage"} and code.billing
-    if not (charges or reports) or not sends(code, call):
+    if not (charges or reports) or not sends(code, call) or for_staff(code, address):
         return None
     return address
+
+
+def for_staff(code: Code, address: str) -> bool:
+    """Whether no customer can have anything of the request: it lies among pages of administrators, or is refused to others."""
+    places = {word for part in (*code.facts.path.split("/")[:-1], *address.split("?")[0].split("/")) for word in words(part)}
+    if places & STAFF:
+        return True
+    answering = tuple(handlers_at(code, address))
+    return bool(answering) and all(REFUSES.search(one.facts.source) for one in answering)
+
+
+def handlers_at(code: Code, address: str) -> Iterator[Code]:
+    """The files that answer an address where folders are addresses: `app/api/deduct-credits/route.ts`."""
+    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
+    steps = [one for one in address.split("?")[0].strip("/").split("/") if one]
+    if graph is None or not steps:
+        return
+    for digest in graph.digests:
+        folders = PurePosixPath(digest.path).with_suffix("").parts
+        place = folders[:-1] if folders[-1:] in (("route",), ("index",)) else folders
+        if place[-2:] == tuple(steps[-2:]) and (other := code.elsewhere.code_of(digest.path)) is not None:
+            yield other
 
 
 def sends(code: Code, call: Call) -> bool:
@@ -235,5 +265,20 @@ export function buy(cost: number): boolean {
   return true;
 }
 """,
+    ),
+    Example(
+        "tsx",
+        """
+"use client";
+
+export function TestTools({ organization }: Props) {
+  async function consume() {
+    await fetch(`/admin/api/organizations/${organization}/consume-credits`, { method: "POST" });
+  }
+
+  return <button onClick={consume}>Consume</button>;
+}
+""",
+        path="src/app/admin/components/test-tools.tsx",
     ),
 )

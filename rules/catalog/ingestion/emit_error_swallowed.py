@@ -26,6 +26,7 @@ from rules.meaning.values import resolved
 from rules.meaning.vocabulary import BILLING_NOUNS, consumes, names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
 from rules.tracing.purposes import at_stake
+from rules.tracing.reruns import sent_anew, tells_of_event
 from rules.tracing.spared import (
     is_notice,
     kept_behind,
@@ -90,7 +91,7 @@ def spared(code: Code, write: UsageWrite) -> bool:
         return tells_total(code, call)
     if kept_behind(code, call) or only_in_memory(code, call) or only_logs(code, call):
         return True
-    return not counted and (is_notice(code, call) or tells_total(code, call))
+    return not counted and (is_notice(code, call) or tells_of_event(code, call) or tells_total(code, call))
 
 
 def swallowed(code: Code, write: UsageWrite, handler: Scope, ended: Outcome, hangs: Stake) -> Finding:
@@ -123,7 +124,7 @@ def hanging(code: Code, write: UsageWrite) -> Stake:
 def cost(name: str, hangs: Stake) -> str:
     if name:
         return "the count stays wrong"
-    return {Stake.BILL: "that usage is missing from the bill", Stake.LIMIT: "the limit never sees that usage"}.get(
+    return {Stake.BILL: "that usage is missing from the bill", Stake.LIMIT: "that usage is never counted"}.get(
         hangs, "that usage is lost"
     )
 
@@ -148,6 +149,9 @@ def confidence(code: Code, loss: Loss, hangs: Stake, sure: bool) -> Confidence:
     if loss.write.call is not None and unfilled(code, loss.write.call):
         return Confidence.POSSIBLE
     counted = [one.name for one in code.counters if one.call is loss.write.call]
+    assert loss.write.call is not None
+    if sent_anew(code, loss.write.call) or (code.elsewhere.whole and gives_up_before(loss)):
+        return Confidence.POSSIBLE
     if of_rate(code, loss.write) or only_noted(counted) or any(SALES & set(words(name)) for name in counted):
         return Confidence.POSSIBLE
     if counted and (hangs is Stake.NOTHING or only_shown(code, loss.write)):
@@ -159,6 +163,12 @@ def confidence(code: Code, loss: Loss, hangs: Stake, sure: bool) -> Confidence:
     ):
         return Confidence.POSSIBLE
     return SURE[sure and loss.ended in LOST]
+
+
+def gives_up_before(loss: Loss) -> bool:
+    """Whether what fails is asked before the write, as an account is looked up: with no such account there may be no usage."""
+    call = loss.write.call
+    return call is not None and loss.handler.span.end <= call.span.start
 
 
 def is_sure(code: Code, loss: Loss, hangs: Stake) -> bool:
@@ -1069,5 +1079,20 @@ export class Router {
   }
 }
 """,
+    ),
+    Example(
+        "typescript",
+        """
+export async function settleInvoices(invoices: Invoice[]) {
+  for (const invoice of invoices) {
+    try {
+      await publishBillingEvent("invoice.paid", invoice.customerId, invoice.id);
+    } catch (error) {
+      console.error("event not published", error);
+    }
+  }
+}
+""",
+        path="src/billing/settle.ts",
     ),
 )

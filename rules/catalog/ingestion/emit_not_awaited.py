@@ -5,6 +5,7 @@ refuses the event, that usage is gone and no caller, retry or log hears of it. A
 it to something that keeps it alive and sees its failure, such as `waitUntil` with a durable fallback.
 """
 
+import re
 from collections.abc import Iterator
 
 from rules.code import Code
@@ -21,7 +22,7 @@ from rules.meaning.promises import (
     promises,
 )
 from rules.meaning.tasks import beside
-from rules.meaning.usage.emissions import Emission, shown
+from rules.meaning.usage.emissions import Emission, is_local, shown
 from rules.meaning.usage.losses import cannot_fail, gives_back
 from rules.meaning.usage.snapshots import drains
 from rules.meaning.usage.writes import UsageWrite, failing_writes
@@ -50,6 +51,13 @@ ABOUT = About(
     gives_way_to=("emit-error-swallowed",),
 )
 QUIET = frozenset({Context.TEST, Context.BROWSER, Context.SCRIPT})
+ROUND = re.compile(
+    r"\bfor\s+(?:\w+\s*:?=\s*)?range\s+(?:time\.Tick\(|\w*[tT]ick\w*(?:\.C)?\b)|<-\s*(?:[\w.]*[tT]ick(?:er)?\w*\.C\b|time\.After\()|"
+    r"\bfor\s*\{[^{}]*\btime\.Sleep\(|\bwhile\s+(?:True|1|not\s+[\w.]*stop\w*(?:\.is_set\(\))?)\s*:"
+)
+"""A loop that a clock drives, or one that has no end."""
+BLOCKS = re.compile(r"\bselect\s*\{\s*\}")
+"""A Go function that stays for ever."""
 STORES = frozenset(
     "redis kv client db database firestore collection doc ref storage prisma supabase repository repo table".split()
 )
@@ -63,7 +71,7 @@ def check(code: Code) -> Iterator[Finding]:
     else:
         yield from (found for write in writes if (found := detached(code, write)) is not None)
         for call, name, what in beside(code):
-            if code.context(call.scope) not in QUIET:
+            if code.context(call.scope) not in QUIET and not any(goes_round(code, one) for one in named(code, name)):
                 yield task(call.span, what, SAID[is_sure(code, call, name) if name else not replays(code, call.scope)])
 
 
@@ -235,10 +243,37 @@ def detached(code: Code, write: UsageWrite) -> Finding | None:
         return unawaited(code, write.title, call, emission)
     if emission is None and not write.certain:
         return None
+    if runs_for_ever(code, call):
+        return None
     if end.start is Start.DETACHED or goroutine(code, call.scope) is not None:
         alone = f"{capital(write.title)} runs in {code.facts.idioms.beside}, and nobody waits for it"
         return task(call.span, alone, SAID[at_stake(code, write, call)], cannot_fail(code, call))
     return None
+
+
+def runs_for_ever(code: Code, call: Call) -> bool:
+    """Whether a goroutine is the loop of a schedule, or starts one: it is no report beside a request, but what reports.
+
+    `go func() { w.report(ctx); for range time.Tick(time.Hour) { w.report(ctx) } }()`; `go w.report(ctx)` before `select {}`.
+    """
+    around = enclosing(call.scope, Kind.FUNCTION)
+    launcher = enclosing(around.parent, Kind.FUNCTION) if around is not None and around.parent is not None else None
+    if around is None or goes_round(code, around):
+        return around is not None
+    starts = call.start is Start.DETACHED
+    own = code.values.functions.get(call.method, ()) if starts and is_local(call, code.values) else ()
+    blocking = around if starts else launcher
+    text = code.facts.text(blocking.span) if blocking is not None else ""
+    return any(goes_round(code, one) for one in own) or BLOCKS.search(text) is not None
+
+
+def goes_round(code: Code, function: Scope) -> bool:
+    """Whether a function only ends with the process: a loop without an end, or one that a clock drives."""
+    return ROUND.search(code.facts.text(function.span)) is not None
+
+
+def named(code: Code, name: str) -> tuple[Scope, ...]:
+    return tuple(code.values.functions.get(name, ())) if name else ()
 
 
 def unawaited(code: Code, title: str, call: Call, emission: Emission | None) -> Finding | None:
@@ -514,5 +549,22 @@ angular.module("shop.billing").controller("PlanDialog", function () {
   opened("plan-dialog");
 });
 """,
+    ),
+    Example(
+        "go",
+        """
+package worker
+
+func (w *Worker) ScheduledTasks(ctx context.Context) {
+	go func() {
+		w.ReportStripeUsage(ctx)
+		for range time.Tick(time.Hour) {
+			w.ReportStripeUsage(ctx)
+		}
+	}()
+	select {}
+}
+""",
+        path="billing/worker.go",
     ),
 )

@@ -530,4 +530,21 @@ def render(ledger, renderer, user, scene):
         raise
 """,
     ),
+    Example(
+        "python",
+        """
+def sign_up(captchas, credits, form):
+    captchas.consume_token(form.token)
+    try:
+        user = create(form)
+    except TakenError as error:
+        captchas.release_token(form.token)
+        raise Refused from error
+    try:
+        return credits.welcome(user)
+    except StoreError as error:
+        raise Refused from error
+""",
+        path="billing/sign_up.py",
+    ),
 )

@@ -29,6 +29,8 @@ from rules.meaning.usage.losses import gives_back
 from rules.meaning.vocabulary import BILLING_NOUNS, consumes, words
 
 RESERVES = frozenset("reserve hold acquire preconsume consume deduct decrement charge prededuct".split())
+CHALLENGES = frozenset("captcha recaptcha hcaptcha turnstile csrf nonce otp invite invitation verification password".split())
+"""What is consumed once to let somebody in is no usage, and neither is one token."""
 ADVANCE = frozenset("reserve hold preconsume prededuct precharge".split())
 """Of these, the ones that by their name are to be settled later."""
 GIVES_BACK = frozenset("refund release restore return rollback revert unreserve compensate giveback".split())
@@ -52,6 +54,8 @@ Exit = Return | Raise
 
 def reserves(call: Call) -> bool:
     first, said = leading(call)
+    if CHALLENGES & set(words(call.name)) or said & BILLING_NOUNS == {"token"}:
+        return False
     return first in RESERVES and (consumes(call.method) or bool(said & BILLING_NOUNS)) and not gives_back(call)
 
 

@@ -15,6 +15,14 @@ SENDS = frozenset(
     "increment record report emit execute query exec fetch request push add store batch submit track".split()
 )
 
+TALLIES = frozenset(
+    "addandget incrementandget decrementandget getandadd getandincrement getanddecrement accumulateandget updateandget "
+    "fetchadd fetchsub compareandset compareexchange".split()
+)
+"""Numbers of the process that are counted up in one step: they cannot fail, and take no event anywhere."""
+GATHERS = frozenset({"addall", "putall", "addrange"})
+"""What fills one list of the process from another."""
+
 
 def first_send(code: Code, one: Emptying) -> Call | None:
     """The first call after an emptying that takes the events elsewhere and may fail."""
@@ -24,11 +32,17 @@ def first_send(code: Code, one: Emptying) -> Call | None:
 def sends(code: Code, call: Call) -> bool:
     """A call that may fail and takes the events elsewhere: awaited in JavaScript, named as a write elsewhere."""
     said = words(call.method)
-    if logs(call) or not said or call.start is Start.DEFERRED or makes(call):
+    if logs(call) or not said or call.start is Start.DEFERRED or makes(call) or tallies(call):
         return False
     if code.facts.traits.promises:
         return call.start is Start.AWAITED or call.use is Use.RETURNED or is_floating_send(call, said)
     return bool(SENDS & set(said)) and bool(call.arguments)
+
+
+def tallies(call: Call) -> bool:
+    """`written.addAndGet(n)`, `atomic.AddInt64(&written, n)`, `Interlocked.Increment(ref written)`."""
+    holder = call.name.rpartition(".")[0].rpartition(".")[2].lower()
+    return fold(call.method) in TALLIES | GATHERS or holder in ("atomic", "interlocked", "atomics")
 
 
 def makes(call: Call) -> bool:
