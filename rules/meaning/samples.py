@@ -42,7 +42,8 @@ LIBRARY_HEAD = re.compile(
 SCRIPT = re.compile(r"\.[cm]?js$", re.I)
 BANNER = re.compile(
     r"\A\s*(?:[\"']use strict[\"'];\s*)?(?:/\*(?:(?!\*/).){0,1500}?|(?:\s*//[^\n]*\n){0,10}?\s*//[^\n]*)"
-    r"(\bcopyright\b|\(c\)\s*\d{4}|©|@license|@preserve|\blicen[cs]ed? under\b|\b(mit|bsd|apache|mpl)\b[^\n]{0,20}\blicen[cs]e)",
+    r"(\bcopyright\b|\(c\)\s*\d{4}|©|@license|@preserve|\blicen[cs]ed? under\b|"
+    r"\b(mit|bsd|apache|mpl)\b[^\n]{0,20}\blicen[cs]e)",
     re.S | re.I,
 )
 """Whose it is and on what terms, in the comment at the top."""
