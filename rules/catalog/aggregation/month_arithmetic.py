@@ -219,9 +219,10 @@ def overflowing(code: Code) -> Iterator[Found]:
 
 
 def once(code: Code, call: Call) -> bool:
-    """Whether a month is counted from the present and never from a date before it: that one month is as long as another."""
+    """Whether a month is counted from the present and never onwards from a date: that one month is as long as another."""
     return code.elsewhere.whole and from_now(code, call) and not any(
-        fold(other.method) == "adddate" and adds_month(other) and not from_now(code, other) for other in code.facts.calls
+        fold(other.method) == "adddate" and adds_month(other) and not steps_back(other) and not from_now(code, other)
+        for other in code.facts.calls
     )  # fmt: skip
 
 
