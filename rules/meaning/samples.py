@@ -39,6 +39,22 @@ LIBRARY_HEAD = re.compile(
 )
 """A version in the comment at the top, or in the first lines of a function that wraps the file."""
 
+SCRIPT = re.compile(r"\.[cm]?js$", re.I)
+BANNER = re.compile(
+    r"\A\s*(?:[\"']use strict[\"'];\s*)?(?:/\*(?:(?!\*/).){0,1500}?|(?:\s*//[^\n]*\n){0,10}?\s*//[^\n]*)"
+    r"(\bcopyright\b|\(c\)\s*\d{4}|©|@license|@preserve|\blicen[cs]ed? under\b|"
+    r"\b(mit|bsd|apache|mpl)\b[^\n]{0,20}\blicen[cs]e)",
+    re.S | re.I,
+)
+"""Whose it is and on what terms, in the comment at the top."""
+WRAPS = re.compile(r"^[ \t]*[;!(+]+\s*(?:async\s+)?(?:function\b|\([^()\n]{0,200}\)\s*=>)", re.M)
+"""A function that is called where it stands, as bundlers wrap a library."""
+HEAD = 3000
+BUNDLE_LINES = 300
+NAMED = re.compile(r"(?:\b(?:var|let|const|function)\s+|[,(]\s*)([A-Za-z_$][\w$]*)(?=\s*[=,();])")
+SHORT_NAMES = 0.6
+"""Of what a bundler names anew, most is one letter or two."""
+
 
 def bills_nobody(facts: Facts) -> bool:
     """By its folder or file name, or because a provider's test key is written into it."""
@@ -66,6 +82,19 @@ def is_copy(path: str) -> bool:
 
 
 def is_library(path: str, text: str) -> bool:
-    """Whether a script of a page is somebody else's: it lies with what is served as it is, and tells its own version."""
+    """Whether a script of a page is somebody else's: it lies with what is served as it is, and tells its own version or whose
+    it is, or is one long function with the names of a bundler."""
     folders = MAIN_CODE.sub("/", path).lower().split("/")[:-1]
-    return bool(SERVED_AS_IS & set(folders)) and LIBRARY_HEAD.match(text) is not None
+    if not SERVED_AS_IS & set(folders):
+        return False
+    return LIBRARY_HEAD.match(text) is not None or (
+        SCRIPT.search(path) is not None and (BANNER.match(text) is not None or is_bundle(text))
+    )
+
+
+def is_bundle(text: str) -> bool:
+    """Whether a file is hundreds of lines in a function that calls itself, in which names are letters."""
+    if text.count("\n") < BUNDLE_LINES or WRAPS.search(text[:HEAD]) is None:
+        return False
+    names = NAMED.findall(text)
+    return len(names) >= BUNDLE_LINES // 3 and sum(len(name) < 3 for name in names) > SHORT_NAMES * len(names)

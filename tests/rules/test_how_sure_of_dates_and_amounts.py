@@ -6,6 +6,8 @@ from rules.change import Change, ChangedFile
 from rules.engine import examine
 from rules.options import Options
 
+DAY = 'data.date.toISOString().split("T")[0]'
+
 
 def sure(rule: str, path: str, text: str) -> set[str]:
     file = ChangedFile(path, None, text, (), None)
@@ -71,3 +73,53 @@ export async function settle(db: Db, id: string) {
 """
 
     assert expected == sure("MTR-209", path, text)
+
+
+@pytest.mark.parametrize(("use", "expected"), [("amount=", {"likely"}), ("pricing=PlanPricing(monthly_usd=", {"possible"})])
+def test_a_cut_fraction_in_an_answer_charges_nobody(use: str, expected: set[str]) -> None:
+    method = "post" if use == "amount=" else "get"
+    call = "stripe.PaymentIntent.create" if use == "amount=" else "PlanResponse"
+    text = f"""
+@router.{method}("/plans")
+def plans(price: float):
+    return {call}({use}int(price * 100){")" * (use.count("(") + 1)}
+"""
+
+    assert expected == sure("MTR-304", "billing/plans.py", text)
+
+
+@pytest.mark.parametrize(("line", "expected"), [("const day", {"likely"}), ("logger.info", {"possible"})])
+def test_a_day_that_is_only_logged_disagrees_with_nothing(line: str, expected: set[str]) -> None:
+    day = f'logger.info("usage", {{ day: {DAY} }});' if line == "logger.info" else f"const day = {DAY};"
+    text = f"""
+export async function recordUsage(db: Db, data: UsageData) {{
+  {day}
+  const periodStart = new Date(data.date);
+  periodStart.setHours(0, 0, 0, 0);
+  return db.usageTracking.upsert({{ where: {{ userId: data.userId, periodStart, {"day" if "const" in day else ""} }} }});
+}}
+"""
+
+    assert expected == sure("MTR-302", "src/billing/usage.ts", text)
+
+
+MONTH = """package billing
+
+func join(ctx context.Context, store Store, workspace Workspace) error {
+	billingPeriodEnd := time.Now().AddDate(0, 1, 0)
+	return store.UpdateBilling(ctx, workspace.ID, billingPeriodEnd)
+}
+"""
+ONWARDS = """
+func renew(ctx context.Context, store Store, workspace Workspace) error {
+	return store.UpdateBilling(ctx, workspace.ID, workspace.BillingPeriodEnd.AddDate(0, 1, 0))
+}
+"""
+
+
+@pytest.mark.parametrize(("more", "expected"), [("", {"possible"}), (ONWARDS, {"likely", "certain"})])
+def test_one_month_from_now_is_as_long_as_another(more: str, expected: set[str]) -> None:
+    found = sure("MTR-309", "billing/join.go", MONTH + more)
+
+    assert found
+    assert found <= expected

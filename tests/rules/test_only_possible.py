@@ -88,3 +88,35 @@ export async function reportUsage() {{
 """
     assert {*told("MTR-102", billing__report_dot_ts=text), *told("MTR-202", billing__report_dot_ts=text)} <= confidences
     assert told("MTR-102", billing__report_dot_ts=text)
+
+
+@pytest.mark.parametrize(
+    ("schema", "confidence"), [("CREATE TABLE tags (id INT, usage_event_id INT);", "likely"), ("", "possible")]
+)
+def test_a_table_that_no_schema_tells_of_may_have_one_row_for_each(schema: str, confidence: str) -> None:
+    text = """
+def billable(db, period):
+    return db.execute(
+        "SELECT u.customer_id, SUM(u.quantity) AS total FROM usage_events u JOIN tags t ON t.usage_event_id = u.id "
+        "WHERE u.period = %s GROUP BY u.customer_id", period)
+"""
+    assert told("MTR-306", billing__usage_dot_py=text, **({"db__schema_dot_sql": schema} if schema else {})) == [confidence]
+
+
+@pytest.mark.parametrize(("capped", "confidence"), [("fee = plan.fee_cap", "possible"), ("refuse(fee)", "likely")])
+def test_an_amount_that_only_caps_another_may_be_off_by_a_hair(capped: str, confidence: str) -> None:
+    model = """<?php
+class Plan extends Model {
+    protected $table = 'plans';
+    protected $casts = ['fee_cap' => 'float'];
+    public function charge($invoice, $plan) {
+        $fee = $invoice->amount;
+        if ($fee > $plan->fee_cap) {
+            BODY;
+        }
+        return $this->stripe->charge($fee);
+    }
+}
+"""
+    body = "$fee = $plan->fee_cap" if "=" in capped else "throw new PaymentRefused($fee)"
+    assert told("MTR-304", app__Models__Plan_dot_php=model.replace("BODY", body)) == [confidence]

@@ -79,6 +79,27 @@ def test_a_library_that_a_page_brings_along_is_left_alone(text: str) -> None:
     assert not is_library("src/billing/chart.js", text)
 
 
+LICENSED = [
+    "/**\n * Copyright (c) 2017-present, Somebody, Inc.\n */\nfbq.version = 1;\n",
+    "// @license magnet\n(function () {})();\n",
+    "/*!\n * Widget\n * Released under the MIT license\n */\nvar a = 1;\n",
+]
+
+
+@pytest.mark.parametrize("text", LICENSED)
+def test_a_script_under_somebody_s_licence_is_left_alone(text: str) -> None:
+    assert is_library("apps/site/public/f.js", text)
+    assert not is_library("apps/site/src/f.js", text)
+    assert not is_library("public/index.php", text)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("a", True), ("usageOfMonth", False)])
+def test_one_long_function_with_names_of_a_bundler_is_a_library(name: str, expected: bool) -> None:
+    lines = "".join(f"  var {name} = function ({name}, {name}) {{ return {name}; }};\n" for _ in range(400))
+
+    assert is_library("public/js/w.js", f"(function () {{\n{lines}}})();\n") is expected
+
+
 @pytest.mark.parametrize("text", ["/* shows usage */\nvar a = 1;\n", "var version = '2.4.1';\nshow(version);\n"])
 def test_a_script_of_its_own_is_not(text: str) -> None:
     assert not is_library("web/static/usage.js", text)

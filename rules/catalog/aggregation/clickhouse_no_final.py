@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rules.code import Code
-from rules.facts import Scope, Span, walk
+from rules.facts import Call, Kind, Name, Scope, Span, enclosing, walk, within
 from rules.meaning.contexts import Context
+from rules.meaning.floats import declared
 from rules.meaning.sql import lines_from, written
 from rules.meaning.subjects import STRICT, name_around, only_shows
 from rules.meaning.vocabulary import words
@@ -47,6 +48,25 @@ class Text:
     scope: Scope
 
 
+HANDLE = re.compile(r"click_?house|\bch(_?(conn|client|db|session))?\b|\bchconn\b", re.I)
+"""How a handle, a package or a folder of ClickHouse is called."""
+OTHER_PACKAGE = re.compile(
+    r"gorm|sqlalchemy|psycopg|asyncpg|prisma|drizzle|sequelize|typeorm|knex|mikro-?orm|eloquent|activerecord|postgres|mysql|"
+    r"lib/pq|pgx|(^|[/@])pg$|sqlx|django|hibernate|diesel|dapper|entityframework|npgsql",
+    re.I,
+)
+OTHER_HANDLE = re.compile(
+    r"gorm|prisma|drizzle|sequelize|knex|entity_?manager|activerecord|application_?record|postgres|mysql|sqlite|\bpg\b|pgx|"
+    r"\bpg_?(pool|conn|client|db)\b|\bDB::|\.WithContext\b|\$queryRaw|\bactiverecord\b",
+    re.I,
+)
+"""A handle of another database, where a table may have the same name."""
+OTHER_SYNTAX = re.compile(
+    r"\bfor\s+update\b|\bdistinct\s+on\b|::(jsonb?|timestamptz|numeric|bigint|uuid)\b|\bjsonb_|\bat\s+time\s+zone\b|"
+    r"\bon\s+conflict\b|\breturning\b|\blateral\b|\bto_char\s*\(",
+    re.I,
+)
+"""What Postgres knows and ClickHouse does not."""
 VIEW = re.compile(r"\bcreate\s+materialized\s+view\b", re.I)
 
 
@@ -63,8 +83,51 @@ def check(code: Code) -> Iterator[Finding]:
         return
     for one in texts:
         # A materialized view reads the inserted block and not the table: FINAL would mean nothing there.
-        if code.context(one.scope) is not Context.TEST and not VIEW.search(one.sql) and feeds_bill(code, one):
+        aside = code.context(one.scope) is Context.TEST or VIEW.search(one.sql) is not None
+        if not aside and feeds_bill(code, one) and in_clickhouse(code, one, bool(tables)):
             yield from uncollapsed(code, one, tables)
+
+
+def in_clickhouse(code: Code, one: Text, made_here: bool) -> bool:
+    """Whether the statement is run there: by the name or type of what runs it, else by what the file imports or is called."""
+    if code.facts.traits.statements_only:
+        return True
+    if OTHER_SYNTAX.search(one.sql):
+        return False
+    handles = [handle for call in runners(code, one) for handle in (call.name, type_of(code, call))]
+    if any(map(HANDLE.search, handles)):
+        return True
+    if any(map(OTHER_HANDLE.search, handles)):
+        return False
+    if made_here or "clickhouse" in code.facts.path.lower():
+        return True
+    packages = [package for package in code.facts.packages if not HANDLE.search(package)]
+    return len(packages) < len(code.facts.packages) and not any(map(OTHER_PACKAGE.search, packages))
+
+
+def runners(code: Code, one: Text) -> list[Call]:
+    """The calls that are given the statement, itself or by the name of what it was put into."""
+    function = enclosing(one.scope, Kind.FUNCTION, Kind.MODULE) or code.facts.root
+    names = {
+        target.text for assign in code.facts.assigns if assign.value is not None and assign.value.span.holds(one.span)
+        for target in assign.targets if isinstance(target, Name)
+    }  # fmt: skip
+    return [
+        call for call in code.facts.calls
+        if any(argument.span.holds(one.span) for argument in call.arguments) or (within(call.scope, function) and any(
+            isinstance(argument.value, Name) and argument.value.text in names for argument in call.arguments
+        ))
+    ]  # fmt: skip
+
+
+def type_of(code: Code, call: Call) -> str:
+    """As it is declared: `clickhouse.Conn`, `*gorm.DB`."""
+    first: object = call.receiver
+    while not isinstance(first, Name):
+        first = getattr(first, "receiver", None) or getattr(first, "object", None)
+        if first is None:
+            return ""
+    return declared(code, first, call.scope, call.span.start)
 
 
 def feeds_bill(code: Code, one: Text) -> bool:
@@ -155,6 +218,8 @@ EXAMPLES = (
     Example(
         "python",
         """
+import clickhouse_connect
+
 def billable_usage(client, customer):
     return client.query("SELECT sum(quantity) FROM usage_events WHERE customer = %(customer)s")  # <- finding
 """,
@@ -163,6 +228,8 @@ def billable_usage(client, customer):
     Example(
         "python",
         """
+import clickhouse_connect
+
 def billable_usage(client, customer):
     return client.query("SELECT sum(quantity) FROM usage_events WHERE customer = %(customer)s")
 """,
@@ -183,8 +250,8 @@ def billable(client, customer):
     Example(
         "python",
         """
-def sdk_usage_by_version(client):
-    return client.query("SELECT sdk_version, count() FROM usage_events GROUP BY sdk_version")
+def sdk_usage_by_version(clickhouse):
+    return clickhouse.query("SELECT sdk_version, count() FROM usage_events GROUP BY sdk_version")
 """,
         context={"migrations/001.sql": MIGRATION.format("ReplacingMergeTree")},
     ),
@@ -240,5 +307,30 @@ func Total(ctx context.Context, conn driver.Conn) driver.Row {
 	return conn.QueryRow(ctx, "SELECT sum(quantity) FROM billing_usage FINAL WHERE customer = ?", "c")
 }
 """,
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+import (
+	"github.com/acme/app/clickhouse"
+	"gorm.io/gorm"
+)
+
+func BillableUsage(ctx context.Context, DB *gorm.DB, ch *clickhouse.Client, id int) (total int64, err error) {
+	err = DB.WithContext(ctx).Raw("SELECT SUM(quantity) FROM usage_events WHERE workspace_id = @id", id).Scan(&total).Error
+	return total, err
+}
+""",
+        context={"migrations/001.sql": MIGRATION.format("ReplacingMergeTree")},
+    ),
+    Example(
+        "python",
+        """
+def billable_usage(session, customer):
+    return session.execute("SELECT sum(quantity) FROM usage_events WHERE customer = :customer", {"customer": customer})
+""",
+        context={"migrations/001.sql": MIGRATION.format("ReplacingMergeTree")},
     ),
 )

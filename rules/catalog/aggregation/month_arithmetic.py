@@ -17,6 +17,7 @@ from rules.facts import (
     Compare,
     Conditional,
     Expression,
+    Function,
     Kind,
     Literal,
     Logical,
@@ -77,6 +78,8 @@ CHAINED = frozenset("addmonths subaddmonths addmonth addyears".split())
 LABELS = frozenset("tolocalestring tolocaledatestring todatestring".split())
 PROVIDED = frozenset({"current_period_end", "current_period_start", "current_billing_period", "next_billed_at"})
 """Fields in which Stripe and Paddle give the period."""
+ANSWERS = re.compile(r"transformer|serializ|presenter|resources?/|views?/|graphql|(^|[/_.])dto|_dto|mailer", re.I)
+"""Files in which what is known is written out for whoever asks."""
 LONG = 250
 """Lines of a function of which its words no longer tell what one line of it is about."""
 ENDS = frozenset("end ends until next start starts".split())
@@ -210,9 +213,22 @@ def overflowing(code: Code) -> Iterator[Found]:
                     f"`{one_line(code, call.span)}` on the 29th to 31st lands in another month than the one meant, "
                     f"{run_over(stepped(call))}: the period boundary moves.",
                     "Add months to the first of the month, then clamp the anchor day to the length of that month.",
-                    Confidence.LIKELY if goes_on(code, call) and pays_by(code, call)
+                    Confidence.LIKELY if goes_on(code, call) and pays_by(code, call) and not once(code, call)
                     else Confidence.POSSIBLE,
                 )  # fmt: skip
+
+
+def once(code: Code, call: Call) -> bool:
+    """Whether a month is counted from the present and never onwards from a date: that one month is as long as another."""
+    return code.elsewhere.whole and from_now(code, call) and not any(
+        fold(other.method) == "adddate" and adds_month(other) and not steps_back(other) and not from_now(code, other)
+        for other in code.facts.calls
+    )  # fmt: skip
+
+
+def from_now(code: Code, call: Call) -> bool:
+    base = resolved(code.values, call.receiver, call.scope, call.span.start) if call.receiver is not None else None
+    return any(isinstance(part, Call) and part.folded in ("time.now", "clock.now") for part in walk(base))
 
 
 def pays_by(code: Code, call: Call, held: str = "") -> bool:
@@ -624,9 +640,24 @@ def from_round_to_round(code: Code) -> Iterator[Found]:
                     "shorter, and every later period starts on another day than the anchor's.",
                     "Count the rounds, and compute each occurrence from the anchor: anchor plus n months, clamped to the "
                     "length of that month.",
-                    Confidence.LIKELY if runs(code, scope) and not ELSEWHERE & set(words(code.function_name(scope)))
-                    else Confidence.POSSIBLE,
+                    Confidence.POSSIBLE
+                    if not runs(code, scope) or ELSEWHERE & set(words(code.function_name(scope))) or previewed(code, scope)
+                    else Confidence.LIKELY,
                 )  # fmt: skip
+
+
+def previewed(code: Code, scope: Scope) -> bool:
+    """Whether a list of dates is made, and all that call for it write it into an answer."""
+    function = enclosing(scope, Kind.FUNCTION)
+    head = function.head if function is not None else None
+    if not code.elsewhere.whole or not isinstance(head, Function) or not head.name:
+        return False
+    calls = re.compile(rf"(->|\.|::|\b){re.escape(head.name)}\s*\(")
+    defines = re.compile(rf"\b(function|def|func|fun|fn)\b[^(]*\b{re.escape(head.name)}\s*\(")
+    asking = [
+        one for one in code.elsewhere.mentions(head.name) if calls.search(one.text) and not defines.search(one.text)
+    ]  # fmt: skip
+    return bool(asking) and all(map(ANSWERS.search, (one.path for one in asking)))
 
 
 def made_by_hand(code: Code) -> Iterator[Found]:

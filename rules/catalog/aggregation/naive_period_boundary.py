@@ -30,7 +30,7 @@ from rules.facts import (
 )
 from rules.meaning.contexts import Context
 from rules.meaning.subjects import bills, only_shows, spoken_in
-from rules.meaning.times.days import customers_zone, days_of_moments, only_told
+from rules.meaning.times.days import LOGS, customers_zone, days_of_moments, only_told
 from rules.meaning.times.fates import LASTING, Fate, fates, uses_of
 from rules.meaning.times.jvm_periods import zone_said
 from rules.meaning.times.periods import Boundary, Zone
@@ -422,9 +422,24 @@ def utc_day(code: Code, one: Boundary) -> Call | None:
         if not nearby and enclosing(call.scope, Kind.FUNCTION) is not enclosing(one.scope, Kind.FUNCTION):
             continue
         inner = call.receiver
-        if fold(call.method) in UTC_DAYS and isinstance(inner, Call) and fold(inner.method) == "toisostring" and day_part(call):
+        taken = fold(call.method) in UTC_DAYS and isinstance(inner, Call) and fold(inner.method) == "toisostring"
+        if taken and day_part(call) and not only_logged(code, call):
             return call
     return None
+
+
+def only_logged(code: Code, call: Call) -> bool:
+    """Whether the day only goes into a line of the log, itself or by a variable."""
+    function = enclosing(call.scope, Kind.FUNCTION, Kind.MODULE) or code.facts.root
+    uses = uses_of(code, set(), call.span, function) or [call.span]
+    lines = [one for one in code.facts.calls if one.span != call.span and logs(one)]
+    return all(any(argument.span.holds(use) for one in lines for argument in one.arguments) for use in uses)
+
+
+def logs(call: Call) -> bool:
+    """`logger.info(…)`, `console.log(…)`, `this.logger.debug(…)`."""
+    holder = [*words(call.name.rpartition(".")[0])][-1:]
+    return bool(LOGS & {*holder, *words(call.method)[:1]} or holder == ["console"]) and not call.constructs
 
 
 def day_part(call: Call) -> bool:

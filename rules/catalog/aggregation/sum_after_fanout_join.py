@@ -42,10 +42,12 @@ def check(code: Code) -> Iterator[Finding]:
         shown = only_shows(code.facts, one.scope) or not bills(code.facts, one.scope)
         found = multiplied(code, one)
         if found is not None:
-            yield fanned_out(*found, Confidence.POSSIBLE if shown else Confidence.LIKELY)
+            # Of a table that no schema tells of, it is not known whether it has more than one row for each.
+            known = code.elsewhere.schema.table(found[2]) is not None
+            yield fanned_out(*found, Confidence.LIKELY if known and not shown else Confidence.POSSIBLE)
         for aggregate in one.aggregates:
             if counts_rows(aggregate) and not of_their_own(one, aggregate):
-                yield undistinct(aggregate, shown)
+                yield undistinct(aggregate)
 
 
 def multiplied(code: Code, one: Statement) -> tuple[Aggregate, str, str] | None:
@@ -126,14 +128,15 @@ def of_their_own(one: Statement, aggregate: Aggregate) -> bool:
     return any({key(word) for word in words(table)[-1:]} & things for table in one.tables)
 
 
-def undistinct(aggregate: Aggregate, shown: bool) -> Finding:
+def undistinct(aggregate: Aggregate) -> Finding:
     return Finding(
         span=aggregate.span,
         description=(
             f"`{aggregate.alias}` counts rows, not {aggregate.alias.replace('_', ' ')}: whoever appears twice is billed twice."
         ),
         remediation="Count the distinct ids: `COUNT(DISTINCT user_id)`.",
-        confidence=Confidence.LIKELY if aggregate.argument == "*" and not shown else Confidence.POSSIBLE,
+        # The rows may be one for each already, which only the table can tell.
+        confidence=Confidence.POSSIBLE,
         variant="count-instead-of-distinct",
     )
 

@@ -1,7 +1,25 @@
 """Whether an amount goes to somebody's charge, balance or bill, and not to a statistic or a check."""
 
+import re
+
 from rules.code import Code
-from rules.facts import Call, Expression, Index, Kind, Member, Object, Scope, Span, enclosing, name_of, walk, within
+from rules.facts import (
+    Call,
+    Expression,
+    Function,
+    Index,
+    Kind,
+    Member,
+    Object,
+    Scope,
+    Span,
+    dotted,
+    enclosing,
+    name_of,
+    outermost_function,
+    walk,
+    within,
+)
 from rules.meaning.money.drift import charges
 from rules.meaning.money.names import MONEY
 from rules.meaning.subjects import name_around
@@ -18,6 +36,11 @@ COUNTS = frozenset(
 """Words of what only counts or tells."""
 
 
+ANSWER = frozenset("response responses dto view views serializer resource presenter schema out preview listing".split())
+"""Words of what is made to be looked at."""
+ASKED = re.compile(r"(^|\.)(get|head|getmapping|httpget)$", re.I)
+
+
 def is_charged(code: Code, call: Call) -> bool:
     """Whether the value that a call gives is put into a field of money, or handed to what charges somebody."""
     function = enclosing(call.scope, Kind.FUNCTION, Kind.MODULE) or code.facts.root
@@ -29,9 +52,28 @@ def taken(code: Code, use: Span, function: Scope, names: set[str]) -> bool:
     around = [one for one in code.facts.calls if one.span != use and given(one, use) and within(one.scope, function)]
     if any(COUNTS & said_by(one) for one in around):
         return False
-    if any(pays(one) for one in around) or in_field(code, use, function):
+    if any(pays(one) for one in around) or (in_field(code, use, function) and not only_answers(code, around, function)):
         return True
     return kept(code, use, function) or handed_back(code, use, function, names)
+
+
+def only_answers(code: Code, around: list[Call], function: Scope) -> bool:
+    """Whether a field is that of an answer: of what is called one, or in a route that is only asked for something."""
+    if any(ANSWER & set(words(one.method)) for one in around):
+        return True
+    head = outermost(function).head
+    if not isinstance(head, Function):
+        return False
+    marks = [*head.decorators, head.passed_to, head.name if head.name == "GET" else ""]
+    return any(ASKED.search(mark if isinstance(mark, str) else mark_name(mark)) for mark in marks)
+
+
+def mark_name(mark: Expression) -> str:
+    return mark.name if isinstance(mark, Call) else dotted(mark)
+
+
+def outermost(function: Scope) -> Scope:
+    return outermost_function(function) or function
 
 
 def given(call: Call, use: Span) -> bool:

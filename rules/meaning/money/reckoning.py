@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from rules.code import Code
 from rules.facts import (
     Binary,
+    Branch,
     Call,
     Compare,
     Expression,
@@ -129,7 +130,7 @@ def reckoned(code: Code) -> Iterator[Found]:
         for part in walk(whole):
             if isinstance(part, Binary) and part.operator in ("+", "-"):
                 yield from added(code, part, scope)
-            elif isinstance(part, Compare) and part.operator in ("==", "!=", "<", ">", "<=", ">="):
+            elif isinstance(part, Compare) and part.operator in ("==", "!=", "<", ">", "<=", ">=") and not clamps(code, part):
                 yield from compared(code, part, scope)
             elif isinstance(part, Object):
                 yield from summed(code, part, scope)
@@ -177,6 +178,17 @@ def compared(code: Code, part: Compare, scope: Scope) -> Iterator[Found]:
             continue
         for field, holder in fields(code, side, scope) if spoken(other) & (MONEY | LIMITS) else ():
             yield field, holder, COMPARED, part.span, scope
+
+
+def clamps(code: Code, part: Compare) -> bool:
+    """`if (fee > cap) fee = cap`: wherever the two differ by a hair, so does what comes out."""
+    sides = [code.facts.text(part.left.span), code.facts.text(part.right.span)]
+    return part.operator not in ("==", "!=") and any(
+        one.operator == "=" and one.value is not None and len(one.targets) == 1
+        and sorted((code.facts.text(one.targets[0].span), code.facts.text(one.value.span))) == sorted(sides)
+        and isinstance(one.scope.head, Branch) and one.scope.head.test is not None and one.scope.head.test.span.holds(part.span)
+        for one in code.facts.assigns
+    )  # fmt: skip
 
 
 def summed(code: Code, part: Object, scope: Scope) -> Iterator[Found]:
