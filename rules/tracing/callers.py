@@ -44,7 +44,7 @@ HANDS_OUT = (
 """A line that exports it by its own name, so that whoever uses it names it."""
 INERT = frozenset(
     "staticmethod classmethod property override deprecated abstractmethod inline allow mustuse suppress suppresswarnings "
-    "jvmstatic".split()
+    "jvmstatic transactional retryable circuitbreaker cacheable cacheevict cacheput timed nullable nonnull atomic".split()
 )
 """Marks by which nobody finds a function."""
 UNUSED = frozenset({"unused", "obsolete"})

@@ -120,3 +120,77 @@ class Plan extends Model {
 """
     body = "$fee = $plan->fee_cap" if "=" in capped else "throw new PaymentRefused($fee)"
     assert told("MTR-304", app__Models__Plan_dot_php=model.replace("BODY", body)) == [confidence]
+
+
+@pytest.mark.parametrize(("test", "confidence"), [("account.balance < cost", ["certain"]), ("!account.balance", ["possible"])])
+def test_a_bare_balance_may_only_ask_whether_the_row_was_found(test: str, confidence: list[str]) -> None:
+    text = f"""
+export async function generate(prisma: PrismaClient, userId: string, cost: number) {{
+  const account = await prisma.account.findUnique({{ where: {{ userId }} }});
+  if ({test}) throw new PaymentRequiredError();
+  await render();
+  await prisma.account.update({{ where: {{ userId }}, data: {{ balance: {{ decrement: cost }} }} }});
+}}
+"""
+    assert told("MTR-401", src__billing__generate_dot_ts=text) == confidence
+
+
+@pytest.mark.parametrize(("helper", "confidence"), [("checkCredits", ["likely"]), ("checkProjectLimit", ["possible"])])
+def test_a_helper_that_counts_another_thing_by_its_name_is_not_passed(helper: str, confidence: list[str]) -> None:
+    text = f"""
+export async function answer(db: Db, accountId: string, question: string) {{
+  const room = await {helper}(db, accountId);
+  if (!room.allowed) return {{ error: "no room" }};
+  const text = await model.complete(question);
+  await deductCredits(db, accountId, 1);
+  return {{ text }};
+}}
+"""
+    assert told("MTR-401", src__billing__answer_dot_ts=text) == confidence
+
+
+@pytest.mark.parametrize(("written", "count"), [("row.usedTokens + spent", 1), ("asked + answered", 0)])
+def test_the_sum_of_two_results_is_no_old_value(written: str, count: int) -> None:
+    text = f"""
+export async function note(prisma: PrismaClient, id: string, text: string, spent: number) {{
+  const row = await prisma.account.findUnique({{ where: {{ id }} }});
+  const asked = await getTokenCount(text);
+  const answered = await getTokenCount(row.answer);
+  await prisma.account.update({{ where: {{ id }}, data: {{ usedTokens: {written} }} }});
+}}
+
+export function mayUse(account: Account) {{
+  return account.usedTokens < account.tokenLimit;
+}}
+"""
+    assert len(told("MTR-308", src__billing__note_dot_ts=text)) == count
+
+
+@pytest.mark.parametrize(("row", "count"), [("draft", 1), ("made", 0)])
+def test_a_row_that_was_made_in_the_same_call_is_nobody_elses(row: str, count: int) -> None:
+    text = f"""
+export async function start(db: Db, draftId: string, userId: string) {{
+  const draft = await db.drafts.getById(draftId);
+  if (draft.status !== "open") return;
+  const made = await db.renders.create({{ userId }});
+  await db.renders.updateStatus({row}.id, "processing");
+  await addCredits(userId, 1);
+}}
+"""
+    assert len(told("MTR-213", src__billing__start_dot_ts=text)) == count
+
+
+@pytest.mark.parametrize(
+    ("then", "confidence"),
+    [("if (account.usedCredits >= limit) throw new QuotaExceeded();", "likely"), ("return { limit };", "possible")],
+)
+def test_a_default_limit_that_is_only_shown_refuses_nobody(then: str, confidence: str) -> None:
+    text = f"""
+const PLANS = {{ none: {{ monthlyCreditLimit: 0 }}, small: {{ monthlyCreditLimit: 50 }} }};
+
+export function room(account: Account, subscription: Subscription) {{
+  const limit = subscription.monthlyCreditLimit || 3000;
+  {then}
+}}
+"""
+    assert told("MTR-405", src__billing__room_dot_ts=text) == [confidence]

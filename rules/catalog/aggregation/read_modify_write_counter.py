@@ -26,6 +26,7 @@ from rules.facts import (
     Scope,
     Span,
     Start,
+    chain,
     enclosing,
     fold,
     name_of,
@@ -42,8 +43,10 @@ from rules.meaning.values import definitions_at, root_of
 from rules.meaning.vocabulary import of_a_plan, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 from rules.tracing.alone import called_alone, set_right
+from rules.tracing.graph import upwards
 from rules.tracing.purposes import at_stake
 from rules.tracing.served import is_served
+from rules.tracing.sights import Routine
 from rules.tracing.stores import table_of_counter
 
 ABOUT = About(
@@ -94,6 +97,12 @@ KEEPS_VERSION = re.compile(
     r"OptimisticLockType|\boptimistic_?lock"
 )
 """How a model says that its store counts versions and refuses a row that changed since it was read."""
+BRINGING = frozenset("import imports importer importing migration migrations migrate migrator backfill".split())
+NOT_BESIDE_ITSELF = re.compile(r"new\s+WithoutOverlapping\b|\bShouldBeUnique\b")
+"""How a queued job says that no second one runs beside it."""
+DEEP = 6
+AFTER_NOTE = 4
+"""Lines between the end of a note and the function that it speaks of."""
 STORE_WORDS = frozenset("db database session repo repository redis cache client collection table prisma orm em store".split())
 VERSIONS = frozenset("version lockversion etag updatedat rev revision".split())
 
@@ -449,7 +458,7 @@ def finding(code: Code, counter: Counter, saved: Call, limits: bool) -> Finding:
     sure = counter.call is not None and not runs_alone(code, counter.scope)
     game = "points" in words(counter.name) and GAMES & set(words(code.facts.path))
     shown = bool(SHOWN_COUNTS & set(words(counter.name)) or in_batch(code, counter.scope) or game)
-    shown = shown or not is_served(code, counter.scope)
+    shown = shown or brings_over(code, counter.scope) or laid_aside(code, counter.scope) or not is_served(code, counter.scope)
     return Finding(
         span=counter.span if counter.call is None else within_call(counter),
         cause=counter.span,
@@ -480,6 +489,33 @@ def in_batch(code: Code, scope: Scope) -> bool:
     """A clean-up that folds old rows together runs once at a time, and no request writes what it writes."""
     place = words(code.facts.path.rsplit("/", 1)[-1]) + words(name_around(scope))
     return bool({"retention", "cleanup", "archive", "backfill", "rollup"} & set(place))
+
+
+def brings_over(code: Code, scope: Scope) -> bool:
+    """An import or a migration of old data: it is run once, row by row, and no request writes what it has just made."""
+    around = (one.head.name for one in chain(scope) if isinstance(one.head, Class | Function))
+    if BRINGING & {word for name in (code.facts.path.rsplit("/", 1)[-1].partition(".")[0], *around) for word in words(name)}:
+        return True
+    holder = enclosing(scope, Kind.CLASS)
+    return holder is not None and NOT_BESIDE_ITSELF.search(code.facts.text(holder.span)) is not None
+
+
+def laid_aside(code: Code, scope: Scope) -> bool:
+    """Whether all that leads to it inside its file is marked as deprecated, and no other file names that."""
+    trace = code.elsewhere.trace if code.elsewhere.whole else None
+    node = trace.graph.at(code.facts.path, scope.span.line) if trace is not None else None
+    if trace is None or node is None:
+        return False
+    tops = [one.node for one in upwards(trace.graph, node, DEEP) if not trace.graph.callers.get(one.node)]
+    return bool(tops) and all(is_deprecated(code, trace.graph.routine(one)) for one in tops)
+
+
+def is_deprecated(code: Code, routine: Routine | None) -> bool:
+    if routine is None or routine.path != code.facts.path or code.elsewhere.naming(routine.name) - {code.facts.path}:
+        return False
+    return any(
+        "@deprecated" in one.text.lower() and 0 < routine.line - one.span.end_line <= AFTER_NOTE for one in code.facts.comments
+    )
 
 
 def within_call(counter: Counter) -> Span:

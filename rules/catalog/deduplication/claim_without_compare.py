@@ -36,7 +36,7 @@ from rules.meaning.promises import LATER, STARTERS
 from rules.meaning.repeats.marks import UPDATES
 from rules.meaning.usage.counters import SQL_COLUMN_WRITE, sql_of, written_fields
 from rules.meaning.usage.duties import Work, works
-from rules.meaning.values import resolved, root_of
+from rules.meaning.values import definitions_at, resolved, root_of
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 from rules.tracing.served import is_served
@@ -58,6 +58,7 @@ ONCE = frozenset(
 """What happens once to a thing, as a field of it says."""
 ANSWERS = frozenset("response resp res reply result answer error err".split())
 PROVIDERS = frozenset("stripe paddle polar autumn orb retrieve fetch axios http".split())
+MAKING = (("create",), ("insert",), ("add",), ("new",))
 READS = ("get", "find", "first", "one", "load", "select", "fetch", "by", "scalar", "retrieve", "take", "upsert", "query")
 
 
@@ -76,7 +77,12 @@ def check(code: Code) -> Iterator[Finding]:
             continue
         roots = frozenset(root_name(one) for one in states(test))
         write = next(
-            (one for one in writes(code, function, roots) if one[0].start > test.span.end and decided(code, test, one[1])), None
+            (
+                one
+                for one in writes(code, function, roots)
+                if one[0].start > test.span.end and decided(code, test, one[1]) and not of_a_new_row(code, one, roots)
+            ),
+            None,
         )
         done = [one for one in work if within(one[1], function) and one[0].start > test.span.end]
         if write is not None and done:
@@ -87,6 +93,21 @@ def check(code: Code) -> Iterator[Finding]:
                 yield late_mark(beside, write[0], done)
             else:
                 yield finding(test, write[0], done, ignored, sure)
+
+
+def of_a_new_row(code: Code, write: tuple[Span, Scope], roots: frozenset[str]) -> bool:
+    """`render = create(…)` and then `updateStatus(render.id, "running")`: the row is this call's own, not the one tested."""
+    named = {
+        root.text
+        for call in code.facts.calls
+        if write[0].holds(call.span) or call.span == write[0]
+        for argument in call.arguments
+        for part in walk(argument.value)
+        if isinstance(part, Member | Name) and isinstance(root := root_of(part), Name)
+    }
+    reaching = [one for name in named for one in definitions_at(code.values, name, write[1], write[0].start)]
+    made = [one.value for one in reaching if isinstance(one.value, Call)]
+    return not named & roots and any(words(one.method)[:1] in MAKING for one in made)
 
 
 def started_beside_it(code: Code, write: tuple[Span, Scope], function: Scope) -> Call | None:

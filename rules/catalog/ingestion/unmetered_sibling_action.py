@@ -37,6 +37,7 @@ NEAR = 3
 USED = frozenset(
     "usage usages credit credits token tokens quota quotas metering consumption generation generations spend".split()
 )
+SEARCHES = frozenset("search query find lookup list suggest similar".split())
 UNBILLED = frozenset(
     "dry simulate simulation sandbox playground preview approve approval resume retry replay demo sample".split()
 )
@@ -68,13 +69,18 @@ def is_unbilled(trace: Trace, action: MeteredAction) -> bool:
 def confidence(trace: Trace, action: MeteredAction) -> Confidence:
     """Likely where a priced call is made close by, and most who make it take its amount down."""
     graph = trace.graph
-    if not is_near(graph, (action.path, action.line), action.work):
+    if not is_near(graph, (action.path, action.line), action.work) or only_reads(action):
         return Confidence.POSSIBLE
     places = set(action.siblings)
     recording = [one for one in trace.actions if (one.path, one.line) in places and takes_amount(graph, one)]
     silent = [one for one in trace.actions if not one.recorded and one.work == action.work]
     known = len(recording) >= MANY and len(recording) >= len(silent)
     return Confidence.LIKELY if known else Confidence.POSSIBLE
+
+
+def only_reads(action: MeteredAction) -> bool:
+    """`GET /documents/search`: what its siblings record may be the thing that they make, and this one makes none."""
+    return action.title.upper().startswith("GET ") and bool(SEARCHES & set(words(action.title)))
 
 
 def is_near(graph: Graph, place: tuple[str, int], work: str) -> bool:

@@ -97,15 +97,21 @@ def check(code: Code) -> Iterator[Finding]:
         if taken is not None and not held_elsewhere(code, limit):
             found.setdefault(limit.function, []).append((limit, taken))
     for pairs in found.values():
-        # Of several tests, the one that reads what is taken decides.
-        limit, taken = next((pair for pair in pairs if same_thing(pair[0].used, pair[1])), pairs[0])
+        # Of several tests, the one that reads what is taken decides, and an amount before a bare `!balance`.
+        limit, taken = min(pairs, key=lambda pair: (is_bare(pair[0]), not same_thing(pair[0].used, pair[1])))
         more = taken.counter is None and taken.emission is None and taken.what.endswith("adds one more")
         # A number of rows is mostly held to a fixed bound, which is on nobody's plan.
-        weak = more or only_noted(taken) or not of_one_subject(code, limit, taken) or not is_served(code, limit.scope)
+        weak = more or is_bare(limit) or only_noted(taken) or not of_one_subject(code, limit, taken)
+        weak = weak or looks_again(code, taken) or not is_served(code, limit.scope)
         yield finding(code, limit.span, said_by(limit.used), taken, Confidence.POSSIBLE if weak else None)
     reported = set(found)
     yield from behind_gates(code, reported)
     yield from expiring(code)
+
+
+def is_bare(limit: Limit) -> bool:
+    """`!answer.credits` compares with no amount: it may only ask whether the row was found."""
+    return limit.limit.span == limit.compare.span
 
 
 def held_elsewhere(code: Code, limit: Limit) -> bool:
@@ -273,7 +279,12 @@ def behind_gates(code: Code, reported: set[Scope | None]) -> Iterator[Finding]:
             continue
         reported.add(function)
         taken = found[0]
-        weak = only_noted(taken) or not is_served(code, gate.scope)
+        weak = (
+            only_noted(taken)
+            or looks_again(code, taken)
+            or not of_what_is_checked(code, gate, taken)
+            or not is_served(code, gate.scope)
+        )
         yield finding(code, gate.span, gate.call.method, taken, Confidence.POSSIBLE if weak else Confidence.LIKELY)
 
 
@@ -335,6 +346,29 @@ def taken_behind(code: Code, gate: gates.Gate) -> list[Taking]:
     return [taking for said, taking in sorted(known, key=lambda one: (not one[0], rank(one[1]))) if said is not False]
 
 
+def of_what_is_checked(code: Code, gate: gates.Gate, taking: Taking) -> bool:
+    """Whether the taking is seen to move what the helper counts. Where that is out of view, their names must not tell of
+    two things: a helper that counts projects is not passed by a deduction of credits."""
+    looked = looked_at(code, gate.call)
+    moved = is_moved(code, taking, looked) if looked else None
+    if moved is not None:
+        return moved
+    name = taking.counter.name if taking.counter is not None else taking.call.method if taking.call is not None else ""
+    asked, taken = things(gate.call.method), things(name)
+    return not asked or not taken or bool(asked & taken)
+
+
+def things(name: str) -> frozenset[str]:
+    """What a helper's name says that it is about, as against what it does, for whom and when."""
+    return singular(words(name)[1:]) - UNTOLD
+
+
+UNTOLD = frozenset(
+    "usage limit quota allowance entitlement exceeded enough sufficient available allowed left remaining over within and or "
+    "for if can by of from to in has is ai api user account org organization team tenant workspace customer key plan tier "
+    "subscription billing count counter used amount cost raise check access hour hourly week weekly year period".split()
+)
+"""What says nothing of the thing that is counted."""
 STAFF = frozenset("admin staff superuser internal owner sandbox".split())
 
 
@@ -373,6 +407,19 @@ def looks_only(call: Call) -> bool:
         ("read",),
         ("fetch",),
         ("reset",),
+    )
+
+
+def looks_again(code: Code, taking: Taking) -> bool:
+    """Whether the helper that takes tests once more itself: what race there is, is in there, and not at this test."""
+    trace = code.elsewhere.trace
+    if trace is None or taking.call is None or taking.emission is None or refusal_dropped(code, taking.call):
+        return False
+    here = trace.graph.at(code.facts.path, taking.call.span.line)
+    return any(
+        routine.name == taking.call.method and any(one.kind is Sighted.LIMIT for one in trace.seen.by_node.get(link.callee, ()))
+        for link in (trace.graph.callees.get(here, ()) if here is not None else ())
+        if link.sure != "possible" and (routine := trace.graph.routine(link.callee)) is not None
     )
 
 

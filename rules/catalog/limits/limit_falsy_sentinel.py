@@ -7,6 +7,7 @@ constant or an own field what stands for "unlimited".
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rules.code import Code
 from rules.facts import (
@@ -58,6 +59,7 @@ CHARGES = frozenset(
 )
 """What a customer pays, or is given off: its maximum is no limit of use."""
 OWNERS = frozenset("plan tier subscription entitlement entitlements limits quota quotas org organization account team".split())
+CUSTOMERS = frozenset("customer customers tenant workspace user billing invoice balance limit limits".split())
 DESCRIBED = re.compile(r'"""[^"]*(unlimited|uncapped|no limit|no cap|not limited)', re.I)
 UNLIMITED = ("unlimited", "no limit", "no cap", "infinite", "0 means", "zero means", "0 =", "not limited", "uncapped", "0 is")
 
@@ -68,7 +70,7 @@ def check(code: Code) -> Iterator[Finding]:
     asked = compared_with_nothing(code) if code.facts.traits.truth is Truth.VALUES else ()
     for span, scope, name in asked:
         if not unjudged(code, scope) and bills(code.facts, scope):
-            yield flag_asked_for(code, span, name)
+            yield flag_asked_for(code, span, name, scope)
     for limit in code.limits:
         if not limit.left and not unjudged(code, limit.scope) and code.facts.traits.truth is Truth.VALUES:
             yield from skipped_by_truth(code, limit)
@@ -78,13 +80,15 @@ def check(code: Code) -> Iterator[Finding]:
             yield from replaced(code, *one)
 
 
-def flag_asked_for(code: Code, span: Span, name: str) -> Finding:
+def flag_asked_for(code: Code, span: Span, name: str, scope: Scope) -> Finding:
+    said = {*words(code.facts.text(span)), *words(code.function_name(scope))}
     return Finding(
         span=span,
         description=f"`{code.facts.text(span)}` asks whether the flag is there, not what it says: false counts like true, "
         "and this branch is taken, or left out, for every customer.",
         remediation=f"Test `{name}` itself.",
-        confidence=Confidence.LIKELY,
+        # Without a word of a customer or a plan the flag is any program's.
+        confidence=Confidence.LIKELY if said & (SUBJECTS | OWNERS | CUSTOMERS) else Confidence.POSSIBLE,
     )
 
 
@@ -240,7 +244,26 @@ def replaced(code: Code, part: Logical, scope: Scope) -> Iterator[Finding]:
     if part.operator == "??" or is_lookup(part.left):
         yield missing(code, part)
     else:
-        yield finding(code, part.left, part.span, f"becomes `{code.facts.text(part.right.span)}`", coalesced(code, part))
+        found = finding(code, part.left, part.span, f"becomes `{code.facts.text(part.right.span)}`", coalesced(code, part))
+        refuses = is_endless(part.right) or is_huge(part.right) or holds_back(code, part, scope)
+        yield found if refuses else replace(found, confidence=Confidence.POSSIBLE)
+
+
+def holds_back(code: Code, part: Logical, scope: Scope) -> bool:
+    """Whether usage is held to what comes out: itself in a comparison, or the name or field that it is kept under."""
+    if any(any(one is part for one in walk(limit.compare)) for limit in code.limits):
+        return True
+    function = enclosing(scope, Kind.FUNCTION)
+    kept = {
+        code.facts.text(target.span)
+        for assign in code.facts.assigns
+        if span_holds(assign, part.span) and enclosing(assign.scope, Kind.FUNCTION) is function
+        for target in assign.targets
+    }
+    return any(
+        limit.function is function and any(code.facts.text(one.span) in kept for one in walk(limit.limit))
+        for limit in code.limits
+    )
 
 
 def divides(code: Code, part: Logical, scope: Scope) -> bool:

@@ -65,13 +65,25 @@ def is_reading(values: Values, value: Expression, name: str) -> bool:
 
 def old_reading(values: Values, operation: Binary, name: str, scope: Scope, at: int) -> Expression | None:
     """The operand that is an earlier reading of the same field: `user.used`, `used` taken from a row, `(row.used || 0)`."""
-    for side in (operation.left, operation.right):
+    sides = (operation.left, operation.right)
+    if all(isinstance(side, Name) and not same_field(side.text, name) for side in sides) and all(
+        fetched(values, side, scope, at) for side in sides
+    ):
+        # The sum of two results is nobody's old value: `total = prompt + completion`.
+        return None
+    for side in sides:
         for part in walk(side):
             if isinstance(part, Member | Index) and same_field(field_name(part), name):
                 return part
             if isinstance(part, Name) and reads_field(values, part, name, scope, at):
                 return part
     return None
+
+
+def fetched(values: Values, side: Expression, scope: Scope, at: int) -> bool:
+    """Whether a local name holds what a call gave."""
+    reaching = definitions_at(values, side.text, scope, at) if isinstance(side, Name) else ()
+    return bool(reaching) and all(one.how == "assign" and isinstance(one.value, Call) for one in reaching)
 
 
 def same_field(one: str, other: str) -> bool:
