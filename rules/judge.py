@@ -12,7 +12,6 @@ from rules.fingerprints import fingerprints, innermost
 from rules.languages import UNREAD, front_end
 from rules.languages.lowering import TooComplexError
 from rules.meaning.samples import bills_nobody, is_library
-from rules.meaning.subjects import is_about_pay
 from rules.meaning.unreached import never_runs
 from rules.meaning.vocabulary import BILLING_EVIDENCE, WEAK_EVIDENCE
 from rules.rule import Confidence, Finding, Rule
@@ -104,15 +103,12 @@ def judge(
 
 
 def is_idle(code: Code, finding: Finding) -> bool:
-    """Whether it cannot be said that the finding bites: what is around it does not parse, is not about anything that is paid
-    for or limited, never runs, or nothing calls it."""
+    """Whether it cannot be said that the finding bites: what is around it does not parse, never runs, or nothing calls it."""
     if in_broken(code, finding):
         return True
     if finding.confidence is Confidence.POSSIBLE or finding.at_base:
         return False
     scope = innermost(code, finding.span)
-    if not is_about_pay(code.facts, scope):
-        return True
     return never_runs(code.facts, scope, finding.span) or set_beside(code) or uncalled(code, scope)
 
 

@@ -15,13 +15,6 @@ WEAK = BILLED | frozenset(
     "metric metrics counter counters quantity customer tenant price tariff rating tokens units renew renewal recurring".split()
 )
 """Words of which two together say the same."""
-PAID = BILLED | frozenset(
-    "balance balances wallet wallets ledger cost costs price prices pricing priced payment payments pay pays paid paying payer "
-    "stripe paddle lago tier tiers seat seats renew renews renewal renewals proration prorate refund refunds allowance money "
-    "amount amounts budget budgets fee fees trial trials premium purchase purchases consume consumes consumed deduct deducts "
-    "limit limits tokens cents currency autumn openmeter metronome orb amberflo polar chargebee".split()
-)
-"""Words of which one at least stands in any function that could cost somebody money."""
 PERIODS = frozenset(
     "period periods cycle cycles month monthly day daily billing reset renew renewal renews quota usage invoice anchor bucket "
     "window year yearly annual week weekly limit limits subscription next start end".split()
@@ -45,13 +38,6 @@ def bills(facts: Facts, scope: Scope) -> bool:
     said = spoken_in(facts, scope)
     place = frozenset(words(re.sub(r"^.*/(?=[^/]+/[^/]+$)", "", facts.path)))
     return bool(said & STRICT) or len(said & WEAK) > 1 or bool(place & BILLED and said & (BILLED | PERIODS))
-
-
-def is_about_pay(facts: Facts, scope: Scope) -> bool:
-    """Whether the function around a scope, or where it lies, has any word of what is paid for or limited."""
-    if not any(one.kind is Kind.FUNCTION for one in chain(scope)):
-        return True
-    return bool((spoken_in(facts, scope) | frozenset(words(facts.path))) & PAID)
 
 
 def name_around(scope: Scope) -> str:

@@ -102,7 +102,7 @@ def check(code: Code) -> Iterator[Finding]:
         more = taken.counter is None and taken.emission is None and taken.what.endswith("adds one more")
         # A number of rows is mostly held to a fixed bound, which is on nobody's plan.
         weak = more or is_bare(limit) or only_noted(taken) or not of_one_subject(code, limit, taken)
-        weak = weak or looks_again(code, taken) or not is_served(code, limit.scope)
+        weak = weak or not is_served(code, limit.scope)
         yield finding(code, limit.span, said_by(limit.used), taken, Confidence.POSSIBLE if weak else None)
     reported = set(found)
     yield from behind_gates(code, reported)
@@ -279,12 +279,7 @@ def behind_gates(code: Code, reported: set[Scope | None]) -> Iterator[Finding]:
             continue
         reported.add(function)
         taken = found[0]
-        weak = (
-            only_noted(taken)
-            or looks_again(code, taken)
-            or not of_what_is_checked(code, gate, taken)
-            or not is_served(code, gate.scope)
-        )
+        weak = only_noted(taken) or not of_what_is_checked(code, gate, taken) or not is_served(code, gate.scope)
         yield finding(code, gate.span, gate.call.method, taken, Confidence.POSSIBLE if weak else Confidence.LIKELY)
 
 
@@ -407,19 +402,6 @@ def looks_only(call: Call) -> bool:
         ("read",),
         ("fetch",),
         ("reset",),
-    )
-
-
-def looks_again(code: Code, taking: Taking) -> bool:
-    """Whether the helper that takes tests once more itself: what race there is, is in there, and not at this test."""
-    trace = code.elsewhere.trace
-    if trace is None or taking.call is None or taking.emission is None or refusal_dropped(code, taking.call):
-        return False
-    here = trace.graph.at(code.facts.path, taking.call.span.line)
-    return any(
-        routine.name == taking.call.method and any(one.kind is Sighted.LIMIT for one in trace.seen.by_node.get(link.callee, ()))
-        for link in (trace.graph.callees.get(here, ()) if here is not None else ())
-        if link.sure != "possible" and (routine := trace.graph.routine(link.callee)) is not None
     )
 
 
