@@ -194,3 +194,20 @@ export function room(account: Account, subscription: Subscription) {{
 }}
 """
     assert told("MTR-405", src__billing__room_dot_ts=text) == [confidence]
+
+
+def test_a_float_column_that_is_added_up_and_a_cost_that_is_tracked_may_be_only_looked_at() -> None:
+    text = """
+class TaxReport(Base):
+    __tablename__ = "tax_reports"
+    tax_amount = Column(Float)
+
+def total_tax(session, reports):
+    for report in reports:
+        report.tax_amount += report.correction
+    session.commit()
+
+def tracked_cents(call):
+    return int(call.provider_cost * 100)
+"""
+    assert told("MTR-304", billing__tax_dot_py=text) == ["possible", "possible"]

@@ -813,22 +813,6 @@ export async function chargeUsage(db: Db, wallet: Wallet, cost: number) {
         },
     ),
     Example(
-        "python",
-        """
-class TaxReport(Base):
-    __tablename__ = "tax_reports"
-    tax_amount = Column(Float)
-
-def total_tax(session, reports):
-    for report in reports:
-        report.tax_amount += report.correction
-    session.commit()
-
-def tracked_cents(call):
-    return int(call.provider_cost * 100)
-""",
-    ),
-    Example(
         "typescript",
         """
 export async function addSpend(redis: Redis, user: string, week: string, cost: number) {
