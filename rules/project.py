@@ -142,9 +142,14 @@ class Project:
 
     def found(self, pattern: re.Pattern[str]) -> frozenset[str]:
         """What the first group of a pattern finds in all texts, tests left out."""
-        return frozenset(
-            one[1] for path, text in self.texts.items() if not TEST_PATH.search(path) for one in pattern.finditer(text)
-        )
+        if pattern not in self._found:
+            texts = (text for path, text in self.texts.items() if not TEST_PATH.search(path))
+            self._found[pattern] = frozenset(one[1] for text in texts for one in pattern.finditer(text))
+        return self._found[pattern]
+
+    @cached_property
+    def _found(self) -> dict[re.Pattern[str], frozenset[str]]:
+        return {}
 
     def prepare(self) -> None:
         """Works out what all files ask for, so that processes that are forked off have it."""
