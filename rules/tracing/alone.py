@@ -15,6 +15,7 @@ from rules.tracing.firm import ROW_LOCK
 from rules.tracing.graph import Graph, Node, downwards
 from rules.tracing.routines import index_of
 from rules.tracing.sights import SURE
+from rules.tracing.standing import meant, standing
 
 HOPS = 4
 NEAR = 2
@@ -39,9 +40,8 @@ def alone_in(code: Code, known: Mapping[Scope, int]) -> Iterator[int]:
 
 def called_alone(code: Code, scope: Scope) -> bool:
     """Whether everybody who calls the function around holds a lock, or is called only by such as do."""
-    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
-    node = graph.at(code.facts.path, scope.span.line) if graph is not None else None
-    return graph is not None and node is not None and all_locked(graph, node, HOPS, frozenset({node}))
+    found = standing(code, scope.span.line)
+    return found is not None and all_locked(*found, HOPS, frozenset({found[1]}))
 
 
 def all_locked(graph: Graph, node: Node, hops: int, seen: frozenset[Node]) -> bool:
@@ -85,15 +85,14 @@ def adds_up(code: Code, counter: Counter) -> bool:
 
 def set_right(code: Code, name: str, scope: Scope, at: int) -> bool:
     """Whether a function called after byte `at` sets the counter to what its rows add up to: what was lost comes back."""
-    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
-    node = graph.at(code.facts.path, scope.span.line) if graph is not None else None
-    if graph is None or node is None:
+    found = standing(code, scope.span.line)
+    if found is None:
         return False
+    graph, node = found
     function = enclosing(scope, Kind.FUNCTION)
     later = {call.method for call in code.calls_in(function) if call.span.start >= at} if function is not None else set()
     return any(
         (fold(name), below.node[1]) in graph.digests[below.node[0]].recounted
-        for link in graph.callees.get(node, ())
-        if (routine := graph.routine(link.callee)) is not None and routine.name in later and link.sure != "possible"
-        for below in downwards(graph, link.callee, NEAR)
+        for callee in meant(graph, node, later)
+        for below in downwards(graph, callee, NEAR)
     )

@@ -16,6 +16,7 @@ from rules.meaning.vocabulary import words
 from rules.mentions import Mention
 from rules.tracing.graph import Graph, Node
 from rules.tracing.sights import Routine
+from rules.tracing.standing import scope_of
 
 HOOKS = frozenset(
     "on handle serve process perform run before after get test configure do main init setup register work execute consume "
@@ -126,10 +127,8 @@ def asked_of(elsewhere: Elsewhere, graph: Graph, node: Node) -> Asked | None:
         return None
     if routine.context != Context.LIBRARY and not UNUSED & set(words(routine.name)):
         return None
-    for scope in code.facts.scopes:
-        if isinstance(scope.head, Function) and scope.head.name == routine.name and scope.span.line == routine.line:
-            return Asked(code, graph, node, routine, scope, scope.head)
-    return None
+    function = scope_of(code, routine)
+    return Asked(code, graph, node, routine, *function) if function is not None else None
 
 
 def set_beside(code: Code) -> bool:
@@ -209,7 +208,7 @@ def means(elsewhere: Elsewhere, asked: Asked, one: Mention, others: set[str]) ->
         if one.line == asked.routine.line:
             return re.search(r"\bdefault\b|\bmodule\.exports\s*=", one.text) is not None
         return not only_hands_out(one, asked.routine.name)
-    if re.search(DEFINES.format(name), one.text) or defined_at(asked, one):
+    if defines(one, asked.routine.name) or defined_at(asked, one):
         return False
     if not others:
         return True
@@ -217,6 +216,10 @@ def means(elsewhere: Elsewhere, asked: Asked, one: Mention, others: set[str]) ->
     named = any(one.path in elsewhere.naming(own) for own in asked.own_names)
     beside = asked.code.facts.traits.packages_are_folders and PurePosixPath(one.path).parent == PurePosixPath(asked.path).parent
     return (named or beside) and not (one.path in others and re.search(OWN.format(name), one.text))
+
+
+def defines(one: Mention, name: str) -> bool:
+    return re.search(DEFINES.format(re.escape(name)), one.text) is not None
 
 
 def only_hands_out(one: Mention, name: str) -> bool:
@@ -250,10 +253,5 @@ def of_unused_class(elsewhere: Elsewhere, asked: Asked, above: frozenset[Node]) 
         return False
     inside = range(holder.span.line, holder.span.end_line + 1)
     beyond = (one for one in elsewhere.mentions(name) if one.path != asked.path or one.line not in inside)
-    found = [
-        one
-        for one in beyond
-        if not (one.path == asked.path and only_hands_out(one, name))
-        and not re.search(DEFINES.format(re.escape(name)), one.text)
-    ]
+    found = [one for one in beyond if not (one.path == asked.path and only_hands_out(one, name)) and not defines(one, name)]
     return not any_runs(elsewhere, asked.graph, found, above)

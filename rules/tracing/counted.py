@@ -8,6 +8,7 @@ from rules.facts import Call, Span, fold
 from rules.schema.tables import key
 from rules.tracing.graph import Node
 from rules.tracing.sights import Kind, Sight
+from rules.tracing.standing import meant
 from rules.tracing.whole import Trace
 
 HOPS = 3
@@ -63,7 +64,5 @@ def at(trace: Trace, path: str, span: Span) -> Iterator[Sight]:
 
 def behind(trace: Trace, path: str, call: Call) -> Iterator[Node]:
     node = trace.graph.at(path, call.span.line)
-    for link in trace.graph.callees.get(node, ()) if node is not None else ():
-        routine = trace.graph.routine(link.callee)
-        if routine is not None and routine.name == call.method and link.sure != "possible":
-            yield from (below.node for below in trace.seen.reaches(link.callee, HOPS) if below.sure != "possible")
+    for callee in meant(trace.graph, node, (call.method,)) if node is not None else ():
+        yield from (below.node for below in trace.seen.reaches(callee, HOPS) if below.sure != "possible")

@@ -9,6 +9,7 @@ from rules.meaning.outcomes import LOST, outcome
 from rules.meaning.usage.takings import conditional, takings
 from rules.tracing.graph import Reached, downwards
 from rules.tracing.routines import index_of
+from rules.tracing.standing import graph_of, standing
 
 HOPS = 3
 TAKES = r"(?:deduct|debit|consume|charge|spend|reserve|decrement|take|use)"
@@ -49,10 +50,10 @@ def refusal_dropped(code: Code, call: Call) -> bool:
 
 def firm_behind(code: Code, call: Call) -> tuple[Reached, ...]:
     """How a call comes to the functions that take only where there is room."""
-    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
-    node = graph.at(code.facts.path, call.span.line) if graph is not None else None
-    if graph is None or node is None:
+    found = standing(code, call.span.line)
+    if found is None:
         return ()
+    graph, node = found
     return tuple(
         below
         for link in graph.callees.get(node, ())
@@ -64,7 +65,7 @@ def firm_behind(code: Code, call: Call) -> tuple[Reached, ...]:
 
 def may_raise(code: Code, reached: Reached) -> bool:
     """Whether any function on the way may raise, as far as it is at hand; one that is not may."""
-    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
+    graph = graph_of(code)
     for node in {reached.node, *(link.caller for link in reached.links), *(link.callee for link in reached.links)}:
         routine = graph.routine(node) if graph is not None else None
         there = code.elsewhere.code_of(routine.path) if routine is not None else None

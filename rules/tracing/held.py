@@ -10,6 +10,7 @@ from rules.meaning.usage.takings import text_of
 from rules.tracing.counted import behind
 from rules.tracing.firm import ROW_LOCK
 from rules.tracing.graph import Node
+from rules.tracing.standing import source_of, standing
 
 CALLERS = 6
 """More than these are not all under one lock."""
@@ -40,9 +41,8 @@ def texts(code: Code, call: Call) -> Iterator[str]:
     for node in behind(trace, code.facts.path, call) if trace is not None else ():
         routine = trace.graph.routine(node) if trace is not None else None
         there = code.elsewhere.code_of(routine.path) if routine is not None else None
-        if routine is not None and there is not None:
-            lines = there.facts.source.decode(errors="replace").split("\n")
-            body = "\n".join(lines[routine.line - 1 : routine.end_line])
+        body = source_of(code.elsewhere, routine) if routine is not None else None
+        if there is not None and body is not None:
             yield "\n".join((body, *constants(there, frozenset(NAME.findall(body)))))
 
 
@@ -56,11 +56,12 @@ def constants(code: Code, names: frozenset[str]) -> Iterator[str]:
 
 def callers_hold(code: Code, scope: Scope) -> bool:
     """Whether every call of the function around stands under a lock. A transaction alone keeps nobody from reading."""
-    trace = code.elsewhere.trace
-    function = enclosing(scope, Kind.FUNCTION)
-    node = trace.graph.at(code.facts.path, scope.span.line) if trace is not None and function is not None else None
-    links = trace.graph.callers.get(node, ()) if trace is not None and node is not None else ()
-    if trace is None or node is None or not links or len(links) > CALLERS:
+    found = standing(code, scope.span.line) if enclosing(scope, Kind.FUNCTION) is not None else None
+    if found is None:
+        return False
+    graph, node = found
+    links = graph.callers.get(node, ())
+    if not links or len(links) > CALLERS:
         return False
     return all(link.sure != "possible" and held_at(code, link.caller, link.line, node) for link in links)
 

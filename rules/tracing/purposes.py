@@ -5,7 +5,7 @@ from rules.facts import Class, Kind, Scope, enclosing, fold
 from rules.meaning.vocabulary import BILLING_NOUNS, names_used, words
 from rules.schema.tables import key
 from rules.tracing.digest import digest_of
-from rules.tracing.graph import Graph
+from rules.tracing.standing import graph_of
 
 BALANCES = frozenset("credit credits quota quotas balance balances wallet prepaid allowance entitlement".split())
 """What is taken from is spent, as far as the name tells."""
@@ -42,10 +42,6 @@ def at_stake(code: Code, name: str, holder: str, scope: Scope) -> bool | None:
     # The name alone is believed only where those who would read it may lie elsewhere.
     graph = graph_of(code)
     return graph is None or not code.elsewhere.whole or len(graph.digests) < FEW or None
-
-
-def graph_of(code: Code) -> Graph | None:
-    return code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
 
 
 def throttles(code: Code, holder: str, scope: Scope) -> bool:

@@ -8,7 +8,8 @@ from rules.facts import Call, Expression, Literal, Member, Name, Object
 from rules.meaning.contexts import REDELIVERED, Context
 from rules.meaning.values import resolved
 from rules.meaning.vocabulary import words
-from rules.tracing.graph import Graph, Node, upwards
+from rules.tracing.graph import upwards
+from rules.tracing.standing import source_of, standing
 
 HOPS = 4
 CLOCKS = re.compile(r"\btime\.Tick\(|\bNewTicker\(|\bsetInterval\(|@Scheduled\b|\bcron\b", re.I)
@@ -31,12 +32,13 @@ QUANTITIES = frozenset("usage used consumed consumption metered meter tokens cre
 def sent_anew(code: Code, call: Call) -> bool:
     """Whether a clock leads to a report of all that was used in a period, worked out from what is stored, and nothing is
     marked as sent: the next run puts right what this one failed to say."""
-    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
-    here = graph.at(code.facts.path, call.span.line) if graph is not None else None
-    if graph is None or here is None or not code.elsewhere.whole:
+    found = standing(code, call.span.line)
+    if found is None or not code.elsewhere.whole:
         return False
+    graph, here = found
     leading = [here, *(one.node for one in upwards(graph, here, HOPS) if one.sure != "possible")]
-    texts = [text for node in leading if (text := text_of(code, graph, node))]
+    routines = (one for node in leading if (one := graph.routine(node)) is not None)
+    texts = [text for one in routines if (text := source_of(code.elsewhere, one))]
     if any(map(MARKS.search, texts)):
         return False
     timed = any(graph.context(node) == Context.SCHEDULE.value for node in leading) or any(map(CLOCKS.search, texts))
@@ -45,14 +47,6 @@ def sent_anew(code: Code, call: Call) -> bool:
     own = code.facts.source.decode(errors="replace")
     often = code.context(call.scope) in REDELIVERED and OFTEN.search(own) is not None
     return often and any(map(DAYS.search, texts))
-
-
-def text_of(code: Code, graph: Graph, node: Node) -> str:
-    routine = graph.routine(node)
-    other = code.elsewhere.code_of(graph.path(node)) if routine is not None else None
-    if routine is None or other is None:
-        return ""
-    return "\n".join(other.facts.source.decode(errors="replace").splitlines()[routine.line - 1 : routine.end_line])
 
 
 def tells_of_event(code: Code, call: Call) -> bool:

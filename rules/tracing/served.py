@@ -17,7 +17,6 @@ from rules.mentions import Mention
 from rules.tracing.callers import (
     BY_FOLDER,
     BY_NAME,
-    DEFINES,
     FROM_OUTSIDE,
     GENERATED_CALLER,
     HOOKS,
@@ -27,6 +26,7 @@ from rules.tracing.callers import (
     Asked,
     asked_of,
     defined_at,
+    defines,
     is_mark,
     is_program,
     is_published,
@@ -168,10 +168,6 @@ def callers(elsewhere: Elsewhere, graph: Graph, node: Node) -> Iterator[Node | N
             yield outermost(graph, there) if there is not None else None
         elif not declares(one, routine.name):
             yield there
-
-
-def defines(one: Mention, name: str) -> bool:
-    return re.search(DEFINES.format(re.escape(name)), one.text) is not None
 
 
 def declares(one: Mention, name: str) -> bool:

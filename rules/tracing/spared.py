@@ -15,6 +15,7 @@ from rules.meaning.values import resolved
 from rules.meaning.vocabulary import words
 from rules.tracing.graph import Node, upwards
 from rules.tracing.stakes import behind, trails_of
+from rules.tracing.standing import scope_of, standing, started_in
 
 HOPS = 3
 RECONCILES = frozenset(
@@ -60,18 +61,10 @@ def functions_behind(code: Code, call: Call) -> Iterator[tuple[Code, Scope]]:
     for node in nodes:
         routine = trace.graph.routine(node) if trace is not None else None
         other = code.elsewhere.code_of(routine.path) if routine is not None else None
-        scope = next(
-            (
-                one
-                for one in (other.facts.scopes if other is not None else ())
-                if isinstance(one.head, Function) and routine is not None and one.span.line == routine.line
-                if one.head.name == routine.name
-            ),
-            None,
-        )
-        if other is None or scope is None:
+        function = scope_of(other, routine) if other is not None and routine is not None else None
+        if other is None or function is None:
             return
-        found.append((other, scope))
+        found.append((other, function[0]))
     yield from found
 
 
@@ -163,15 +156,8 @@ def sets_anew(code: Code, one: Counter) -> bool:
 def runs_by_itself(code: Code, scope: Scope) -> bool:
     if code.context(scope) in REDELIVERED:
         return True
-    trace = code.elsewhere.trace
-    here = trace.graph.at(code.facts.path, scope.span.line) if trace is not None else None
-    return (
-        trace is not None
-        and here is not None
-        and any(
-            one.sure != "possible" and trace.graph.context(one.node) in REDELIVERED for one in upwards(trace.graph, here, HOPS)
-        )
-    )
+    found = standing(code, scope.span.line)
+    return found is not None and started_in(*found, REDELIVERED, HOPS)
 
 
 def tells_total(code: Code, call: Call) -> bool:
@@ -179,14 +165,14 @@ def tells_total(code: Code, call: Call) -> bool:
 
     The function, or one that leads to it, says that it reconciles; or the project's prices take the last figure of a period.
     """
-    trace = code.elsewhere.trace
-    here = trace.graph.at(code.facts.path, call.span.line) if trace is not None else None
-    if trace is None or here is None:
+    found = standing(code, call.span.line)
+    if found is None:
         return bool(RECONCILES & set(words(code.function_name(call.scope))))
+    graph, here = found
     named = (
         routine.name
-        for one in upwards(trace.graph, here, HOPS)
-        if one.sure != "possible" and (routine := trace.graph.routine(one.node)) is not None
+        for one in upwards(graph, here, HOPS)
+        if one.sure != "possible" and (routine := graph.routine(one.node)) is not None
     )
     return any(RECONCILES & set(words(name)) for name in named)
 

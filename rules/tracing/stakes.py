@@ -8,6 +8,7 @@ from rules.facts import Call, Class, Function, Kind, Name, Scope, Use, chain, en
 from rules.meaning.usage.emissions import named_function
 from rules.meaning.vocabulary import consumes, words
 from rules.tracing.graph import Node
+from rules.tracing.standing import meant
 from rules.tracing.trails import Trail
 from rules.tracing.whole import Trace
 
@@ -139,7 +140,6 @@ def behind(trace: Trace, path: str, call: Call, name: str, hops: int) -> frozens
     node = graph.at(path, call.span.line)
     return frozenset(
         below.node
-        for link in (graph.callees.get(node, ()) if node is not None else ())
-        if (routine := graph.routine(link.callee)) is not None and routine.name == name and link.sure != "possible"
-        for below in trace.seen.reaches(link.callee, hops)
+        for callee in (meant(graph, node, (name,)) if node is not None else ())
+        for below in trace.seen.reaches(callee, hops)
     )

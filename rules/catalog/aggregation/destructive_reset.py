@@ -19,10 +19,10 @@ from rules.meaning.values import root_of
 from rules.meaning.vocabulary import names_counter, names_left, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 from rules.tracing.alone import called_alone
-from rules.tracing.graph import upwards
-from rules.tracing.purposes import FEW, at_stake, graph_of, is_weighed
+from rules.tracing.purposes import FEW, at_stake, is_weighed
 from rules.tracing.served import is_served
 from rules.tracing.sights import Kind as Sighted
+from rules.tracing.standing import standing, started_in
 from rules.tracing.stores import table_of_counter
 
 ABOUT = About(
@@ -259,11 +259,10 @@ def closes_periods(code: Code, counter: Counter) -> bool:
     """Whether time or a provider sets it off, and not somebody who asks for it: then nobody sees to it that all is still."""
     if code.context(counter.scope) in BY_ITSELF or (counter.call is not None and touches_all(code, counter.call)):
         return True
-    graph = graph_of(code)
-    node = graph.at(code.facts.path, counter.span.line) if graph is not None else None
-    if graph is None or node is None or len(graph.digests) < FEW or not code.elsewhere.whole:
+    found = standing(code, counter.span.line)
+    if found is None or len(found[0].digests) < FEW or not code.elsewhere.whole:
         return True
-    return any(graph.context(one.node) in BY_ITSELF and one.sure != "possible" for one in upwards(graph, node, HOPS))
+    return started_in(*found, BY_ITSELF, HOPS)
 
 
 def touches_all(code: Code, call: Call) -> bool:

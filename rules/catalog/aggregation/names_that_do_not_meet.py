@@ -178,11 +178,6 @@ def unknown(code: Code, table: Table, used: list[tuple[str, Span]]) -> Iterator[
             )
 
 
-def spoken_elsewhere(code: Code, name: str) -> bool:
-    """Whether other files write the name as well, so that it is no slip of the pen but something that exists."""
-    return bool(code.elsewhere.naming(name) - {code.facts.path})
-
-
 def misspelt(name: str, column: str) -> str:
     """What a name was meant to be, if it is a column's but for one word that is a slip of the pen: `tokens_useds`. Two columns
     such as `price_low` and `price_now` are only alike as a whole."""

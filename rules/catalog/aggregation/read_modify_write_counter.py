@@ -47,6 +47,7 @@ from rules.tracing.graph import upwards
 from rules.tracing.purposes import at_stake
 from rules.tracing.served import is_served
 from rules.tracing.sights import Routine
+from rules.tracing.standing import standing
 from rules.tracing.stores import table_of_counter
 
 ABOUT = About(
@@ -502,12 +503,12 @@ def brings_over(code: Code, scope: Scope) -> bool:
 
 def laid_aside(code: Code, scope: Scope) -> bool:
     """Whether all that leads to it inside its file is marked as deprecated, and no other file names that."""
-    trace = code.elsewhere.trace if code.elsewhere.whole else None
-    node = trace.graph.at(code.facts.path, scope.span.line) if trace is not None else None
-    if trace is None or node is None:
+    found = standing(code, scope.span.line) if code.elsewhere.whole else None
+    if found is None:
         return False
-    tops = [one.node for one in upwards(trace.graph, node, DEEP) if not trace.graph.callers.get(one.node)]
-    return bool(tops) and all(is_deprecated(code, trace.graph.routine(one)) for one in tops)
+    graph, node = found
+    tops = [one.node for one in upwards(graph, node, DEEP) if not graph.callers.get(one.node)]
+    return bool(tops) and all(is_deprecated(code, graph.routine(one)) for one in tops)
 
 
 def is_deprecated(code: Code, routine: Routine | None) -> bool:

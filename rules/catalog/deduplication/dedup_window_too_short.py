@@ -46,6 +46,7 @@ from rules.rule import About, Classification, Confidence, Example, Finding, Seve
 from rules.tracing.graph import downwards, upwards
 from rules.tracing.served import is_served
 from rules.tracing.sights import Kind as Sight
+from rules.tracing.standing import standing
 
 ABOUT = About(
     id="MTR-207",
@@ -195,10 +196,10 @@ def costs(code: Code, scope: Scope) -> bool:
         said = set(words(call.method))
         if (fold(call.method) in UPDATES | ROW_INSERTS and BILLED_ROWS & set(words(call.name))) or said & GRANTS:
             return True
-    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
-    node = graph.at(code.facts.path, function.span.line) if graph is not None else None
-    if graph is None or node is None or node[1] < 0:
+    found = standing(code, function.span.line)
+    if found is None or found[1][1] < 0:
         return False
+    graph, node = found
     return any(
         sight.kind in MOVES and sight.routine == below.node[1]
         for below in downwards(graph, node, HOPS)
@@ -212,10 +213,10 @@ def books(code: Code, scope: Scope) -> bool:
     Of one that only recognises repeats, its callers are asked.
     """
     function = outermost_function(scope)
-    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
-    node = graph.at(code.facts.path, function.span.line) if graph is not None and function is not None else None
-    if function is None or graph is None or node is None or node[1] < 0:
+    found = standing(code, function.span.line) if function is not None else None
+    if function is None or found is None or found[1][1] < 0:
         return True
+    graph, node = found
     asking = [one.node for one in upwards(graph, node, 2)] if is_deduplicator(code, scope) else [node]
     if any(within(around, function) for _, around, _ in works(code)):
         return True

@@ -19,6 +19,7 @@ from rules.meaning.usage.duties import Work, unread_failure, works
 from rules.meaning.vocabulary import STRONG_EMIT_VERBS, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
 from rules.tracing.graph import upwards
+from rules.tracing.standing import standing
 
 ABOUT = About(
     id="MTR-209",
@@ -247,10 +248,10 @@ def redelivered(code: Code, mark: Mark) -> bool:
     }
     if names & DELIVERED:
         return True
-    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
-    node = graph.at(code.facts.path, mark.span.line) if graph is not None else None
-    if graph is None or node is None or node[1] < 0:
+    found = standing(code, mark.span.line)
+    if found is None or found[1][1] < 0:
         return False
+    graph, node = found
     return any(graph.context(one.node) in (Context.WEBHOOK, Context.WORKER) for one in upwards(graph, node, HOPS))
 
 

@@ -32,8 +32,8 @@ from rules.meaning.usage.replacing import overwrites
 from rules.meaning.vocabulary import words
 from rules.providers import Key
 from rules.rule import About, Classification, Confidence, Example, Finding, Fix, Severity, Variant
-from rules.tracing.graph import upwards
 from rules.tracing.spared import by_hand, replaces
+from rules.tracing.standing import standing, started_in
 
 ABOUT = About(
     id="MTR-201",
@@ -236,16 +236,13 @@ def comes_again(code: Code, call: Call) -> bool:
         return False
     if code.context(call.scope) in REDELIVERED:
         return True
-    trace = code.elsewhere.trace
-    here = trace.graph.at(code.facts.path, call.span.line) if trace is not None else None
-    if trace is None or here is None:
+    found = standing(code, call.span.line)
+    if found is None:
         return False
     if not code.elsewhere.whole:
         # It hands the failure on to somebody, and a review does not see all who call it.
         return True
-    return any(
-        one.sure != "possible" and trace.graph.context(one.node) in REDELIVERED for one in upwards(trace.graph, here, HOPS)
-    )
+    return started_in(*found, REDELIVERED, HOPS)
 
 
 def asked_before(code: Code, call: Call) -> bool:

@@ -34,6 +34,7 @@ from rules.meaning.vocabulary import BILLING_NOUNS, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 from rules.tracing.graph import downwards
 from rules.tracing.sights import Kind as Sight
+from rules.tracing.standing import standing
 
 ABOUT = About(
     id="MTR-214",
@@ -92,17 +93,17 @@ def moves_money(code: Code, scope: Scope) -> bool:
         return True
     if any(MONEY & set(words(code.facts.text(call.span))) for call in code.calls_in(scope)):
         return True
-    trace = code.elsewhere.trace
-    node = trace.graph.at(code.facts.path, scope.span.line) if trace is not None else None
-    if trace is None or node is None or node[1] < 0:
+    found = standing(code, scope.span.line)
+    if found is None or found[1][1] < 0:
         return True
+    graph, node = found
     first, last = scope.span.line, scope.span.end_line
-    inside = [link.callee for link in trace.graph.callees.get(node, ()) if first <= link.line <= last]
+    inside = [link.callee for link in graph.callees.get(node, ()) if first <= link.line <= last]
     return any(
         sight.kind in MOVES and sight.routine == below.node[1]
         for callee in inside
-        for below in downwards(trace.graph, callee, HOPS)
-        for sight in trace.graph.digests[below.node[0]].sights
+        for below in downwards(graph, callee, HOPS)
+        for sight in graph.digests[below.node[0]].sights
     )
 
 

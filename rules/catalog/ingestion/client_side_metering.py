@@ -17,6 +17,7 @@ from rules.meaning.usage.counters import Change, Counter
 from rules.meaning.usage.emissions import Emission, is_http, leading_text
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.tracing.standing import graph_of
 
 ABOUT = About(
     id="MTR-112",
@@ -115,7 +116,7 @@ def for_staff(code: Code, address: str) -> bool:
 
 def handlers_at(code: Code, address: str) -> Iterator[Code]:
     """The files that answer an address where folders are addresses: `app/api/deduct-credits/route.ts`."""
-    graph = code.elsewhere.trace.graph if code.elsewhere.trace is not None else None
+    graph = graph_of(code)
     steps = [one for one in address.split("?")[0].strip("/").split("/") if one]
     if graph is None or not steps:
         return
