@@ -45,6 +45,7 @@ def described(rule: Rule) -> dict[str, object]:
         "classes": list(about.classes),
         "cwe": list(about.cwe),
         "iso_25010": about.iso_25010,
+        "unprompted": about.unprompted,
         "languages": sorted({example.language for example in examples_of(rule)}),
         "variants": {
             name: {
@@ -78,6 +79,7 @@ def facts(rule: Rule) -> str:
     lines += [f"- References: {', '.join(map(reference, about.cwe))}"] if about.cwe else []
     lines += [f"- ISO/IEC 25010: {about.iso_25010}"] if about.iso_25010 else []
     lines.append(f"- Section: {rule.section}")
+    lines.append(f"- In an audit of a whole project: {'said' if about.unprompted else 'possible at most'}")
     return "\n".join(lines)
 
 
@@ -96,7 +98,16 @@ def fenced(example: Example) -> str:
 def as_markdown(rules: Iterable[Rule]) -> str:
     """`rules/README.md`: all rules in one table, each linked to its module."""
     ordered = list(rules)
-    heading = ("id", "name", "severity", "classification", "classes", "title", "languages of its examples")
+    heading = (
+        "id",
+        "name",
+        "severity",
+        "classification",
+        "classes",
+        "title",
+        "in a whole project",
+        "languages of its examples",
+    )
     rows = [
         (
             rule.about.id,
@@ -105,6 +116,7 @@ def as_markdown(rules: Iterable[Rule]) -> str:
             str(rule.about.classification),
             " ".join(rule.about.classes),
             rule.about.title,
+            "said" if rule.about.unprompted else "possible",
             " ".join(sorted({example.language for example in examples_of(rule)})),
         )
         for rule in ordered
@@ -112,7 +124,8 @@ def as_markdown(rules: Iterable[Rule]) -> str:
     intro = (
         f"All {len(ordered)} rules, written by `make rules-page` from [the catalogue](catalog). The first digit of an id is\n"
         "its section. `meteraudit explain MTR-201` prints a rule's page: what is wrong, what it costs, what to do, bad and\n"
-        "good code."
+        "good code. In an audit of a whole project, of which nobody has picked the files, a rule that is not said there is\n"
+        "possible at most; in a review, in pasted code and for files that are named, each rule is said."
     )
     return f"# Rules\n\n{intro}\n\n{table(heading, rows)}"
 

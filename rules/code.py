@@ -101,6 +101,11 @@ class Elsewhere(Protocol):
         """Whether all of the project is at hand: only then is what nobody reads known."""
         ...
 
+    @property
+    def swept(self) -> bool:
+        """Whether a project is judged as it stands, and nobody has picked the files or just written them."""
+        ...
+
     def code_at(self, path: str) -> "Code | None":
         """The code of a file, if it is at hand."""
         ...
@@ -142,6 +147,7 @@ class Nothing:
     uses: tuple[Use, ...] = ()
     trace: "Trace | None" = None
     whole: bool = False
+    swept: bool = False
 
     def code_at(self, path: str) -> "Code | None":
         return None

@@ -93,8 +93,9 @@ def judge(
         except Exception:  # noqa: BLE001  one rule that fails on one file costs just that, and the report names it
             failed.append(rule.about.id)
             continue
+        unsure = harmless or (around.elsewhere.swept and not rule.about.unprompted)
         findings = [
-            replace(finding, confidence=Confidence.POSSIBLE) if harmless or is_idle(code, finding) else finding
+            replace(finding, confidence=Confidence.POSSIBLE) if unsure or is_idle(code, finding) else finding
             for finding in findings
         ]
         prints = fingerprints(code, rule.about.id, identity, findings)

@@ -33,6 +33,8 @@ MEASURING = frozenset(
 )
 FILES = 120
 """Context files that are lowered: beyond that the rest is only read for its schema."""
+PICKED = 20
+"""So many files may have been picked by somebody; of more, nobody has looked at each."""
 CONTEXT_SIZE = 200_000
 
 
@@ -60,6 +62,10 @@ class Project:
 
     shared: dict[str, tuple[str, Code | None]] = field(default_factory=dict)
     """The context files that were lowered: both ends of a change have the same ones."""
+
+    @property
+    def swept(self) -> bool:
+        return self.whole and len(self.judged) > PICKED
 
     @cached_property
     def schema(self) -> Schema:

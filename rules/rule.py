@@ -67,6 +67,9 @@ class About:
     variants: Mapping[str, Variant] = field(default_factory=dict)
     gives_way_to: tuple[str, ...] = ()
     """Names of rules that say the same cause better: one finding per cause."""
+    unprompted: bool = False
+    """Whether it was mostly right in the code of whole projects, of which nobody had picked a part for it. Others are only
+    possible there: among thousands of good files, a rule that is seldom wrong is wrong more often than right."""
 
 
 @dataclass(frozen=True, slots=True)

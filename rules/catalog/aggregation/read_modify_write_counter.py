@@ -59,6 +59,7 @@ ABOUT = About(
     cwe=("CWE-362",),
     iso_25010="Reliability / faultlessness",
     gives_way_to=("check-then-act-limit",),
+    unprompted=True,
 )
 FILES = 20
 """In so many files the class of a row is looked for."""

@@ -37,6 +37,7 @@ ABOUT = About(
         "client-supplied-quantity",
         "check-then-insert-dedup",
     ),
+    unprompted=True,
 )
 GRANTS = frozenset("increase increment add grant credit topup deposit give fulfill".split())
 BALANCES = frozenset("credit credits quota quotas balance tokens token usage minutes units".split())

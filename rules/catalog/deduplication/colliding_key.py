@@ -41,6 +41,7 @@ ABOUT = About(
     classes=("D3",),
     cwe=("CWE-694",),
     iso_25010="Functional suitability / functional correctness",
+    unprompted=True,
 )
 QUIET = frozenset({Context.TEST, Context.BROWSER, Context.SCRIPT})
 COMMON = frozenset({Part.CONSTANT, Part.CUSTOMER, Part.FEATURE, Part.AMOUNT, Part.TIME, Part.CLOCK})

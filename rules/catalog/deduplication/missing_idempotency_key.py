@@ -49,6 +49,7 @@ ABOUT = About(
         )
     },
     gives_way_to=("guard-removed", "retry-without-stable-key"),
+    unprompted=True,
 )
 CHARGES = ("invoiceitems.create", "invoiceitem.create", "invoiceitem.new", "invoiceitems.new", "v1invoiceitems.create")
 """Usage that is billed as a line of its own. The store behind each takes a key in the request's options."""

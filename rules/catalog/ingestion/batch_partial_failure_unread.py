@@ -37,6 +37,7 @@ ABOUT = About(
             cwe=("CWE-394",),
         )
     },
+    unprompted=True,
 )
 SPEAKS = frozenset("usage usages metering metered meter billing billable quota credits consumption ledger".split())
 

@@ -26,6 +26,7 @@ ABOUT = About(
     cwe=("CWE-639", "CWE-345"),
     iso_25010="Security / authenticity",
     gives_way_to=("client-supplied-quantity",),
+    unprompted=True,
 )
 PARTIES = frozenset(
     "user customer account tenant org organization organisation workspace team subject subscription member".split()

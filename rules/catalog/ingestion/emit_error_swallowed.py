@@ -50,6 +50,7 @@ ABOUT = About(
     cwe=("CWE-390",),
     iso_25010="Reliability / fault tolerance",
     variants={"go-emit-err-ignored": Variant("Error of a usage report is dropped", Severity.HIGH, ("E3",), cwe=("CWE-252",))},
+    unprompted=True,
 )
 QUIET = frozenset({Context.TEST, Context.BROWSER, Context.SCRIPT})
 

@@ -29,6 +29,7 @@ ABOUT = About(
             "Deprecated provider field or call", Severity.LOW, ("E14",), classification=Classification.SUGGESTION
         )
     },
+    unprompted=True,
 )
 CALLS = frozenset("createusagerecord createusagerecordasync".split())
 ITEMS = frozenset("subscriptionitem subscriptionitems".split())

@@ -41,6 +41,7 @@ ABOUT = About(
     cwe=("CWE-459",),
     iso_25010="Functional suitability / functional correctness",
     variants={"slot-kept-on-close": Variant("Slot of a limit is not released when the client goes away", classes=("L1", "E6"))},
+    unprompted=True,
 )
 
 

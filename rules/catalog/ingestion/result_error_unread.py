@@ -38,6 +38,7 @@ ABOUT = About(
         )
     },
     gives_way_to=("emit-not-awaited", "emit-error-swallowed"),
+    unprompted=True,
 )
 QUIET = frozenset({Context.TEST, Context.BROWSER})
 STATUS = frozenset(

@@ -73,6 +73,7 @@ ABOUT = About(
             classification=Classification.DEFICIENCY,
         ),
     },
+    unprompted=True,
 )
 BESIDE = 5
 """Lines between the test and the taking within which one comment speaks of both."""
