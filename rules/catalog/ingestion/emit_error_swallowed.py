@@ -35,7 +35,9 @@ from rules.tracing.spared import (
     only_logs,
     only_noted,
     only_states,
+    parked,
     tells_total,
+    tried_again,
     unfilled,
 )
 from rules.tracing.stakes import Stake, of_billing, priced, says_billed, stake
@@ -89,7 +91,7 @@ def spared(code: Code, write: UsageWrite) -> bool:
         return True
     if any(one.call is call and one.direct for one in code.emissions):
         return tells_total(code, call)
-    if kept_behind(code, call) or only_in_memory(code, call) or only_logs(code, call):
+    if kept_behind(code, call) or parked(code, call) or only_in_memory(code, call) or only_logs(code, call):
         return True
     return not counted and (is_notice(code, call) or tells_of_event(code, call) or tells_total(code, call))
 
@@ -146,7 +148,7 @@ def confidence(code: Code, loss: Loss, hangs: Stake, sure: bool) -> Confidence:
     if fallback and not only_call(code, loss.write, loss.handler):
         # What is done instead is for the other work in the same try, whose failure the handler is about.
         return Confidence.POSSIBLE
-    if loss.write.call is not None and unfilled(code, loss.write.call):
+    if loss.write.call is not None and (unfilled(code, loss.write.call) or tried_again(code, loss.write.call)):
         return Confidence.POSSIBLE
     counted = [one.name for one in code.counters if one.call is loss.write.call]
     assert loss.write.call is not None
@@ -1094,5 +1096,43 @@ export async function settleInvoices(invoices: Invoice[]) {
 }
 """,
         path="src/billing/settle.ts",
+    ),
+    Example(
+        "typescript",
+        """
+export async function giveBack(supabase: SupabaseClient, scene: Scene, credits: number) {
+  try {
+    await supabase.from("scenes").update({ spent_credits: scene.spent_credits - credits }).eq("id", scene.id);
+    await provider.cancel(scene.job);
+  } catch (error) {
+    console.error("not cancelled", error);
+  }
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package titles
+
+func (s *Service) regenerate(ctx context.Context, hold *Hold, answer Answer) {
+	if err := s.recordTitleUsage(ctx, hold, answer.Usage); err != nil {
+		s.logger.Warn("title not billed yet", "err", err)
+	}
+}
+""",
+        path="billing/titles.go",
+        context={
+            "billing/record.go": """
+package titles
+
+func (s *Service) recordTitleUsage(ctx context.Context, hold *Hold, usage Usage) error {
+	if err := s.usage.RecordUsage(ctx, hold.Account, usage.Tokens); err != nil {
+		return s.markForReconciliation(ctx, hold, err)
+	}
+	return nil
+}
+""",
+        },
     ),
 )
