@@ -22,7 +22,6 @@ RECONCILES = frozenset(
     "reconcile reconciles reconciler reconciliation recompute recomputes recalculate recalculates recalc recount resync".split()
 )
 """What a function is called that works a count out anew, whatever it was before."""
-AGAIN = frozenset("retry retries retrying retryable backoff".split())
 PARKS = frozenset(
     "reconcile reconciliation reconciler outbox park parked requeue deadletter dlq quarantine unsettled compensate".split()
 )
@@ -58,13 +57,11 @@ def kept_behind(code: Code, call: Call) -> bool:
     return bool(found) and all(keeps_failures(other, function) for other, function in found)
 
 
-def tried_again(code: Code, call: Call) -> bool:
-    """Whether the recorder behind a call has tried the write more than once before its failure comes back."""
-    return everywhere_behind(code, call, lambda one: bool(AGAIN & set(words(one.method))))
-
-
 def parked(code: Code, call: Call) -> bool:
-    """Whether the recorder behind a call has put what failed where it is booked or cleared up later, and then says so."""
+    """Whether the recorder behind a call has put what failed where it is booked or cleared up later, and then says so.
+
+    Trying three times in a row is no such thing: an outage is longer.
+    """
     return everywhere_behind(
         code, call, lambda one: bool(PARKS & set(words(one.method))) and enclosing(one.scope, Block.HANDLER) is not None
     )

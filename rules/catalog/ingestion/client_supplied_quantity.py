@@ -269,4 +269,21 @@ class TransferCredits extends FormRequest
 """,
         },
     ),
+    Example(
+        "python",
+        """
+def ensure_from_carrier(request):
+    sent = request.headers["X-Carrier-Signature"]
+    if not carrier.validate(request.url, request.json, sent):
+        raise Refused("wrong signature")
+
+@app.route("/calls/ended", methods=["POST"])
+def call_ended():
+    ensure_from_carrier(request)
+    line = line_of(request.json["called"])
+    line.remaining_seconds = line.remaining_seconds - int(request.json["duration"])
+    line.save()
+    return "", 204
+""",
+    ),
 )

@@ -37,7 +37,6 @@ from rules.tracing.spared import (
     only_states,
     parked,
     tells_total,
-    tried_again,
     unfilled,
 )
 from rules.tracing.stakes import Stake, of_billing, priced, says_billed, stake
@@ -148,7 +147,7 @@ def confidence(code: Code, loss: Loss, hangs: Stake, sure: bool) -> Confidence:
     if fallback and not only_call(code, loss.write, loss.handler):
         # What is done instead is for the other work in the same try, whose failure the handler is about.
         return Confidence.POSSIBLE
-    if loss.write.call is not None and (unfilled(code, loss.write.call) or tried_again(code, loss.write.call)):
+    if loss.write.call is not None and unfilled(code, loss.write.call):
         return Confidence.POSSIBLE
     counted = [one.name for one in code.counters if one.call is loss.write.call]
     assert loss.write.call is not None
