@@ -1,7 +1,7 @@
 """Records of usage whose unheard failure costs nobody anything: kept further in, made good later, or no record at all."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rules.code import Code
 from rules.facts import Call, Class, Function, Literal, Name, Scope, chain, enclosing, fold
@@ -22,6 +22,10 @@ RECONCILES = frozenset(
     "reconcile reconciles reconciler reconciliation recompute recomputes recalculate recalculates recalc recount resync".split()
 )
 """What a function is called that works a count out anew, whatever it was before."""
+PARKS = frozenset(
+    "reconcile reconciliation reconciler outbox park parked requeue deadletter dlq quarantine unsettled compensate".split()
+)
+"""What a handler calls that keeps the usage for a later attempt, or keeps what was reserved for it."""
 REPLAYS = frozenset("replay reenrich reprocess backfill reingest migrate migration rebuild".split())
 STORES = frozenset(
     "redis kv client db database firestore collection doc ref storage prisma supabase repository repo repos repositories table "
@@ -51,6 +55,23 @@ def kept_behind(code: Code, call: Call) -> bool:
     """Whether the function of another file that a call leads to keeps every failure to itself, so that none comes back."""
     found = tuple(functions_behind(code, call))
     return bool(found) and all(keeps_failures(other, function) for other, function in found)
+
+
+def parked(code: Code, call: Call) -> bool:
+    """Whether the recorder behind a call has put what failed where it is booked or cleared up later, and then says so.
+
+    Trying three times in a row is no such thing: an outage is longer.
+    """
+    return everywhere_behind(
+        code, call, lambda one: bool(PARKS & set(words(one.method))) and enclosing(one.scope, Block.HANDLER) is not None
+    )
+
+
+def everywhere_behind(code: Code, call: Call, does: Callable[[Call], bool]) -> bool:
+    """Whether every function that a call may mean has a call of a kind in it."""
+    own = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
+    found = tuple((code, one) for one in own) or tuple(functions_behind(code, call))
+    return bool(found) and all(any(map(does, other.calls_in(function))) for other, function in found)
 
 
 def functions_behind(code: Code, call: Call) -> Iterator[tuple[Code, Scope]]:

@@ -57,6 +57,15 @@ def stake(trace: Trace | None, path: str, call: Call, name: str = "") -> Stake:
     return Stake.TOLD if any(goes(name, TELLS, BUSES) for name in names) else Stake.UNSEEN
 
 
+def only_shown_beside(code: Code, call: Call) -> bool:
+    """Whether nothing at hand limits or charges by what a recorder writes, its name does not speak of money, and the work is
+    limited and paid by another balance: then what is recorded is a figure for people to look at."""
+    trace = code.elsewhere.trace if code.elsewhere.whole else None
+    if trace is None or says_billed(call) or stake(trace, code.facts.path, call) not in (Stake.NOTHING, Stake.UNSEEN):
+        return False
+    return any(one.prepaid and one.has("charged") and one.has("limited") for one in trace.meters)
+
+
 def surely(trail: Trail, stage: str) -> bool:
     return any(step.sure != "possible" for step in trail.steps[stage].values())
 

@@ -407,6 +407,36 @@ def chat(user, question, db):
         },
     ),
     Example(
+        "typescript",
+        """
+export class QuotaStore {
+  private pendingInvalidations = new Set<string>();
+  private flushed: UsageRow[] = [];
+
+  changed(account: string) {
+    this.pendingInvalidations.add(`quota:${account}`);
+  }
+
+  add(row: UsageRow) {
+    this.flushed.push(row);
+  }
+
+  async broadcast(): Promise<void> {
+    const stale = [...this.pendingInvalidations];
+    this.pendingInvalidations.clear();
+    await this.peers.publish("quota.changed", stale);
+  }
+
+  show(): void {
+    const rows = this.flushed;
+    this.flushed = [];
+    this.events.emit("usage.flushed", rows);
+  }
+}
+""",
+        path="src/quota/store.ts",
+    ),
+    Example(
         "python",
         """
 class UsageArchive:

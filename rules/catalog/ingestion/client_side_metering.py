@@ -10,14 +10,18 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from rules.code import Code
-from rules.facts import Call, Literal, fold
+from rules.facts import Call, Literal, Scope, fold
 from rules.meaning.contexts import Context
 from rules.meaning.usage.client_storage import counting_writes, decides_limit
 from rules.meaning.usage.counters import Change, Counter
 from rules.meaning.usage.emissions import Emission, is_http, leading_text
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.tracing.mounted import is_mounted
+from rules.tracing.purposes import at_stake
+from rules.tracing.stakes import only_shown_beside
 from rules.tracing.standing import graph_of
+from rules.tracing.stores import table_of_counter
 
 ABOUT = About(
     id="MTR-112",
@@ -44,16 +48,30 @@ PORTAL = ("portal", "embedded", "publishable")
 
 
 def check(code: Code) -> Iterator[Finding]:
+    """Nothing of a hook or component that no page leads to."""
     yield from stored(code)
+    for scope, found in (*reported(code), *asked_for(code)):
+        if is_mounted(code, scope):
+            yield found
+
+
+def reported(code: Code) -> Iterator[tuple[Scope, Finding]]:
     for emission in code.emissions:
         if emission.direct and code.context(emission.scope) is Context.BROWSER and not is_portal(emission):
-            yield emitted(emission)
+            yield emission.scope, emitted(emission)
     for counter in code.counters:
         if code.context(counter.scope) is Context.BROWSER and writes_database(counter):
-            yield written(counter)
+            gated = at_stake(code, counter.name, table_of_counter(code, counter), counter.scope) is not False
+            yield counter.scope, written(counter, SAID[gated])
+
+
+def asked_for(code: Code) -> Iterator[tuple[Scope, Finding]]:
     for call in code.facts.calls:
         if is_http(call) and code.context(call.scope) is Context.BROWSER and (address := charging_address(code, call)):
-            yield requested(call, address)
+            yield call.scope, requested(call, address, SAID[not books_for_show(code, address)])
+
+
+SAID = {True: Confidence.LIKELY, False: Confidence.POSSIBLE}
 
 
 def stored(code: Code) -> Iterator[Finding]:
@@ -61,10 +79,10 @@ def stored(code: Code) -> Iterator[Finding]:
 
     A count without a limit is left alone: games keep credits of their own, and rankings count what is used most.
     """
-    writes = [write for write in counting_writes(code) if code.context(write.scope) is not Context.TEST]
-    if not writes:
-        return
-    limit = decides_limit(code)
+    writes = [
+        one for one in counting_writes(code) if code.context(one.scope) is not Context.TEST and is_mounted(code, one.scope)
+    ]
+    limit = decides_limit(code) if writes else None
     if limit is None:
         return
     yield Finding(
@@ -114,6 +132,12 @@ def for_staff(code: Code, address: str) -> bool:
     return bool(answering) and all(REFUSES.search(one.facts.source) for one in answering)
 
 
+def books_for_show(code: Code, address: str) -> bool:
+    """Whether all that the endpoint books is a figure that nobody is limited or charged by, beside the balance that is paid."""
+    booked = [(one, emission) for one in handlers_at(code, address) for emission in one.emissions]
+    return bool(booked) and all(not one.direct and only_shown_beside(other, one.call) for other, one in booked)
+
+
 def handlers_at(code: Code, address: str) -> Iterator[Code]:
     """The files that answer an address where folders are addresses: `app/api/deduct-credits/route.ts`."""
     graph = graph_of(code)
@@ -148,21 +172,21 @@ def emitted(emission: Emission) -> Finding:
     )
 
 
-def written(counter: Counter) -> Finding:
+def written(counter: Counter, confidence: Confidence) -> Finding:
     return Finding(
         span=counter.span,
         description=f"The browser itself writes `{counter.name}`: its user can leave that out or write another number.",
         remediation=f"Change `{counter.name}` on the server, where the work is done, and forbid clients to write it.",
-        confidence=Confidence.LIKELY,
+        confidence=confidence,
     )
 
 
-def requested(call: Call, address: str) -> Finding:
+def requested(call: Call, address: str, confidence: Confidence) -> Finding:
     return Finding(
         span=call.span,
         description=f"The browser asks `{address}` to change what is counted or paid: its user can leave that out or alter it.",
         remediation="Book it on the server, in the endpoint that does the metered work or hears of the payment.",
-        confidence=Confidence.LIKELY,
+        confidence=confidence,
     )
 
 

@@ -15,7 +15,9 @@ from rules.meaning.usage.emissions import Emission
 from rules.meaning.usage.requests import Read, carried, names, outermost, reads, trusted
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.tracing.signed import is_signed
 from rules.tracing.spared import only_logs, only_noted
+from rules.tracing.stakes import only_shown_beside
 
 ABOUT = About(
     id="MTR-114",
@@ -44,26 +46,31 @@ BACK = frozenset("internal backend admin".split())
 
 def check(code: Code) -> Iterator[Finding]:
     reported: set[Span] = set()
-    for what, at, scope, values in bookings(code):
-        if code.context(scope) in QUIET or trusted(code, scope) or BACK & set(words(code.facts.path.rsplit("/", 1)[-1])):
+    for what, call, scope, values in bookings(code):
+        if (
+            code.context(scope) in QUIET
+            or trusted(code, scope)
+            or is_signed(code, scope)
+            or BACK & set(words(code.facts.path.rsplit("/", 1)[-1]))
+        ):
             continue
         for value in values:
-            read = next((one for one in reads(code, value, scope, at.start, bound=False) if is_party(one.field)), None)
+            read = next((one for one in reads(code, value, scope, call.span.start, bound=False) if is_party(one.field)), None)
             if read is not None and read.span not in reported and not owned(code, read, scope):
                 reported.add(read.span)
-                yield finding(code, read, what, at, scope)
+                yield finding(code, read, what, call, scope)
                 break
 
 
-def bookings(code: Code) -> Iterator[tuple[str, Span, Scope, list[Expression]]]:
+def bookings(code: Code) -> Iterator[tuple[str, Call, Scope, list[Expression]]]:
     """Every report and every charge of a counter, with the values that may name its customer."""
     for emission in code.emissions:
         if emission.direct or not only_logs(code, emission.call):
-            yield emission.title, emission.call.span, emission.scope, list(given(code, emission.call, emission))
+            yield emission.title, emission.call, emission.scope, list(given(code, emission.call, emission))
     for counter in code.counters:
         moved = counter.change in (Change.ADD, Change.SUBTRACT) and not only_noted([counter.name])
         if counter.call is not None and moved:
-            yield f"the change of `{counter.name}`", counter.span, counter.scope, list(given(code, counter.call, None))
+            yield f"the change of `{counter.name}`", counter.call, counter.scope, list(given(code, counter.call, None))
 
 
 def given(code: Code, call: Call, emission: Emission | None) -> Iterator[Expression]:
@@ -111,15 +118,16 @@ def signed_in(code: Code, scope: Scope) -> bool:
     return any(call.folded.rsplit(".", 1)[-1] in SIGNED_IN for call in code.calls_in(function))
 
 
-def finding(code: Code, read: Read, what: str, at: Span, scope: Scope) -> Finding:
-    known = signed_in(code, scope)
+def finding(code: Code, read: Read, what: str, call: Call, scope: Scope) -> Finding:
+    at, known = call.span, signed_in(code, scope)
+    sure = Confidence.CERTAIN if known else Confidence.LIKELY
     instead = "the signed-in user, which is known here" if known else "a session or token that the server has checked"
     return Finding(
         span=read.span,
         cause=at,
         description=f"`{read.field}` comes from the request and decides whom {what} charges: any caller can name another.",
         remediation=f"Take the customer from {instead}, or refuse where `{read.field}` is not theirs.",
-        confidence=Confidence.CERTAIN if known else Confidence.LIKELY,
+        confidence=Confidence.POSSIBLE if only_shown_beside(code, call) else sure,
         trace=(Step(at, "booked here"),) if at.line != read.span.line else (),
     )
 

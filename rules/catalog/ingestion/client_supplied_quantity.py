@@ -16,7 +16,11 @@ from rules.meaning.usage.quantities import given_quantities, is_quantity
 from rules.meaning.usage.requests import Read, carried, reads, trusted
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.tracing.purposes import at_stake
+from rules.tracing.signed import is_signed
 from rules.tracing.spared import only_logs
+from rules.tracing.stakes import only_shown_beside
+from rules.tracing.stores import table_of_counter
 
 ABOUT = About(
     id="MTR-113",
@@ -37,18 +41,20 @@ def check(code: Code) -> Iterator[Finding]:
             read = first(code, given_quantities(code, emission), emission.scope, emission.call.span.start)
             if read is not None and read.span not in reported:
                 reported.add(read.span)
-                yield finding(read, emission.title, emission.call.span)
+                shown = not emission.direct and only_shown_beside(code, emission.call)
+                yield finding(read, emission.title, emission.call.span, SAID[not shown])
     for counter in code.counters:
         if counter.amount is not None and counter.change in (Change.ADD, Change.SUBTRACT) and is_open(code, counter.scope):
             read = first(code, [counter.amount], counter.scope, counter.span.start)
             if read is not None and read.span not in reported and not buys(code, counter):
                 reported.add(read.span)
-                yield finding(read, f"the change of `{counter.name}`", counter.span)
+                gated = at_stake(code, counter.name, table_of_counter(code, counter), counter.scope) is not False
+                yield finding(read, f"the change of `{counter.name}`", counter.span, SAID[gated])
 
 
 def is_open(code: Code, scope: Scope) -> bool:
     """Whether a customer may call this endpoint, as far as the file tells."""
-    return code.context(scope) not in QUIET and not trusted(code, scope)
+    return code.context(scope) not in QUIET and not trusted(code, scope) and not is_signed(code, scope)
 
 
 PARTIES = frozenset(
@@ -79,13 +85,16 @@ def buys(code: Code, counter: Counter) -> bool:
     return counter.change is Change.ADD and bool({"credits", "credit", "balance", "quota"} & set(words(counter.name)))
 
 
-def finding(read: Read, what: str, at: Span) -> Finding:
+SAID = {True: Confidence.LIKELY, False: Confidence.POSSIBLE}
+
+
+def finding(read: Read, what: str, at: Span, confidence: Confidence) -> Finding:
     return Finding(
         span=read.span,
         cause=at,
         description=f"`{read.field}` comes from the request and decides how much {what} books: a caller can send 0 or less.",
         remediation=f"Work `{read.field}` out on the server from what was done, or accept it from your own services only.",
-        confidence=Confidence.LIKELY,
+        confidence=confidence,
         trace=(Step(at, "booked here"),) if at.line != read.span.line else (),
     )
 
@@ -259,5 +268,22 @@ class TransferCredits extends FormRequest
 }
 """,
         },
+    ),
+    Example(
+        "python",
+        """
+def ensure_from_carrier(request):
+    sent = request.headers["X-Carrier-Signature"]
+    if not carrier.validate(request.url, request.json, sent):
+        raise Refused("wrong signature")
+
+@app.route("/calls/ended", methods=["POST"])
+def call_ended():
+    ensure_from_carrier(request)
+    line = line_of(request.json["called"])
+    line.remaining_seconds = line.remaining_seconds - int(request.json["duration"])
+    line.save()
+    return "", 204
+""",
     ),
 )

@@ -35,6 +35,7 @@ from rules.tracing.spared import (
     only_logs,
     only_noted,
     only_states,
+    parked,
     tells_total,
     unfilled,
 )
@@ -90,7 +91,7 @@ def spared(code: Code, write: UsageWrite) -> bool:
         return True
     if any(one.call is call and one.direct for one in code.emissions):
         return tells_total(code, call)
-    if kept_behind(code, call) or only_in_memory(code, call) or only_logs(code, call):
+    if kept_behind(code, call) or parked(code, call) or only_in_memory(code, call) or only_logs(code, call):
         return True
     return not counted and (is_notice(code, call) or tells_of_event(code, call) or tells_total(code, call))
 
@@ -1095,5 +1096,43 @@ export async function settleInvoices(invoices: Invoice[]) {
 }
 """,
         path="src/billing/settle.ts",
+    ),
+    Example(
+        "typescript",
+        """
+export async function giveBack(supabase: SupabaseClient, scene: Scene, credits: number) {
+  try {
+    await supabase.from("scenes").update({ spent_credits: scene.spent_credits - credits }).eq("id", scene.id);
+    await provider.cancel(scene.job);
+  } catch (error) {
+    console.error("not cancelled", error);
+  }
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package titles
+
+func (s *Service) regenerate(ctx context.Context, hold *Hold, answer Answer) {
+	if err := s.recordTitleUsage(ctx, hold, answer.Usage); err != nil {
+		s.logger.Warn("title not billed yet", "err", err)
+	}
+}
+""",
+        path="billing/titles.go",
+        context={
+            "billing/record.go": """
+package titles
+
+func (s *Service) recordTitleUsage(ctx context.Context, hold *Hold, usage Usage) error {
+	if err := s.usage.RecordUsage(ctx, hold.Account, usage.Tokens); err != nil {
+		return s.markForReconciliation(ctx, hold, err)
+	}
+	return nil
+}
+""",
+        },
     ),
 )

@@ -567,4 +567,22 @@ func (w *Worker) ScheduledTasks(ctx context.Context) {
 """,
         path="billing/worker.go",
     ),
+    Example(
+        "typescript",
+        """
+import { metadata, task } from "@acme/background-tasks";
+
+export const draft = task({
+  id: "draft",
+  run: async (payload: { reports: Report[] }) => {
+    const handle = metadata.parent ?? metadata;
+    for (const report of payload.reports) {
+      await write(report);
+      handle.decrement("creditsRemaining", 1);
+    }
+  },
+});
+""",
+        path="src/billing/draft.ts",
+    ),
 )

@@ -13,7 +13,7 @@ from rules.meaning.contexts import Context
 from rules.meaning.handlers import handlers_of
 from rules.meaning.outcomes import Outcome, outcome
 from rules.meaning.usage.emissions import is_local
-from rules.meaning.usage.losses import excused, gives_back
+from rules.meaning.usage.losses import answers_errors, excused, gives_back, is_catch
 from rules.meaning.usage.writes import failing_writes
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 
@@ -46,6 +46,8 @@ def answering(code: Code) -> dict[Scope, Scope]:
         handler = next(iter(handlers_of(code, write.call, write.sent or write.call)), None)
         function = enclosing(handler, Kind.FUNCTION) if handler is not None else None
         if handler is None or function is None or excused(code, write, handler):
+            continue
+        if is_catch(handler) and answers_errors(code, write.call):
             continue
         if outcome(code.facts, handler) in (Outcome.STATUS, Outcome.NOTHING) and named_once(code, function):
             found.setdefault(function, handler)
@@ -153,6 +155,25 @@ export async function generateImage(prisma: PrismaClient, userId: string, prompt
   const paid = await deduct(prisma, userId);
   if (!paid) throw new Error("not charged");
   return render(prompt);
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+async function grant(supabase: SupabaseClient, account: string, credits: number, bonus: number) {
+  try {
+    await supabase.from("accounts").update({ credits: credits + bonus }).eq("id", account);
+    return true;
+  } catch (error) {
+    console.error("no bonus", error);
+    return false;
+  }
+}
+
+export async function signedUp(supabase: SupabaseClient, account: string, credits: number) {
+  await grant(supabase, account, credits, 20);
+  return welcome(account);
 }
 """,
     ),

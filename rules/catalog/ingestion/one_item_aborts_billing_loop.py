@@ -36,6 +36,7 @@ SUBJECTS = frozenset(
 )
 """Whom or what a billing run goes through. Items of one invoice or events of one request belong together."""
 
+EVERY_FAILURE = frozenset("exception baseexception throwable error standarderror runtimeexception".split())
 USAGE = frozenset("usage event events meter metering metered billing ledger consumption ingest ingestion".split())
 
 
@@ -156,7 +157,8 @@ def failing(code: Code, write: UsageWrite, loop: Scope, context: Context) -> Fin
     if not certain_write(code, write):
         return None
     taken = [one for one in handlers_of(code, write.call, write.sent or write.call) if within(one, loop)]
-    exits = next((one for handler in taken for one in leaving(code, handler, write.function)), None)
+    left = (one for handler in taken for one in leaving(code, handler, write.function))
+    exits = next((one for one in left if not taken_further_out(code, one, loop)), None)
     if taken and exits is None:
         return None
     if exits is None and context is not Context.SCHEDULE:
@@ -181,6 +183,29 @@ def leaving(code: Code, handler: Scope, function: Scope | None) -> Iterator[Retu
     for one in exits:
         if one.scope is handler and enclosing(one.scope, Kind.FUNCTION) is function:
             yield one
+
+
+def taken_further_out(code: Code, one: Return | Raise, loop: Scope) -> bool:
+    """Whether what is raised again meets another try around it in the same round, whose handler goes on to the next item."""
+    if not isinstance(one, Raise):
+        return False
+    around = (scope for scope in chain(one.scope) if scope.kind is Kind.TRY and within(scope, loop))
+    return any(goes_on(code, handler) for tried in around for handler in handlers_for(code, tried))
+
+
+def handlers_for(code: Code, tried: Scope) -> Iterator[Scope]:
+    """Those of a try that take every failure."""
+    for scope in code.facts.scopes:
+        if isinstance(scope.head, Handler) and scope.head.guards is tried:
+            kinds = {fold(kind).rsplit(".", 1)[-1] for kind in scope.head.catches}
+            if not kinds or kinds & EVERY_FAILURE:
+                yield scope
+
+
+def goes_on(code: Code, handler: Scope) -> bool:
+    exits: tuple[Return | Raise, ...] = (*code.facts.returns, *code.facts.raises)
+    breaks = any(one.word == "break" and within(one.scope, handler) for one in code.facts.jumps)
+    return not breaks and not any(within(one.scope, handler) for one in exits)
 
 
 EXAMPLES = (
@@ -243,6 +268,25 @@ export async function billAll(customers: Customer[], usage: UsageClient) {
   }
   if (failed.length > 0) throw new BillingIncomplete(failed);
 }
+""",
+    ),
+    Example(
+        "python",
+        """
+def bill_all(customers, client):
+    failed = []
+    for customer in customers:
+        try:
+            try:
+                client.report_usage(customer.meter_id, customer.tokens)
+            except ProviderError as error:
+                if error.known_already:
+                    continue
+                raise
+        except Exception as error:
+            failed.append((customer, error))
+    if failed:
+        raise BillingIncomplete(failed)
 """,
     ),
     Example(

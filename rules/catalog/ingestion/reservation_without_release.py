@@ -548,4 +548,25 @@ def sign_up(captchas, credits, form):
 """,
         path="billing/sign_up.py",
     ),
+    Example(
+        "typescript",
+        """
+export async function generate(store: CreditStore, user: string, phase: string, body: Body) {
+  if (phase === "script") {
+    await store.deductCredits(user, 10);
+    const { data, error } = await queue.insert(body);
+    if (error) {
+      await store.refundCredits(user, 10);
+      throw error;
+    }
+    return { job: data.id };
+  }
+  try {
+    return await draw(body);
+  } catch (drawError) {
+    throw new NotDrawn(drawError);
+  }
+}
+""",
+    ),
 )

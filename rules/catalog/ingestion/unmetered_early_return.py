@@ -81,6 +81,7 @@ def check(code: Code) -> Iterator[Finding]:
             lacks_usage(head.test)
             and not is_service(code, head.test)
             and not are_rows(code, head.test, function)
+            and not guards_record(code, scope, head.test, function)
             and is_recorder(code, function)
             and only_logs(code, scope)
             and (later or makes_events(function))
@@ -152,7 +153,7 @@ def is_told(code: Code, branch: Scope, test: Expression, function: Scope) -> boo
     """
     if not is_served(code, branch):
         return False
-    if code.calls_in(branch):
+    if any(code.calls_in(branch)):
         return True
     if any(is_list(part) for part in walk(test)):
         return False
@@ -210,6 +211,22 @@ def are_rows(code: Code, test: Expression, function: Scope) -> bool:
     )
 
 
+def guards_record(code: Code, branch: Scope, test: Expression, function: Scope) -> bool:
+    """`if usage == nil { return nil }` as the first thing a recorder does: a caller that has no record has nothing to book.
+
+    Where it says something about it, it was to be booked.
+    """
+    tested = test.value if isinstance(test, Unary) else test.left if isinstance(test, Compare) else None
+    if not isinstance(tested, Name) or not isinstance(function.head, Function) or any(code.calls_in(branch)):
+        return False
+    typed = next((one.type for one in function.head.parameters if one.name == tested.text), "")
+    begun = [one.span for one in code.facts.assigns] + [one.span for one in code.facts.calls]
+    first = not any(span.start < branch.span.start and function.span.holds(span) for span in begun)
+    return first and bool(RECORDS & set(words(typed)))
+
+
+RECORDS = frozenset("record row entry ledger event booking item line".split())
+"""How the type of a parameter ends that is to be written down as it stands, and is no provider's answer."""
 GATHERS = frozenset(
     "list dict set map filter reduce groupby defaultdict counter array collect tolist values entries items".split()
 )
@@ -397,6 +414,19 @@ func ExtractUsageOnly(body []byte) (*Usage, bool) {
 		return nil, true
 	}
 	return answer.Usage, true
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package billing
+
+func (s *Service) RecordUsage(ctx context.Context, usage *UsageRow, hold *Hold) error {
+	if usage == nil {
+		return nil
+	}
+	return s.ledger.ConsumeQuota(ctx, hold.Account, usage.Tokens)
 }
 """,
     ),

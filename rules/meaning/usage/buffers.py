@@ -42,6 +42,8 @@ MONITORS = frozenset("monitoring metrics telemetry tracing observability".split(
 """Parts of a project that measure machines."""
 OTHERS = frozenset("accounts sessions users keys errors alerts notifications listeners handlers timers connections".split())
 """What a buffer is called that holds no amounts."""
+STALE = frozenset("invalidation invalidations invalidate invalidated stale evictions evict purge purges".split())
+"""What a buffer is called that says which copies are out of date: its events are in the store already."""
 GENERIC = frozenset("event events buffer batch records queue pending".split())
 
 
@@ -197,6 +199,8 @@ def declared_in(code: Code, function: Scope, name: str) -> bool:
 
 def about_usage(code: Code, one: Emptying) -> bool:
     """Whether the buffer, what surrounds it or what empties it speaks of usage. A buffer of page views does not."""
+    if STALE & set(words(one.buffer)) or names_copies(one.buffer):
+        return False
     if MONITORS & set(words(code.facts.path)) and not SPEAKS & set(words(one.buffer)):
         return False
     said = {*words(one.buffer), *words(code.facts.path)}
@@ -213,6 +217,12 @@ def about_usage(code: Code, one: Emptying) -> bool:
     if inside & SPEAKS and not set(words(one.buffer)) & OTHERS:
         return True
     return bool(set(words(one.buffer)) & GENERIC) and sends_quantities(code)
+
+
+def names_copies(buffer: str) -> bool:
+    """`pendingCacheKeys`, `dirtyIds`, `idsToRefresh`: what is to be read again, and no amounts."""
+    said = set(words(buffer.rsplit(".", 1)[-1]))
+    return bool(said & {"keys", "ids"}) and bool(said & {"cache", "cached", "dirty", "refresh", "reload", "changed"})
 
 
 EVENT_WORDS = (b"quantity", b"customer", b"meter", b"metric", b"usage", b"idempotency")

@@ -133,6 +133,8 @@ def named(counter: Counter) -> Iterator[Counter]:
 
 def written(values: Values, call: Call) -> Iterator[Counter]:
     last = fold(call.method)
+    if last in COLUMN_ADDS and shows_progress(values, call):
+        return
     if last in COLUMN_ADDS and (found := tuple(stepped_column(call, last))):
         yield from found
         return
@@ -189,6 +191,23 @@ def stepped_column(call: Call, last: str) -> Iterator[Counter]:
         if name is not None and names_count(name):
             lowered = isinstance(value, Unary) and value.operator == "-"
             yield Counter(call.span, name, Change.SUBTRACT if lowered else change, True, call.scope, call, value)
+
+
+PROGRESS = frozenset("progress progressbar spinner".split())
+RUN_METADATA = re.compile(r"\.metadata$")
+
+
+def shows_progress(values: Values, call: Call) -> bool:
+    """`bar.increment()`, and the `metadata` that SDKs of background tasks hand out: how far one run has come, for people."""
+    if call.receiver is None:
+        return False
+    if PROGRESS & set(words(dotted(call.receiver).rpartition(".")[2])):
+        return True
+    handle = resolved(values, call.receiver, call.scope, call.span.start)
+    return any(
+        isinstance(part, Name) and RUN_METADATA.search(values.facts.imports.get(part.text, "")) is not None
+        for part in walk(handle)
+    )
 
 
 def set_columns(call: Call, setting: Call) -> Iterator[Counter]:

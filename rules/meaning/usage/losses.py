@@ -36,7 +36,7 @@ from rules.meaning.promises import is_void
 from rules.meaning.subjects import STRICT
 from rules.meaning.usage.counters import REDIS_ADDS
 from rules.meaning.usage.emissions import is_local, named_function, sent, shown
-from rules.meaning.usage.writes import UsageWrite, failing_writes, inserts_usage
+from rules.meaning.usage.writes import UsageWrite, chained, failing_writes, inserts_usage
 from rules.meaning.vocabulary import ABOUT_USAGE, consumes, emits, words
 
 WRITE_VERBS = frozenset(
@@ -72,11 +72,13 @@ def losses(code: Code) -> Iterator[Loss]:
     for write in (*failing_writes(code), *carried(code)):
         if write.call is None or gives_back(write.call) or moves_nothing(write.call) or cannot_fail(code, write.call):
             continue
-        if answers_errors(code, write.call) or each_for_itself(code, write.call):
+        if each_for_itself(code, write.call):
             continue
         taken = handlers_of(code, write.call, write.sent or write.call)
         handler = next((one for one in taken if not only_of_reading(one)), None)
         if handler is None or handler in reported or excused(code, write, handler):
+            continue
+        if is_catch(handler) and answers_errors(code, write.call):
             continue
         ended = outcome(code.facts, handler)
         if ended in LOST or (ended is Outcome.NOTHING and records(handler)):
@@ -87,11 +89,24 @@ def losses(code: Code) -> Iterator[Loss]:
     yield from zeroed(code, reported)
 
 
+def is_catch(handler: Scope) -> bool:
+    return isinstance(handler.head, Handler) and isinstance(handler.head.guards, Scope)
+
+
 def answers_errors(code: Code, call: Call) -> bool:
-    """Supabase's JavaScript client never raises, so no `catch` has its failure: what is wrong is the unread `error`."""
-    root = call.name.partition(".")[0].removesuffix("()")
-    awaited_alone = call.start is Start.AWAITED and call.use is Use.DISCARDED
-    return code.facts.traits.promises and "supabase" in words(root) and fold(call.method) == "rpc" and awaited_alone
+    """Supabase's JavaScript client never raises, so no `catch` has its failure: what is wrong is the unread `error`.
+
+    Not where the code raises later on, which may be what it makes of that error.
+    """
+    end = chained(call, code.outer)
+    before = call.folded.rpartition(".")[0]
+    builds = "supabase" in call.folded and (fold(call.method) == "rpc" or ".from()" in f".{before}")
+    if not code.facts.traits.promises or not builds or end.start is not Start.AWAITED or "throwonerror" in end.folded:
+        return False
+    function = enclosing(call.scope, Kind.FUNCTION)
+    return end.use is Use.DISCARDED or not any(
+        one.span.start >= end.span.end and enclosing(one.scope, Kind.FUNCTION) is function for one in code.facts.raises
+    )
 
 
 def each_for_itself(code: Code, call: Call) -> bool:

@@ -178,10 +178,41 @@ def failing_exits(code: Code, taken: Call, function: Scope) -> Iterator[Exit]:
         handled = handler is not None and isinstance(handler.head, Handler)
         if one.span.start <= taken.span.end or exclusive(taken.scope, one.scope) or not (handled or refused(code, one)):
             continue
+        if left_behind(code, taken, one):
+            continue
         guards = handler.head.guards if handler is not None and isinstance(handler.head, Handler) else None
         guarded = isinstance(guards, Scope) and within(taken.scope, guards)
         if handler not in own and not guarded:
             yield one
+
+
+def left_behind(code: Code, taken: Call, one: Exit) -> bool:
+    """Whether what takes lies in a branch that always leaves the function before it gets to this exit."""
+    return any(
+        scope.kind is Kind.BRANCH
+        and scope.span.end <= one.span.start
+        and not within(one.scope, scope)
+        and ends(code, scope, taken.span.end)
+        for scope in chain(taken.scope)
+    )
+
+
+def ends(code: Code, block: Scope, start: int) -> bool:
+    """Whether every way through a block leaves the function behind byte `start`."""
+    exits: tuple[Exit, ...] = (*code.facts.returns, *code.facts.raises)
+    if any(one.scope is block and one.span.start >= start for one in exits):
+        return True
+    return any(
+        tried.kind is Kind.TRY
+        and tried.parent is block
+        and ends(code, tried, start)
+        and all(ends(code, handler, start) for handler in code.facts.scopes if guards(handler, tried))
+        for tried in code.facts.scopes
+    )
+
+
+def guards(handler: Scope, tried: Scope) -> bool:
+    return isinstance(handler.head, Handler) and handler.head.guards is tried
 
 
 def refused(code: Code, one: Exit) -> bool:

@@ -20,6 +20,7 @@ TALLIES = frozenset(
     "fetchadd fetchsub compareandset compareexchange".split()
 )
 """Numbers of the process that are counted up in one step: they cannot fail, and take no event anywhere."""
+EMITTERS = frozenset("event events emitter eventemitter bus eventbus".split())
 GATHERS = frozenset({"addall", "putall", "addrange"})
 """What fills one list of the process from another."""
 
@@ -32,7 +33,7 @@ def first_send(code: Code, one: Emptying) -> Call | None:
 def sends(code: Code, call: Call) -> bool:
     """A call that may fail and takes the events elsewhere: awaited in JavaScript, named as a write elsewhere."""
     said = words(call.method)
-    if logs(call) or not said or call.start is Start.DEFERRED or makes(call) or tallies(call):
+    if logs(call) or not said or call.start is Start.DEFERRED or makes(call) or tallies(call) or tells_listeners(call):
         return False
     if code.facts.traits.promises:
         return call.start is Start.AWAITED or call.use is Use.RETURNED or is_floating_send(call, said)
@@ -43,6 +44,12 @@ def tallies(call: Call) -> bool:
     """`written.addAndGet(n)`, `atomic.AddInt64(&written, n)`, `Interlocked.Increment(ref written)`."""
     holder = call.name.rpartition(".")[0].rpartition(".")[2].lower()
     return fold(call.method) in TALLIES | GATHERS or holder in ("atomic", "interlocked", "atomics")
+
+
+def tells_listeners(call: Call) -> bool:
+    """`this.events.emit("flushed", batch)`: listeners of the same process are called at once, and nothing is sent."""
+    holder = words(call.name.rpartition(".")[0].rpartition(".")[2])
+    return fold(call.method) == "emit" and call.start is not Start.AWAITED and bool(EMITTERS & set(holder))
 
 
 def makes(call: Call) -> bool:
