@@ -211,3 +211,70 @@ def tracked_cents(call):
     return int(call.provider_cost * 100)
 """
     assert told("MTR-304", billing__tax_dot_py=text) == ["possible", "possible"]
+
+
+@pytest.mark.parametrize(
+    ("key", "confidence"),
+    [
+        ("", "likely"),
+        (", refund_key=str(uuid.uuid4())", "likely"),
+        (', refund_key=f"refund:{job.id}"', "possible"),
+    ],
+)
+def test_a_second_refund_may_be_known_by_a_key_that_it_shares_with_the_first(key: str, confidence: str) -> None:
+    text = f"""
+import uuid
+
+@app.post("/jobs/<job_id>/cancel")
+def cancel(job_id):
+    job = session.get(Job, job_id)
+    if job.status != "waiting":
+        return "too late"
+    job.status = "cancelled"
+    session.commit()
+    grant_credits(job.user_id, job.credits{key})
+"""
+    assert told("MTR-213", billing__jobs_dot_py=text) == [confidence]
+
+
+@pytest.mark.parametrize(("unique", "confidence"), [("", "likely"), (", unique=True", "possible")])
+def test_a_second_run_may_be_refused_by_the_row_that_it_stores(unique: str, confidence: str) -> None:
+    models = f"""
+from sqlalchemy import Column, Integer
+
+class Result(Base):
+    __tablename__ = "results"
+    id = Column(Integer, primary_key=True)
+    job_id = Column(Integer{unique})
+"""
+    text = """
+@app.post("/jobs/<job_id>/finish")
+def finish(job_id):
+    job = session.get(Job, job_id)
+    if job.status != "waiting":
+        return "too late"
+    job.status = "finished"
+    grant_credits(job.user_id, job.credits)
+    session.add(Result(job_id=job.id))
+    session.commit()
+"""
+    assert told("MTR-213", billing__jobs_dot_py=text, models_dot_py=models) == [confidence]
+
+
+@pytest.mark.parametrize(("opening", "confidence"), [("if True:", "likely"), ("with redis.lock(name):", "possible")])
+def test_who_calls_may_hold_the_lock(opening: str, confidence: str) -> None:
+    text = f"""
+@app.post("/jobs/<job_id>/finish")
+def answer(job_id, name):
+    {opening}
+        finish(job_id)
+
+def finish(job_id):
+    job = session.get(Job, job_id)
+    if job.status != "waiting":
+        return "too late"
+    job.status = "finished"
+    session.commit()
+    grant_credits(job.user_id, job.credits)
+"""
+    assert told("MTR-213", billing__jobs_dot_py=text) == [confidence]
