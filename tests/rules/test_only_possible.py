@@ -278,3 +278,34 @@ def finish(job_id):
     grant_credits(job.user_id, job.credits)
 """
     assert told("MTR-213", billing__jobs_dot_py=text) == [confidence]
+
+
+@pytest.mark.parametrize(("call", "confidence"), [("reserve_balance", "possible"), ("deduct_balance", "likely")])
+def test_a_reservation_before_new_work_takes_a_key_of_its_own(call: str, confidence: str) -> None:
+    text = f"""
+import uuid
+
+async def complete(billing, provider, message_id, prompt):
+    key = uuid.uuid4()
+    await billing.{call}(tokens=len(prompt), idempotency_key=key)
+    answer = await provider.complete(prompt)
+    await billing.settle(key, answer.tokens)
+"""
+    assert told("MTR-202", billing__gateway_dot_py=text) == [confidence]
+
+
+@pytest.mark.parametrize(
+    ("entry", "sends", "confidence"),
+    [("", "ingest", "likely"), ("", "addRaw", "possible"), ("batchId, ", "ingest", "possible")],
+)
+def test_a_measurement_of_each_run_may_be_told_from_another_run(entry: str, sends: str, confidence: str) -> None:
+    text = f"""
+cron.schedule("0 * * * *", async () => {{
+  const batchId = randomUUID();
+  const events = seats.map((one) => {{
+    return {{ idempotencyKey: randomUUID(), {entry}metric: "usage.seats", value: one.count, customerId: one.customer }};
+  }});
+  await sink.{sends}(events);
+}});
+"""
+    assert told("MTR-202", src__crons__usage_dot_ts=text) == [confidence]
