@@ -309,3 +309,36 @@ cron.schedule("0 * * * *", async () => {{
 }});
 """
     assert told("MTR-202", src__crons__usage_dot_ts=text) == [confidence]
+
+
+@pytest.mark.parametrize(
+    ("asks", "confidence"),
+    [
+        ("if (present.has(pack)) return;", "possible"),
+        ("if (!present.has(pack)) rows.push(pack);", "possible"),
+        ("if (!present.has(pack)) return;", "likely"),
+        ("", "likely"),
+    ],
+)
+@pytest.mark.parametrize("beside", [True, False])
+def test_what_a_webhook_calls_may_add_only_what_is_missing(asks: str, confidence: str, beside: bool) -> None:
+    route = """
+export async function POST(request: Request) {
+  const event = stripe.webhooks.constructEvent(await request.text(), signature, secret);
+  await addTokenPacks(event.data.account, 100);
+  return new Response("ok");
+}
+"""
+    packs = f"""
+export async function addTokenPacks(account: Account, pack: number) {{
+  const current = await stripe.subscriptions.retrieve(account.plan);
+  const present = new Set(current.items.map((one) => one.pack));
+  const rows = [];
+  {asks}
+  await stripe.subscriptions.update(account.plan, {{ items: rows }});
+}}
+"""
+    path = "app__api__webhooks__packs__route_dot_ts"
+    brought = 'import { addTokenPacks } from "../../../../packs";\n'
+    files = {path: route + packs} if beside else {path: brought + route, "packs_dot_ts": packs}
+    assert told("MTR-208", **files) == [confidence]
