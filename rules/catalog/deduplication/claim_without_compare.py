@@ -101,8 +101,10 @@ def claims_after(code: Code, test: Test, function: Scope) -> list[tuple[Span, Sc
 
 
 def harmless(code: Code, test: Test, function: Scope, done: list[Work]) -> bool:
-    """Whether a second run is refused or recognised by what it reaches, or never starts beside the first."""
-    if all(recognised(code, one) for one in done):
+    """Whether a second run is refused or recognised by what it reaches, never starts beside the first, or is not seen to book
+    anything."""
+    booked = {span for span, _, _ in works(code, handed_on=False)}
+    if all(one[0] not in booked or recognised(code, one) for one in done):
         return True
     return refused_once_stored(code, test, function, done) or called_alone(code, function)
 

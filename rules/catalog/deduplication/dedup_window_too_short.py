@@ -190,7 +190,7 @@ def in_memory(code: Code) -> Iterator[Finding]:
 def costs(code: Code, scope: Scope) -> bool:
     """Whether a repeat that is taken for new writes usage, a balance, an order or the like a second time."""
     function = outermost_function(scope)
-    if function is None or any(within(around, function) for _, around, _ in works(code)):
+    if function is None or any(within(around, function) for _, around, _ in works(code, handed_on=False)):
         return function is not None
     for call in code.calls_in(function):
         said = set(words(call.method))
@@ -218,7 +218,7 @@ def books(code: Code, scope: Scope) -> bool:
         return True
     graph, node = found
     asking = [one.node for one in upwards(graph, node, 2)] if is_deduplicator(code, scope) else [node]
-    if any(within(around, function) for _, around, _ in works(code)):
+    if any(within(around, function) for _, around, _ in works(code, handed_on=False)):
         return True
     if any(GRANTS & set(words(call.method)) or BILLED_ROWS & set(words(call.name)) for call in code.calls_in(function)):
         return True
