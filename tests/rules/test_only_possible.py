@@ -342,3 +342,23 @@ export async function addTokenPacks(account: Account, pack: number) {{
     brought = 'import { addTokenPacks } from "../../../../packs";\n'
     files = {path: route + packs} if beside else {path: brought + route, "packs_dot_ts": packs}
     assert told("MTR-208", **files) == [confidence]
+
+
+@pytest.mark.parametrize(
+    ("body", "confidence"), [("send_letter(order)", "possible"), ("grant_credits(order.user_id, order.credits)", "likely")]
+)
+def test_what_a_job_hands_its_item_to_may_book_nothing(body: str, confidence: str) -> None:
+    text = f"""
+@shared_task
+def run(order_id):
+    order = session.get(Order, order_id)
+    if order.status != "waiting":
+        return
+    order.status = "finished"
+    session.commit()
+    process_order(order)
+
+def process_order(order):
+    {body}
+"""
+    assert told("MTR-213", billing__orders_dot_py=text) == [confidence]

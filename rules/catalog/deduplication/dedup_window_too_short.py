@@ -516,4 +516,22 @@ export async function POST(request: Request) {
 """,
         path="app/api/webhooks/stripe/route.ts",
     ),
+    Example(
+        "python",
+        """
+processed_messages = set()
+
+class ChatBot:
+    async def process_message(self, payload, usage_hint):
+        message_id = payload["message_id"]
+        if message_id in processed_messages:
+            return None
+        processed_messages.add(message_id)
+        return await self.handle_text(payload, usage_hint)
+
+    async def handle_text(self, payload, usage_hint):
+        return await self.model.reply(payload["text"], tokens=usage_hint)
+""",
+        path="billing/chat/bot.py",
+    ),
 )

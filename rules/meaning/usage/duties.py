@@ -35,13 +35,21 @@ def works(code: Code, handed_on: bool = True) -> Iterator[Work]:
         if counter.change in (Change.ADD, Change.SUBTRACT):
             yield counter.span, counter.scope, f"the write of `{counter.name}`"
             doing.update(named_around(counter.scope))
+    if not handed_on:
+        # What an item is handed to is then judged by what stands in it, a grant of credits included.
+        doing.update(around for call in code.facts.calls if grants(call) for around in named_around(call.scope))
     for call in code.facts.calls:
         said = words(command(call) or call.method)
-        if said and (said[0] in GRANTS or said[:2] == ("top", "up")) and BALANCES & set(said[1:]):
+        if grants(call):
             yield call.span, call.scope, f"`{call.name}`"
         functions = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
         if any(function in doing for function in functions) or (handed_on and is_handed(code, call, said)):
             yield call.span, call.scope, f"`{call.name}`"
+
+
+def grants(call: Call) -> bool:
+    said = words(command(call) or call.method)
+    return bool(said) and (said[0] in GRANTS or said[:2] == ("top", "up")) and bool(BALANCES & set(said[1:]))
 
 
 def is_handed(code: Code, call: Call, said: tuple[str, ...]) -> bool:
