@@ -211,3 +211,154 @@ def tracked_cents(call):
     return int(call.provider_cost * 100)
 """
     assert told("MTR-304", billing__tax_dot_py=text) == ["possible", "possible"]
+
+
+@pytest.mark.parametrize(
+    ("key", "confidence"),
+    [
+        ("", "likely"),
+        (", refund_key=str(uuid.uuid4())", "likely"),
+        (', refund_key=f"refund:{job.id}"', "possible"),
+    ],
+)
+def test_a_second_refund_may_be_known_by_a_key_that_it_shares_with_the_first(key: str, confidence: str) -> None:
+    text = f"""
+import uuid
+
+@app.post("/jobs/<job_id>/cancel")
+def cancel(job_id):
+    job = session.get(Job, job_id)
+    if job.status != "waiting":
+        return "too late"
+    job.status = "cancelled"
+    session.commit()
+    grant_credits(job.user_id, job.credits{key})
+"""
+    assert told("MTR-213", billing__jobs_dot_py=text) == [confidence]
+
+
+@pytest.mark.parametrize(("unique", "confidence"), [("", "likely"), (", unique=True", "possible")])
+def test_a_second_run_may_be_refused_by_the_row_that_it_stores(unique: str, confidence: str) -> None:
+    models = f"""
+from sqlalchemy import Column, Integer
+
+class Result(Base):
+    __tablename__ = "results"
+    id = Column(Integer, primary_key=True)
+    job_id = Column(Integer{unique})
+"""
+    text = """
+@app.post("/jobs/<job_id>/finish")
+def finish(job_id):
+    job = session.get(Job, job_id)
+    if job.status != "waiting":
+        return "too late"
+    job.status = "finished"
+    grant_credits(job.user_id, job.credits)
+    session.add(Result(job_id=job.id))
+    session.commit()
+"""
+    assert told("MTR-213", billing__jobs_dot_py=text, models_dot_py=models) == [confidence]
+
+
+@pytest.mark.parametrize(("opening", "confidence"), [("if True:", "likely"), ("with redis.lock(name):", "possible")])
+def test_who_calls_may_hold_the_lock(opening: str, confidence: str) -> None:
+    text = f"""
+@app.post("/jobs/<job_id>/finish")
+def answer(job_id, name):
+    {opening}
+        finish(job_id)
+
+def finish(job_id):
+    job = session.get(Job, job_id)
+    if job.status != "waiting":
+        return "too late"
+    job.status = "finished"
+    session.commit()
+    grant_credits(job.user_id, job.credits)
+"""
+    assert told("MTR-213", billing__jobs_dot_py=text) == [confidence]
+
+
+@pytest.mark.parametrize(("call", "confidence"), [("reserve_balance", "possible"), ("deduct_balance", "likely")])
+def test_a_reservation_before_new_work_takes_a_key_of_its_own(call: str, confidence: str) -> None:
+    text = f"""
+import uuid
+
+async def complete(billing, provider, message_id, prompt):
+    key = uuid.uuid4()
+    await billing.{call}(tokens=len(prompt), idempotency_key=key)
+    answer = await provider.complete(prompt)
+    await billing.settle(key, answer.tokens)
+"""
+    assert told("MTR-202", billing__gateway_dot_py=text) == [confidence]
+
+
+@pytest.mark.parametrize(
+    ("entry", "sends", "confidence"),
+    [("", "ingest", "likely"), ("", "addRaw", "possible"), ("batchId, ", "ingest", "possible")],
+)
+def test_a_measurement_of_each_run_may_be_told_from_another_run(entry: str, sends: str, confidence: str) -> None:
+    text = f"""
+cron.schedule("0 * * * *", async () => {{
+  const batchId = randomUUID();
+  const events = seats.map((one) => {{
+    return {{ idempotencyKey: randomUUID(), {entry}metric: "usage.seats", value: one.count, customerId: one.customer }};
+  }});
+  await sink.{sends}(events);
+}});
+"""
+    assert told("MTR-202", src__crons__usage_dot_ts=text) == [confidence]
+
+
+@pytest.mark.parametrize(
+    ("asks", "confidence"),
+    [
+        ("if (present.has(pack)) return;", "possible"),
+        ("if (!present.has(pack)) rows.push(pack);", "possible"),
+        ("if (!present.has(pack)) return;", "likely"),
+        ("", "likely"),
+    ],
+)
+@pytest.mark.parametrize("beside", [True, False])
+def test_what_a_webhook_calls_may_add_only_what_is_missing(asks: str, confidence: str, beside: bool) -> None:
+    route = """
+export async function POST(request: Request) {
+  const event = stripe.webhooks.constructEvent(await request.text(), signature, secret);
+  await addTokenPacks(event.data.account, 100);
+  return new Response("ok");
+}
+"""
+    packs = f"""
+export async function addTokenPacks(account: Account, pack: number) {{
+  const current = await stripe.subscriptions.retrieve(account.plan);
+  const present = new Set(current.items.map((one) => one.pack));
+  const rows = [];
+  {asks}
+  await stripe.subscriptions.update(account.plan, {{ items: rows }});
+}}
+"""
+    path = "app__api__webhooks__packs__route_dot_ts"
+    brought = 'import { addTokenPacks } from "../../../../packs";\n'
+    files = {path: route + packs} if beside else {path: brought + route, "packs_dot_ts": packs}
+    assert told("MTR-208", **files) == [confidence]
+
+
+@pytest.mark.parametrize(
+    ("body", "confidence"), [("send_letter(order)", "possible"), ("grant_credits(order.user_id, order.credits)", "likely")]
+)
+def test_what_a_job_hands_its_item_to_may_book_nothing(body: str, confidence: str) -> None:
+    text = f"""
+@shared_task
+def run(order_id):
+    order = session.get(Order, order_id)
+    if order.status != "waiting":
+        return
+    order.status = "finished"
+    session.commit()
+    process_order(order)
+
+def process_order(order):
+    {body}
+"""
+    assert told("MTR-213", billing__orders_dot_py=text) == [confidence]

@@ -20,6 +20,7 @@ from rules.meaning.usage.writes import inserts_usage
 from rules.meaning.values import resolved, root_of
 from rules.meaning.vocabulary import releases, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.tracing.recognised import recognised_inside
 
 ABOUT = About(
     id="MTR-208",
@@ -64,7 +65,8 @@ def check(code: Code) -> Iterator[Finding]:
             if enclosing(scope, Kind.HANDLER) is None and not (call is not None and carries_identity(code, call)):
                 said.add(span)
                 told.append(scope)
-                yield finding(code, delivery, span, title, delivery.sure and stored is False)
+                known = call is not None and recognised_inside(code, delivery, call)
+                yield finding(code, delivery, span, title, delivery.sure and stored is False and not known)
 
 
 def belongs(scope: Scope, function: Scope) -> bool:

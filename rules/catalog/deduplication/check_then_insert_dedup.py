@@ -109,6 +109,7 @@ CONFLICT = tuple(
 )
 
 
+SQL_STORE = re.compile(r"\b(?:insert|replace|merge)\s+(?:or\s+\w+\s+)?into\b", re.I)
 TABLE_OF = re.compile(r"(?:dao|repository|repo|mapper)$")
 """What stands behind a table's name for what reads and writes it: `rolledUpUsageDao`."""
 
@@ -122,7 +123,7 @@ def check(code: Code) -> Iterator[Finding]:
         if fold(call.method) in STORE_SETS and (asked := asked_before(code, call)) is not None:
             if counts(code, call):
                 yield in_store(call, asked, is_booked_after(code, asked.span, call.scope))
-        elif inserts(call) and not gathers(code, call) and not held_together(code, call):
+        elif inserts(call) and stores_row(code, call) and not gathers(code, call) and not held_together(code, call):
             looked = looked_before(code, call)
             if looked is not None and counts(code, call):
                 yield from in_table(code, call, looked)
@@ -177,6 +178,18 @@ def inserts(call: Call) -> bool:
     if call.method == "record" and TABLE_OF.search(fold(call.name.rpartition(".")[0])):
         return True
     return last in ROW_INSERTS and last not in ("upsert", "firstorcreate", "run", "query", "values") and "." in call.name
+
+
+def stores_row(code: Code, call: Call) -> bool:
+    """`execute(insert(Event)…)`, and not `execute(select(Event)…)`: a statement of unknown kind stores nothing that is seen."""
+    if fold(call.method) not in ("exec", "execute"):
+        return True
+    whole = [resolved(code.values, one.value, call.scope, call.span.start) for one in call.arguments[:2]]
+    whole += [resolved(code.values, call.receiver, call.scope, call.span.start)] if call.receiver is not None else []
+    made = [part for value in whole for part in walk(value)]
+    built = any(isinstance(part, Call) and words(part.method)[-1:] == ("insert",) for part in made)
+    written = (part.value for part in made if isinstance(part, Literal) and isinstance(part.value, str))
+    return built or any(map(SQL_STORE.search, written))
 
 
 def gathers(code: Code, call: Call) -> bool:
@@ -777,5 +790,30 @@ export async function onUsageMessage(event: UsageMessage) {
 }
 """,
         context={"prisma/schema.prisma": "model ChargedThread {\n  id String @id\n  externalId String\n  tenantId String\n}\n"},
+    ),
+    Example(
+        "python",
+        """
+async def continue_chat(session, message_id, user):
+    message = await session.get(Message, message_id)
+    if message is None:
+        return
+    rows = await session.execute(select(Message).where(Message.chat_id == message.chat_id))
+    answer = await complete(rows.all())
+    await deduct_credits(session, user, answer.tokens)
+""",
+        context={"migrations/001.sql": "CREATE TABLE messages (id serial, chat_id text, message_id text);"},
+    ),
+    Example(
+        "python",
+        """
+async def on_usage(session, event_id, user, tokens):
+    known = await session.scalar(select(UsageEvent).filter_by(event_id=event_id))
+    if known:
+        return
+    await session.execute(insert(UsageEvent).values(event_id=event_id, tokens=tokens))  # <- finding
+    await deduct_credits(session, user, tokens)
+""",
+        context={"migrations/001.sql": "CREATE TABLE usage_events (id serial PRIMARY KEY, event_id text, tokens int);"},
     ),
 )

@@ -33,6 +33,7 @@ from rules.meaning.contexts import Context
 from rules.meaning.flow import runs_alone, serializable
 from rules.meaning.limits.limits import leaves
 from rules.meaning.promises import LATER, STARTERS
+from rules.meaning.repeats.claims import called_alone, recognised, refused_once_stored, resumes
 from rules.meaning.repeats.marks import UPDATES
 from rules.meaning.usage.counters import SQL_COLUMN_WRITE, sql_of, written_fields
 from rules.meaning.usage.duties import Work, works
@@ -75,24 +76,37 @@ def check(code: Code) -> Iterator[Finding]:
         alone = serializable(code) or (ignored is None and runs_alone(code, test.scope))
         if alone or not tests_state(test) or foreign(code, test):
             continue
-        roots = frozenset(root_name(one) for one in states(test))
-        write = next(
-            (
-                one
-                for one in writes(code, function, roots)
-                if one[0].start > test.span.end and decided(code, test, one[1]) and not of_a_new_row(code, one, roots)
-            ),
-            None,
-        )
-        done = [one for one in work if within(one[1], function) and one[0].start > test.span.end]
-        if write is not None and done:
+        claims = claims_after(code, test, function)
+        after = (one for one in work if within(one[1], function) and one[0].start > test.span.end)
+        done = [one for one in after if decided(code, test, one[1])]
+        if claims and done and not resumes(code, test, claims, tells_state):
+            write = claims[0]
             reported.add(function)
             sure = (ignored is not None or looked_up(code, test, function)) and is_served(code, test.scope)
+            sure = sure and not harmless(code, test, function, done)
             beside = started_beside_it(code, write, function)
             if beside is not None and any(one[0].end <= beside.span.start for one in done):
                 yield late_mark(beside, write[0], done)
             else:
                 yield finding(test, write[0], done, ignored, sure)
+
+
+def claims_after(code: Code, test: Test, function: Scope) -> list[tuple[Span, Scope]]:
+    roots = frozenset(root_name(one) for one in states(test))
+    return [
+        one
+        for one in writes(code, function, roots)
+        if one[0].start > test.span.end and decided(code, test, one[1]) and not of_a_new_row(code, one, roots)
+    ]
+
+
+def harmless(code: Code, test: Test, function: Scope, done: list[Work]) -> bool:
+    """Whether a second run is refused or recognised by what it reaches, never starts beside the first, or is not seen to book
+    anything."""
+    booked = {span for span, _, _ in works(code, handed_on=False)}
+    if all(one[0] not in booked or recognised(code, one) for one in done):
+        return True
+    return refused_once_stored(code, test, function, done) or called_alone(code, function)
 
 
 def of_a_new_row(code: Code, write: tuple[Span, Scope], roots: frozenset[str]) -> bool:
@@ -166,7 +180,7 @@ def tells_state(name: str) -> bool:
 
 
 def decided(code: Code, test: Test, scope: Scope) -> bool:
-    """Whether the test decides if the write runs: it stands in a branch of it, or after one that leaves."""
+    """Whether the test decides if what stands in `scope` runs: in a branch of it, or after one that leaves."""
     for one in code.facts.scopes:
         if isinstance(one.head, Branch) and one.head.test is test.value:
             if any(outer is one for outer in chain(scope)):
@@ -474,5 +488,28 @@ export const settle = internalMutation({
 });
 """,
         path="convex/reservations.ts",
+    ),
+    Example(
+        "python",
+        """
+def run_transcript(session, job_id):
+    job = session.get(Job, job_id)
+    if job.status not in ("waiting", "running"):
+        return
+    job.status = "running"
+    session.commit()
+    minutes = transcribe(job.audio)
+    deduct_credits(session, job.user_id, minutes)
+
+def give_up(session, job_id):
+    job = session.get(Job, job_id)
+    if job and not job.processed_at:
+        job.processed_at = now()
+        session.commit()
+    try:
+        refund_credits(session, job.user_id, job.credits)
+    except RefundError:
+        raise
+""",
     ),
 )

@@ -190,7 +190,7 @@ def in_memory(code: Code) -> Iterator[Finding]:
 def costs(code: Code, scope: Scope) -> bool:
     """Whether a repeat that is taken for new writes usage, a balance, an order or the like a second time."""
     function = outermost_function(scope)
-    if function is None or any(within(around, function) for _, around, _ in works(code)):
+    if function is None or any(within(around, function) for _, around, _ in works(code, handed_on=False)):
         return function is not None
     for call in code.calls_in(function):
         said = set(words(call.method))
@@ -218,7 +218,7 @@ def books(code: Code, scope: Scope) -> bool:
         return True
     graph, node = found
     asking = [one.node for one in upwards(graph, node, 2)] if is_deduplicator(code, scope) else [node]
-    if any(within(around, function) for _, around, _ in works(code)):
+    if any(within(around, function) for _, around, _ in works(code, handed_on=False)):
         return True
     if any(GRANTS & set(words(call.method)) or BILLED_ROWS & set(words(call.name)) for call in code.calls_in(function)):
         return True
@@ -515,5 +515,23 @@ export async function POST(request: Request) {
 }
 """,
         path="app/api/webhooks/stripe/route.ts",
+    ),
+    Example(
+        "python",
+        """
+processed_messages = set()
+
+class ChatBot:
+    async def process_message(self, payload, usage_hint):
+        message_id = payload["message_id"]
+        if message_id in processed_messages:
+            return None
+        processed_messages.add(message_id)
+        return await self.handle_text(payload, usage_hint)
+
+    async def handle_text(self, payload, usage_hint):
+        return await self.model.reply(payload["text"], tokens=usage_hint)
+""",
+        path="billing/chat/bot.py",
     ),
 )

@@ -16,6 +16,7 @@ from rules.facts import (
     Call,
     Function,
     Kind,
+    Literal,
     chain,
     enclosing,
     fold,
@@ -60,6 +61,15 @@ PAYMENTS = (
     "paymentintent.create", "paymentintent.new", "paymentintents.new", "v1paymentintents.create", "transfers.create",
 )  # fmt: skip
 """Money that is asked for as a whole. A checkout that a person starts is no run that repeats itself."""
+INTENTS = (
+    "paymentintents.create",
+    "paymentintent.create",
+    "paymentintent.new",
+    "paymentintents.new",
+    "v1paymentintents.create",
+)
+CONFIRMS = ("confirm", "offsession")
+"""What makes an intent a charge at once. Any other waits for the customer's browser, and takes no money until then."""
 GRANTS = ("billing.creditgrants.create", "billing.creditgrant.create", "v1billingcreditgrants.create")
 """Credits that Stripe keeps: each call makes one more."""
 MADE_BEFORE = re.compile(r"\b(existing|already|duplicate|has_?\w*invoice)|invoice_?id|payment_?intent_?id", re.I)
@@ -220,6 +230,8 @@ def demanded(code: Code, call: Call) -> Iterator[Finding]:
     options = given(code.values, call)
     if not options.complete or options.first(OPTION) is not None or (not invoice and context not in REDELIVERED):
         return
+    if call.folded.endswith(INTENTS) and not confirmed(code, call, options):
+        return
     what = "invoice" if invoice else "payment"
     yield Finding(
         span=call.span,
@@ -227,6 +239,15 @@ def demanded(code: Code, call: Call) -> Iterator[Finding]:
         remediation="Give the request an idempotency key made of the id that this stands for in your own records.",
         confidence=Confidence.LIKELY if comes_again(code, call) and not asked_before(code, call) else Confidence.POSSIBLE,
     )
+
+
+def confirmed(code: Code, call: Call, options: Given) -> bool:
+    """Whether a payment intent is charged by this code, when it is made or by a later call of the function."""
+    asked = [value for name in CONFIRMS if (value := options.first((name,))) is not None]
+    if any(not (isinstance(value, Literal) and value.value is False) for value in asked):
+        return True
+    function = enclosing(call.scope, Kind.FUNCTION)
+    return any(fold(one.method) == "confirm" and "intent" in one.folded for one in code.calls_in(function))
 
 
 def comes_again(code: Code, call: Call) -> bool:
@@ -530,5 +551,25 @@ func (s *Service) reconcileUsage(ctx context.Context, item string, total int64) 
 	return err
 }
 """,
+    ),
+    Example(
+        "typescript",
+        """
+import Stripe from "stripe";
+const stripe = new Stripe(process.env.STRIPE_KEY!);
+
+export async function onPlanChosen(req: WebhookRequest, res: Response) {
+  const intent = await stripe.paymentIntents.create({ amount: req.body.price, currency: "eur", customer: req.body.customer });
+  res.json({ clientSecret: intent.client_secret });
+}
+
+export async function onPlanRenewed(req: WebhookRequest, res: Response) {
+  await stripe.paymentIntents.create({  // <- finding
+    amount: req.body.price, currency: "eur", customer: req.body.customer, off_session: true, confirm: true,
+  });
+  res.sendStatus(204);
+}
+""",
+        path="src/webhooks/plans.ts",
     ),
 )

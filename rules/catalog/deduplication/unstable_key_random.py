@@ -9,7 +9,22 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Branch, Call, Conditional, Expression, Logical, Member, Name, Span, chain, fold, walk, within
+from rules.facts import (
+    Branch,
+    Call,
+    Conditional,
+    Expression,
+    Logical,
+    Member,
+    Name,
+    Object,
+    Span,
+    chain,
+    fold,
+    outermost_function,
+    walk,
+    within,
+)
 from rules.meaning.contexts import REDELIVERED, Context
 from rules.meaning.outcomes import stores
 from rules.meaning.repeats.identity import natural_id
@@ -35,6 +50,10 @@ FRESH = (Kinds.CLOCK, Kinds.RANDOM)
 
 ONE_OFF = re.compile(r"(migrat|backfill|seed|one-?off)[^/]*$", re.I)
 """Scripts that somebody runs once and watches."""
+
+
+RESERVES = frozenset("reserve hold authorize authorise preauthorize precharge predebit".split())
+RUNS = frozenset("batch run snapshot sweep".split())
 
 
 def check(code: Code) -> Iterator[Finding]:
@@ -93,7 +112,9 @@ def repeats(code: Code, key: Key) -> bool:
 
 def confidence(code: Code, key: Key, fresh: Origin, again: bool, found: bool) -> Confidence:
     """A key made once, outside what is retried, or only for callers that give none, is mostly meant so."""
-    if outlives_retry(code, key, fresh) or is_fallback(code, key, fresh) or handed_over(key):
+    if outlives_retry(code, key, fresh) or is_fallback(code, key, fresh) or handed_over(code, key) or of_snapshot(code, key):
+        return Confidence.POSSIBLE
+    if not again and opens_work(key, found):
         return Confidence.POSSIBLE
     if key.emission is not None and unfilled(code, key.emission.call):
         return Confidence.POSSIBLE
@@ -102,10 +123,49 @@ def confidence(code: Code, key: Key, fresh: Origin, again: bool, found: bool) ->
     return Confidence.CERTAIN if key.emission.certain and (again or found) else Confidence.LIKELY
 
 
-def handed_over(key: Key) -> bool:
-    """`batcher.add([{ key: uuid() }])`: what is put into a queue keeps its key over the attempts to send it."""
-    said = words(key.title.strip("`").rpartition(".")[2])
-    return key.emission is None and said[:1] in (("add",), ("enqueue",), ("push",), ("append",), ("buffer",))
+def opens_work(key: Key, found: bool) -> bool:
+    """A request that comes once more is new work at a price of its own: what is reserved before it takes a key of its own,
+    and what the project's recorder is told needs an older one only where there is something older to make it of."""
+    if key.emission is None or key.emission.record is not None:
+        return False
+    said = words(key.emission.call.method)
+    return not found or bool(RESERVES & set(said[:2]))
+
+
+def handed_over(code: Code, key: Key) -> bool:
+    """`batcher.add([{ key: uuid() }])`, or a list of such that is handed on: what is put into a queue keeps its key over the
+    attempts to send it."""
+    if key.emission is not None:
+        return False
+    return is_put(key.title.strip("`").rpartition(".")[2]) or any(is_put(call.method) for call in given_to(code, key))
+
+
+def is_put(method: str) -> bool:
+    return words(method)[:1] in (("add",), ("enqueue",), ("push",), ("append",), ("buffer",))
+
+
+def given_to(code: Code, key: Key) -> Iterator[Call]:
+    """The calls that are given the variable in which the key's literal lies."""
+    holder = key.holder
+    around = outermost_function(key.scope)
+    if holder is None or around is None:
+        return
+    kept = [one for one in code.facts.assigns if one.span.holds(holder.span) and within(one.scope, around)]
+    names = {target.text for one in kept for target in one.targets if isinstance(target, Name)}
+    for call in code.calls_in(around):
+        if call.span.start > holder.span.end and any(
+            isinstance(one.value, Name) and one.value.text in names for one in call.arguments
+        ):
+            yield call
+
+
+def of_snapshot(code: Code, key: Key) -> bool:
+    """What a schedule measures anew and marks with its run, `{ key: uuid(), value, batchId }`: readers take one run for one."""
+    if key.holder is None or code.context(key.scope) is not Context.SCHEDULE:
+        return False
+    inside = [part for part in walk(key.holder) if isinstance(part, Object)]
+    said = [words(entry.name) for one in inside for entry in one.entries if entry.name]
+    return any(one[-1:] == ("id",) and RUNS & set(one) for one in said)
 
 
 def outlives_retry(code: Code, key: Key, fresh: Origin) -> bool:

@@ -22,8 +22,11 @@ Work = tuple[Span, Scope, str]
 """Where work is done, and how a message names it."""
 
 
-def works(code: Code) -> Iterator[Work]:
-    """Reports of usage, changes of a balance, and calls of the file's own functions that do these."""
+def works(code: Code, handed_on: bool = True) -> Iterator[Work]:
+    """Reports of usage, changes of a balance, and calls of the file's own functions that do these.
+
+    Unless `handed_on` is false, also what a consumer or job hands its item to, whatever that does: `processOrder(order)`.
+    """
     doing: set[Scope] = set()
     for emission in code.emissions:
         yield emission.call.span, emission.scope, emission.title
@@ -32,14 +35,26 @@ def works(code: Code) -> Iterator[Work]:
         if counter.change in (Change.ADD, Change.SUBTRACT):
             yield counter.span, counter.scope, f"the write of `{counter.name}`"
             doing.update(named_around(counter.scope))
+    if not handed_on:
+        # What an item is handed to is then judged by what stands in it, a grant of credits included.
+        doing.update(around for call in code.facts.calls if grants(call) for around in named_around(call.scope))
     for call in code.facts.calls:
         said = words(command(call) or call.method)
-        if said and (said[0] in GRANTS or said[:2] == ("top", "up")) and BALANCES & set(said[1:]):
+        if grants(call):
             yield call.span, call.scope, f"`{call.name}`"
         functions = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
-        handed = bool(said) and said[0] in HANDLES and not ANSWERS & set(said) and code.context(call.scope) in REDELIVERED
-        if any(function in doing for function in functions) or (handed and len(said) > 1 and waited(call)):
+        if any(function in doing for function in functions) or (handed_on and is_handed(code, call, said)):
             yield call.span, call.scope, f"`{call.name}`"
+
+
+def grants(call: Call) -> bool:
+    said = words(command(call) or call.method)
+    return bool(said) and (said[0] in GRANTS or said[:2] == ("top", "up")) and bool(BALANCES & set(said[1:]))
+
+
+def is_handed(code: Code, call: Call, said: tuple[str, ...]) -> bool:
+    named = len(said) > 1 and said[0] in HANDLES and not ANSWERS & set(said)
+    return named and code.context(call.scope) in REDELIVERED and waited(call)
 
 
 def named_around(scope: Scope) -> Iterator[Scope]:
