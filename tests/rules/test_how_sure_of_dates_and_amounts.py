@@ -123,3 +123,59 @@ def test_one_month_from_now_is_as_long_as_another(more: str, expected: set[str])
 
     assert found
     assert found <= expected
+
+
+@pytest.mark.parametrize(("handed", "expected"), [("now", {"possible"}), ("order.PeriodEnd", {"likely"})])
+def test_one_month_from_the_present_drifts_nowhere(handed: str, expected: set[str]) -> None:
+    text = f"""package billing
+
+import "time"
+
+func (s *Service) Buy(order Order, now time.Time) error {{
+	return s.store.Grant(order.UserID, periodEnd({handed}, order.Months))
+}}
+
+func periodEnd(now time.Time, months int) time.Time {{
+	return now.AddDate(0, months, 0)
+}}
+
+func usageByMonth(first, last time.Time) (rows []time.Time) {{
+	for month := first; month.Before(last); month = month.AddDate(0, 1, 0) {{
+		rows = append(rows, month)
+	}}
+	return rows
+}}
+"""
+
+    assert expected == sure("MTR-309", "billing/orders.go", text)
+
+
+@pytest.mark.parametrize(("of", "expected"), [("usage_events", "certain"), ("page_views", "possible")])
+def test_a_week_is_said_of_what_is_billed(of: str, expected: str) -> None:
+    text = f"""
+export async function weekly(pool: Pool, customer: string) {{
+  return pool.query("SELECT to_char(at, $2) AS week, sum(n) FROM {of} WHERE customer = $1 GROUP BY 1", [customer, "YYYY-IW"]);
+}}
+"""
+
+    assert {expected} == sure("MTR-309", "src/stores/apps.ts", text + "\nexport const quotaOf = (plan: Plan) => plan.quota;\n")
+
+
+@pytest.mark.parametrize(
+    ("use", "expected"),
+    [
+        ("return res.send({ monthlyLimit, over: used > monthlyLimit })", {"possible"}),
+        ("return used < monthlyLimit", {"likely"}),
+    ],
+)
+def test_a_default_limit_is_said_where_it_holds_back(use: str, expected: set[str]) -> None:
+    text = f"""
+const FREE = {{ monthlyLimit: 0 }};
+
+export function plan(res: Response, plan: Plan, used: number) {{
+  const monthlyLimit = plan.monthlyLimit || 1000;
+  {use};
+}}
+"""
+
+    assert expected == sure("MTR-405", "src/billing/limits.ts", text)
