@@ -35,7 +35,7 @@ def decides(code: Code, function: Scope) -> bool:
 def calls_of(code: Code, name: str) -> list[tuple[Code, Call]]:
     """The calls of a function over all files; none where one of the files is not at hand."""
     found: list[tuple[Code, Call]] = []
-    for path in code.elsewhere.naming(name):
+    for path in {code.facts.path, *code.elsewhere.naming(name)}:
         there = code if path == code.facts.path else code.elsewhere.code_of(path)
         if there is None:
             return []

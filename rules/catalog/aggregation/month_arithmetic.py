@@ -43,6 +43,7 @@ from rules.meaning.times.weeks import week_format, week_template
 from rules.meaning.values import definitions_at, resolved
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
+from rules.tracing.answered import calls_of
 from rules.tracing.served import is_served
 
 ABOUT = About(
@@ -804,10 +805,10 @@ def week(code: Code, span: Span, scope: Scope) -> Found:
 
 
 def counts_billed(code: Code, scope: Scope) -> bool:
-    """Whether what is paid for is put into the weeks: by the function, or by one of the file that asks it for the week."""
+    """Whether what is paid for is put into the weeks: by the function, or by one that asks it for the week."""
     name = code.function_name(scope)
-    asking = [call.scope for call in code.facts.calls if name and call.method.lstrip("#") == name.lstrip("#")]
-    return any(bills(code.facts, one) and not only_shows(code.facts, one) for one in (scope, *asking))
+    asking = [(there, call.scope) for there, call in calls_of(code, name)] if name else []
+    return paid(code, scope) or any(bills(there.facts, one) for there, one in asking)
 
 
 RENEWALS = """

@@ -30,7 +30,7 @@ from rules.facts import (
     within,
 )
 from rules.meaning.contexts import Context
-from rules.meaning.subjects import bills, only_shows, spoken_in
+from rules.meaning.subjects import BILLED, bills, only_shows, spoken_in
 from rules.meaning.times.days import LOGS, customers_zone, days_of_moments, only_told
 from rules.meaning.times.fates import LASTING, Fate, fates, uses_of
 from rules.meaning.times.jvm_periods import zone_said
@@ -305,12 +305,7 @@ def naive_to_aware(code: Code) -> Iterator[Found]:
             continue
         made = call.receiver
         named = any(fold(argument.name or "") == "tzinfo" for argument in made.arguments) or len(made.arguments) > 2
-        if (
-            not made.folded.endswith("datetime.combine")
-            or named
-            or not judged(code, call.scope)
-            or keeps_dates(code, call.scope)
-        ):
+        if not made.folded.endswith("datetime.combine") or named or not of_periods(code, call.scope):
             continue
         if says_utc(call.arguments[0].value) and in_utc(code):
             continue
@@ -330,6 +325,13 @@ def naive_to_aware(code: Code) -> Iterator[Found]:
                 else Confidence.POSSIBLE,
             ),
         )
+
+
+def of_periods(code: Code, scope: Scope) -> bool:
+    """Whether a conversion lies among what bills, by the words around it or by any folder: its own are only those of dates."""
+    if code.context(scope) in (Context.TEST, Context.SCRIPT) or keeps_dates(code, scope):
+        return False
+    return bills(code.facts, scope) or bool(BILLED & set(words(code.facts.path)))
 
 
 def says_utc(zone: Expression) -> bool:
