@@ -245,8 +245,10 @@ def replaced(code: Code, part: Logical, scope: Scope) -> Iterator[Finding]:
     if part.operator == "??" or is_lookup(part.left):
         yield missing(code, part)
     else:
-        found = finding(code, part.left, part.span, f"becomes `{code.facts.text(part.right.span)}`", coalesced(code, part))
-        refuses = is_endless(part.right) or is_huge(part.right) or holds_back(code, part, scope)
+        endless = is_endless(part.right) or is_huge(part.right)
+        what, cost = f"becomes `{code.facts.text(part.right.span)}`", "is not limited" if endless else "may use that much"
+        found = finding(code, part.left, part.span, what, coalesced(code, part), cost)
+        refuses = endless or holds_back(code, part, scope)
         yield found if refuses else replace(found, confidence=Confidence.POSSIBLE)
 
 
@@ -369,11 +371,11 @@ def missing(code: Code, part: Logical) -> Finding:
     )
 
 
-def finding(code: Code, limit: Expression, span: Span, what: str, fix: Fix | None) -> Finding:
+def finding(code: Code, limit: Expression, span: Span, what: str, fix: Fix | None, cost: str = "is not limited") -> Finding:
     name = code.facts.text(limit.span)
     return Finding(
         span=span,
-        description=f"A `{name}` of 0 is falsy and {what}: a customer who may use nothing is not limited.",
+        description=f"A `{name}` of 0 is falsy and {what}: a customer who may use nothing {cost}.",
         remediation=(
             f"Test `{name}` for absence, not for truth ({code.facts.idioms.null_test}), and give unlimited plans a "
             "value of their own."
