@@ -132,7 +132,7 @@ def test_one_month_from_the_present_drifts_nowhere(handed: str, expected: set[st
 import "time"
 
 func (s *Service) Buy(order Order, now time.Time) error {{
-	return s.store.Grant(order.UserID, periodEnd({handed}, order.Months))
+	return s.store.Grant(order.UserID, periodEnd({handed}, order.BillingMonths))
 }}
 
 func periodEnd(now time.Time, months int) time.Time {{

@@ -98,7 +98,7 @@ FIRST = re.compile(
     r",\s*1\s*[,)]|start_?of_?(?:the_?)?month|month_?start|first_?(?:day|of)|day\s*=\s*1\b|-01\b|beginning", re.I
 )
 """A date written as the first of a month."""
-KEPT = frozenset("renewal renews anchor expires expiry expiration billing".split())
+KEPT = frozenset("renewal renews anchor expires expiry expiration".split())
 """Words of a date that the last period left."""
 LONG_MONTHS = {1: "January", 3: "March", 5: "May", 7: "July", 8: "August", 10: "October", 12: "December"}
 Found = tuple[Span, Scope, str, str, Confidence]
