@@ -17,7 +17,10 @@ STEM = re.compile(
     r"^(seed|demo|example|sample|benchmark|bench|mock|fix|repair|debug|diagnos\w*|test|one-?off)[._-]",
     re.I,
 )
-CAMEL = re.compile(r"(seed|mock|demo)[A-Z]")
+CAMEL = re.compile(
+    r"(seed|mock|demo)[A-Z]|([Ff]ake|[Mm]ock|[Ss]tub|[Dd]ummy)[A-Z]\w*(Provider|Client|Gateway|Adapter|Driver|Server)\b"
+)
+"""`seedUsers.ts`, and what stands in for a provider: `FakeChatProvider.ts`."""
 TEST_KEY = re.compile(r"^(sk|rk|pk|whsec)_test_\w{8,}|^(your|my)[-_ ]?(stripe|api|secret)[-_ ]?\w*key$|^<.*key.*>$", re.I)
 
 COPY = re.compile(

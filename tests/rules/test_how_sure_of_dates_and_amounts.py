@@ -123,3 +123,117 @@ def test_one_month_from_now_is_as_long_as_another(more: str, expected: set[str])
 
     assert found
     assert found <= expected
+
+
+@pytest.mark.parametrize(("handed", "expected"), [("now", {"possible"}), ("order.PeriodEnd", {"likely"})])
+def test_one_month_from_the_present_drifts_nowhere(handed: str, expected: set[str]) -> None:
+    text = f"""package billing
+
+import "time"
+
+func (s *Service) Buy(order Order, now time.Time) error {{
+	return s.store.Grant(order.UserID, periodEnd({handed}, order.BillingMonths))
+}}
+
+func periodEnd(now time.Time, months int) time.Time {{
+	return now.AddDate(0, months, 0)
+}}
+
+func usageByMonth(first, last time.Time) (rows []time.Time) {{
+	for month := first; month.Before(last); month = month.AddDate(0, 1, 0) {{
+		rows = append(rows, month)
+	}}
+	return rows
+}}
+"""
+
+    assert expected == sure("MTR-309", "billing/orders.go", text)
+
+
+@pytest.mark.parametrize(("of", "expected"), [("usage_events", "certain"), ("page_views", "possible")])
+def test_a_week_is_said_of_what_is_billed(of: str, expected: str) -> None:
+    text = f"""
+export async function weekly(pool: Pool, customer: string) {{
+  return pool.query("SELECT to_char(at, $2) AS week, sum(n) FROM {of} WHERE customer = $1 GROUP BY 1", [customer, "YYYY-IW"]);
+}}
+"""
+
+    assert {expected} == sure("MTR-309", "src/stores/apps.ts", text + "\nexport const quotaOf = (plan: Plan) => plan.quota;\n")
+
+
+@pytest.mark.parametrize(
+    ("use", "expected"),
+    [
+        ("return res.send({ monthlyLimit, over: used > monthlyLimit })", {"possible"}),
+        ("return used < monthlyLimit", {"likely"}),
+    ],
+)
+def test_a_default_limit_is_said_where_it_holds_back(use: str, expected: set[str]) -> None:
+    text = f"""
+const FREE = {{ monthlyLimit: 0 }};
+
+export function plan(res: Response, plan: Plan, used: number) {{
+  const monthlyLimit = plan.monthlyLimit || 1000;
+  {use};
+}}
+"""
+
+    assert expected == sure("MTR-405", "src/billing/limits.ts", text)
+
+
+def audited(rule: str, **texts: str) -> set[str]:
+    files = (ChangedFile(path.replace("__", "/").replace("_dot_", "."), None, text, (), None) for path, text in texts.items())
+    findings = examine(Change("audit", tuple(files)), Options(), "0").findings
+    return {one.confidence for one in findings if one.rule == rule}
+
+
+COMBINED = """
+def usage_since(account, day, zone):
+    midnight = datetime.combine(day, time.min).astimezone({zone})
+    return UsageEvent.objects.filter(account=account, at__gte=midnight)
+"""
+
+
+@pytest.mark.parametrize(
+    ("zone", "setting", "expected"),
+    [("timezone.utc", '"UTC"', set()), ("timezone.utc", '"Europe/Rome"', {"certain"}), ("zone", '"UTC"', {"certain"})],
+)
+def test_django_sets_the_zone_of_the_process(zone: str, setting: str, expected: set[str]) -> None:
+    settings = f'INSTALLED_APPS = ["billing"]\nTIME_ZONE = {setting}\n'
+
+    found = audited("MTR-302", billing__usage_dot_py=COMBINED.format(zone=zone), app__settings_dot_py=settings)
+
+    assert expected == found
+
+
+MONTHLY = """
+export async function monthlyUsage(db: Db, userId: string) {
+  const start = new Date();
+  start.setDate(1);
+  start.setHours(0, 0, 0, 0);
+  const { data } = await db.from("usage").select("tokens").eq("user_id", userId).gte("day", start.toISOString().split("T")[0]);
+  return data.reduce((sum, row) => sum + row.tokens, 0);
+}
+"""
+ROUTE = """
+import {{ monthlyUsage }} from "../usage";
+
+export async function GET(request: NextRequest) {{
+  const usage = await monthlyUsage(db, request.userId);
+  {use}
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "use", "expected"),
+    [
+        ("src__usage_dot_ts", "return NextResponse.json({ usage });", {"possible"}),
+        ("src__usage_dot_ts", 'if (usage >= plan.monthlyLimit) throw new Error("quota");', {"likely"}),
+        ("supabase__functions__usage_dot_ts", 'if (usage >= plan.monthlyLimit) throw new Error("quota");', set()),
+    ],
+)
+def test_a_local_month_is_said_where_somebody_goes_by_it(path: str, use: str, expected: set[str]) -> None:
+    found = audited("MTR-302", **{path: MONTHLY, "src__app__api__account__route_dot_ts": ROUTE.format(use=use)})
+
+    assert expected == found

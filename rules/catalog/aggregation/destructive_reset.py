@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Expression, Kind, Literal, Member, Name, Span, enclosing, fold, walk, within
+from rules.facts import Call, Expression, Function, Kind, Literal, Member, Name, Sequence, Span, enclosing, fold, walk, within
 from rules.meaning.contexts import Context
 from rules.meaning.flow import runs_alone
 from rules.meaning.subjects import bills, name_around
-from rules.meaning.usage.counters import Change, Counter, sql_of, written_fields
+from rules.meaning.usage.counters import Change, Counter, sql_of, statement_text, written_fields
 from rules.meaning.values import root_of
 from rules.meaning.vocabulary import names_counter, names_left, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
@@ -103,7 +103,12 @@ def moved_by_id(code: Code) -> Iterator[Finding]:
         columns = re.findall(r"(\w+)[\"`]?\s*=(?!=)", text[: len(head)])
         moved = next((column for column in columns if is_reset_time(column)), None)
         held = next((column for column in columns if HELD & set(words(column))), "")
-        if moved is None or not held or any(GUARDS & set(words(name)) for name in re.findall(r"\w+(?!\w|\s*\.)", condition)):
+        if (
+            moved is None
+            or not held
+            or taken_from_one(code, call, text, (held, moved))
+            or any(GUARDS & set(words(name)) for name in re.findall(r"\w+(?!\w|\s*\.)", condition))
+        ):
             continue
         if not runs_alone(code, call.scope, transactions=False):
             yield Finding(
@@ -114,6 +119,30 @@ def moved_by_id(code: Code) -> Iterator[Finding]:
                 remediation=f"Pass the `{moved}` that the new values were computed from, and compare it in WHERE.",
                 confidence=Confidence.LIKELY,
             )
+
+
+def taken_from_one(code: Code, call: Call, text: str, columns: tuple[str, str]) -> bool:
+    """Whether a balance and the time of its reset are both fields of what the function was given: what somebody else counts is
+    written down as it was told, and a second time tells the same."""
+    roots = [root_of(one) for column in columns for one in [filled_in(call, text, column)] if one is not None]
+    given = {one.text for one in roots if isinstance(one, Name)}
+    function = enclosing(call.scope, Kind.FUNCTION)
+    parameters = function.head.parameters if function is not None and isinstance(function.head, Function) else ()
+    return len(roots) == len(columns) and len(given) == 1 and given <= {one.name for one in parameters}
+
+
+def filled_in(call: Call, text: str, column: str) -> Expression | None:
+    """The field that an argument fills in for `column = ?` or `column = $2`, converted or not."""
+    place = re.search(rf"\b{column}\b[\"`]?\s*=\s*(?:\?|\$(\d+))", text, re.I)
+    after = [at for at, one in enumerate(call.arguments) if statement_text(one.value) == text]
+    if place is None or not after:
+        return None
+    number = int(place[1]) - 1 if place[1] else text[: place.start()].count("?")
+    values = [one.value for one in call.arguments[after[0] + 1 :]]
+    if len(values) == 1 and isinstance(values[0], Sequence):
+        values = list(values[0].items)
+    given = values[number] if number < len(values) else None
+    return next((part for part in walk(given) if isinstance(part, Member)), None)
 
 
 def condition_of(code: Code, call: Call) -> Span:
@@ -460,5 +489,17 @@ class Plan(models.Model):
         self.save()
 """,
         path="app/billing/usage.py",
+    ),
+    Example(
+        "go",
+        """
+package accounts
+
+func (s *Store) SaveProviderQuota(ctx context.Context, id int64, quota ProviderQuota) error {
+	_, err := s.db.ExecContext(ctx, "UPDATE accounts SET credits_balance = ?, credits_reset_at = ? WHERE id = ?",
+		orNil(quota.Balance), quota.ResetAt, id)
+	return err
+}
+""",
     ),
 )

@@ -43,6 +43,7 @@ from rules.meaning.times.weeks import week_format, week_template
 from rules.meaning.values import definitions_at, resolved
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
+from rules.tracing.answered import calls_of
 from rules.tracing.served import is_served
 
 ABOUT = About(
@@ -98,6 +99,8 @@ FIRST = re.compile(
     r",\s*1\s*[,)]|start_?of_?(?:the_?)?month|month_?start|first_?(?:day|of)|day\s*=\s*1\b|-01\b|beginning", re.I
 )
 """A date written as the first of a month."""
+KEPT = frozenset("renewal renews anchor expires expiry expiration".split())
+"""Words of a date that the last period left."""
 LONG_MONTHS = {1: "January", 3: "March", 5: "May", 7: "July", 8: "August", 10: "October", 12: "December"}
 Found = tuple[Span, Scope, str, str, Confidence]
 
@@ -222,14 +225,29 @@ def overflowing(code: Code) -> Iterator[Found]:
 def once(code: Code, call: Call) -> bool:
     """Whether a month is counted from the present and never onwards from a date: that one month is as long as another."""
     return code.elsewhere.whole and from_now(code, call) and not any(
-        fold(other.method) == "adddate" and adds_month(other) and not steps_back(other) and not from_now(code, other)
+        fold(other.method) == "adddate" and adds_month(other) and not steps_back(other) and goes_on_from(code, other)
         for other in code.facts.calls
     )  # fmt: skip
 
 
+def goes_on_from(code: Code, call: Call) -> bool:
+    """Whether a period follows on a date that was kept, one that a month may lack; those of a statistic begin on the first."""
+    return not from_now(code, call) and not is_first_of_month(code, call) and calendar(code, call.span, call.scope)
+
+
 def from_now(code: Code, call: Call) -> bool:
+    """From the present, or from what a function is given as such and nobody hands it the end of a period for."""
     base = resolved(code.values, call.receiver, call.scope, call.span.start) if call.receiver is not None else None
-    return any(isinstance(part, Call) and part.folded in ("time.now", "clock.now") for part in walk(base))
+    if any(isinstance(part, Call) and part.folded in ("time.now", "clock.now") for part in walk(base)):
+        return True
+    given = set(words(base.text)) if isinstance(base, Name) else set()
+    return (given in ({"now"}, {"now", "utc"}) or given >= {"paid", "at"}) and not follows_on(code, call.scope)
+
+
+def follows_on(code: Code, scope: Scope) -> bool:
+    name = code.function_name(scope)
+    handed = (one for call in code.facts.calls if name and call.method == name for one in call.arguments)
+    return any((ENDS | KEPT) & set(words(name_of(one.value))) for one in handed)
 
 
 def pays_by(code: Code, call: Call, held: str = "") -> bool:
@@ -771,7 +789,7 @@ def mixed_weeks(code: Code) -> Iterator[Found]:
     for whole, scope in code.expressions:
         for part in walk(whole):
             if (isinstance(part, Template) and week_template(code, part, scope)) or (
-                isinstance(part, Literal) and isinstance(part.value, str) and week_format(part.value)
+                isinstance(part, Literal) and isinstance(part.value, str) and week_format(code, part.value)
             ):
                 yield week(code, part.span, scope)
 
@@ -783,8 +801,15 @@ def week(code: Code, span: Span, scope: Scope) -> Found:
         "days of one week "
         "are counted under two names, or two weeks under one.",
         f"Take the year of the week's Thursday, as ISO 8601 does ({code.facts.idioms.week_year}).",
-        Confidence.CERTAIN,
+        Confidence.CERTAIN if counts_billed(code, scope) else Confidence.POSSIBLE,
     )  # fmt: skip
+
+
+def counts_billed(code: Code, scope: Scope) -> bool:
+    """Whether what is paid for is put into the weeks: by the function, or by one that asks it for the week."""
+    name = code.function_name(scope)
+    asking = [(there, call.scope) for there, call in calls_of(code, name)] if name else []
+    return paid(code, scope) or any(bills(there.facts, one) for there, one in asking)
 
 
 RENEWALS = """
@@ -1196,6 +1221,28 @@ export function quotaResetsAt(opened?: Date): Date {
   const next = new Date(opened || billingMonth());
   next.setMonth(next.getMonth() + 1);
   return next;
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import moment from "moment";
+
+export function billedUsageOf(events: UsageEvent[]) {
+  return groupBy(events, (event) => moment(event.at).format("YYYY-WW"));  // <- finding
+}
+""",
+        path="src/billing/weeks.ts",
+    ),
+    Example(
+        "typescript",
+        """
+export async function usageByWeek(pool: Pool, customer: string) {
+  return pool.query("SELECT to_char(at, $2) AS week, sum(quantity) FROM usage_events WHERE customer = $1 GROUP BY 1", [
+    customer,
+    "YYYY-WW",
+  ]);
 }
 """,
     ),

@@ -25,11 +25,12 @@ from rules.facts import (
     Template,
     enclosing,
     fold,
+    name_of,
     walk,
     within,
 )
 from rules.meaning.contexts import Context
-from rules.meaning.subjects import bills, only_shows, spoken_in
+from rules.meaning.subjects import BILLED, bills, only_shows, spoken_in
 from rules.meaning.times.days import LOGS, customers_zone, days_of_moments, only_told
 from rules.meaning.times.fates import LASTING, Fate, fates, uses_of
 from rules.meaning.times.jvm_periods import zone_said
@@ -37,7 +38,9 @@ from rules.meaning.times.periods import Boundary, Zone
 from rules.meaning.values import resolved
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
+from rules.tracing.answered import only_shown_by_callers, read_again
 from rules.tracing.served import is_served
+from rules.traits import Dates
 
 ABOUT = About(
     id="MTR-302",
@@ -70,15 +73,8 @@ def check(code: Code) -> Iterator[Finding]:
     if not code.billing:
         return
     said: set[Scope | None] = set()
-    for found in (
-        *offsets(code),
-        *shifted(code),
-        *local_library_on_utc(code),
-        *naive_to_aware(code),
-        *dates_in_utc(code),
-        *days_in_utc(code),
-        *boundaries(code),
-    ):
+    by_machine = () if in_utc(code) else (*shifted(code), *local_library_on_utc(code), *boundaries(code))
+    for found in (*offsets(code), *naive_to_aware(code), *dates_in_utc(code), *days_in_utc(code), *by_machine):
         function = enclosing(found[0], Kind.FUNCTION)
         if function is None or function not in said:
             said.add(function)
@@ -86,19 +82,42 @@ def check(code: Code) -> Iterator[Finding]:
 
 
 def judged(code: Code, scope: Scope) -> bool:
-    if code.context(scope) in (Context.TEST, Context.SCRIPT) or SHOWN_IN.search(code.facts.path) or at_the_edge(code):
+    if code.context(scope) in (Context.TEST, Context.SCRIPT) or SHOWN_IN.search(code.facts.path):
         return False
     return bills(code.facts, scope)
 
 
 SHOWN_IN = re.compile(r"(^|/)(frontend|webapp|renderer|mobile|components|web/[\w-]+/src)/(?!.*(server|route))")
 """Where days are drawn for a reader in the reader's own zone."""
+EDGE_PATH = re.compile(r"(^|/)(supabase/functions|durable-objects)/")
+EDGE = re.compile(
+    r"\b(ExportedHandler\b|KVNamespace\b|D1Database\b|DurableObject(State|Namespace)\b)|^export const runtime = [\"']edge[\"']",
+    re.M,
+)
+"""Types and settings of what runs at the edge."""
+DJANGO = re.compile(r"^(INSTALLED_APPS)\b", re.M)
+SETTING = re.compile(r"^[ \t]*TIME_ZONE[ \t]*=[ \t]*[\"']?([^\"'#\n]*)", re.M)
+CALENDARS = frozenset("ical ics icalendar calendars vevent oncall rota roster shifts appointment appointments".split())
+"""Words of files and functions about when somebody is to be somewhere."""
 Found = tuple[Scope, Finding]
 
 
+def in_utc(code: Code) -> bool:
+    """Whether the machine's own zone is UTC wherever this runs."""
+    return at_the_edge(code) or set_by_django(code)
+
+
 def at_the_edge(code: Code) -> bool:
-    """Cloudflare's workers know no zone but UTC."""
-    return "cloudflare:workers" in code.facts.packages or re.search(r"(^|/)durable-objects/", code.facts.path) is not None
+    """Cloudflare's workers, the functions of Supabase and what Vercel runs at its edge know no zone but UTC."""
+    text = code.facts.source.decode(errors="replace")
+    return "cloudflare:workers" in code.facts.packages or bool(EDGE_PATH.search(code.facts.path) or EDGE.search(text))
+
+
+def set_by_django(code: Code) -> bool:
+    """Django sets the zone of the process to the one of its settings when it starts."""
+    if code.facts.traits.dates is not Dates.NAIVE or not code.elsewhere.found(DJANGO):
+        return False
+    return code.elsewhere.found(SETTING) in ({"UTC"}, {"Etc/UTC"})
 
 
 def offsets(code: Code) -> Iterator[Found]:
@@ -286,7 +305,9 @@ def naive_to_aware(code: Code) -> Iterator[Found]:
             continue
         made = call.receiver
         named = any(fold(argument.name or "") == "tzinfo" for argument in made.arguments) or len(made.arguments) > 2
-        if not made.folded.endswith("datetime.combine") or named or code.context(call.scope) is Context.TEST:
+        if not made.folded.endswith("datetime.combine") or named or not of_periods(code, call.scope):
+            continue
+        if says_utc(call.arguments[0].value) and in_utc(code):
             continue
         yield (
             call.scope,
@@ -299,9 +320,27 @@ def naive_to_aware(code: Code) -> Iterator[Found]:
                 ),
                 remediation="Give the zone where the time is made: `datetime.combine(day, time.min, tzinfo=zone)`; with pytz "
                 "`zone.localize(datetime.combine(day, time.min))`.",
-                confidence=Confidence.CERTAIN,
+                confidence=Confidence.CERTAIN
+                if fates(code, call.span, call.scope) & (LASTING | {Fate.BOUND})
+                else Confidence.POSSIBLE,
             ),
         )
+
+
+def of_periods(code: Code, scope: Scope) -> bool:
+    """Whether a conversion lies among what bills, by the words around it or by any folder: its own are only those of dates."""
+    if code.context(scope) in (Context.TEST, Context.SCRIPT) or keeps_dates(code, scope):
+        return False
+    return bills(code.facts, scope) or bool(BILLED & set(words(code.facts.path)))
+
+
+def says_utc(zone: Expression) -> bool:
+    """`UTC`, `timezone.utc`, `pytz.UTC`, `ZoneInfo("UTC")`."""
+    return any((str(one.value) if isinstance(one, Literal) else name_of(one)).lower() == "utc" for one in walk(zone))
+
+
+def keeps_dates(code: Code, scope: Scope) -> bool:
+    return bool(CALENDARS & {*words(code.function_name(scope)), *words("/".join(code.facts.path.split("/")[-2:]))})
 
 
 def dates_in_utc(code: Code) -> Iterator[Found]:
@@ -373,7 +412,7 @@ def boundaries(code: Code) -> Iterator[Found]:
         if mixed is None and in_front_end(code, one.scope):
             continue
         spoken = spoken_in(code.facts, one.scope)
-        if LICENCE & spoken or converted(code, one) or (mixed is None and not USED & spoken):
+        if LICENCE & spoken or keeps_dates(code, one.scope) or converted(code, one) or (mixed is None and not USED & spoken):
             continue
         if mixed is None and not counts(code, one):
             continue
@@ -451,11 +490,30 @@ def decides(code: Code, one: Boundary) -> bool:
     """Whether somebody goes by the date: of one that is only asked for its day, as for the length of a month, nobody does."""
     if re.match(r"\)*\s*\.get(UTC)?Date\(", code.facts.source[one.span.end : one.span.end + 40].decode(errors="replace")):
         return False
-    held = (
-        one.expression.receiver.text if isinstance(one.expression, Call) and isinstance(one.expression.receiver, Name) else ""
-    )
-    found = fates(code, one.span, one.scope, held)
-    return bool(found & (LASTING | {Fate.BOUND}))
+    return bool(fates(code, one.span, one.scope, held_in(one)) & (LASTING | {Fate.BOUND}))
+
+
+def is_gone_by(code: Code, one: Boundary) -> bool:
+    """Whether more becomes of it than a column that nothing at hand reads, or a figure that its callers only show."""
+    found = fates(code, one.span, one.scope, held_in(one))
+    if found == {Fate.KEPT} and (fields := entries_of(code, one)):
+        return any(read_again(code, name) for name in fields)
+    return found != {Fate.BOUND} or not only_shown_by_callers(code, one.scope)
+
+
+def entries_of(code: Code, one: Boundary) -> frozenset[str]:
+    """The columns into which a row takes it up, where it stands in the row itself."""
+    return frozenset(
+        entry.name for whole, _ in code.expressions if whole.span.holds(one.span)
+        for part in walk(whole) for entry in getattr(part, "entries", ())
+        if entry.name is not None and entry.value.span.holds(one.span)
+    )  # fmt: skip
+
+
+def held_in(one: Boundary) -> str:
+    """The variable on which it is set."""
+    receiver = one.expression.receiver if isinstance(one.expression, Call) else None
+    return receiver.text if isinstance(receiver, Name) else ""
 
 
 def local_boundary(code: Code, one: Boundary, mixed: Call | None) -> Finding:
@@ -471,7 +529,7 @@ def local_boundary(code: Code, one: Boundary, mixed: Call | None) -> Finding:
         ),
         remediation=code.facts.idioms.utc_month_start,
         confidence=Confidence.LIKELY
-        if mixed is not None and counted and decides(code, one) and is_served(code, one.scope)
+        if mixed is not None and counted and decides(code, one) and is_served(code, one.scope) and is_gone_by(code, one)
         else Confidence.POSSIBLE,
         trace=(Step(mixed.span, "a day in UTC"),) if mixed is not None else (),
     )

@@ -99,7 +99,8 @@ def apart(code: Code, use: Use, other: Use) -> Finding:
             f"{where} and never {verb[use.way]}: the two do not meet, and the count is always empty."
         ),
         remediation="Build the name in one place that both use.",
-        confidence=Confidence.LIKELY if near(use.name, other.name) and code.elsewhere.whole else Confidence.POSSIBLE,
+        # A store has other writers and readers than one repository's: what is not seen here may be there.
+        confidence=Confidence.POSSIBLE,
         trace=(Step(other.span, f"`{other.name}` is {verb[other.way]} here", None if other.path == use.path else other.path),),
         fix=one_literal(code, use, other) if HOLE not in use.name + other.name else None,
     )

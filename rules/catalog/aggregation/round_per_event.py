@@ -48,6 +48,8 @@ MONEY = frozenset(
     "price amount cost fee charge credits credit quota usage billable quantity units minutes hours spend total "
     "subtotal tokens".split()
 )
+MOST_LETTERS = 6
+"""Of a token, by any rule of thumb."""
 LENGTHS = frozenset("minutes hours total".split())
 """Of anything: they are billed where something else says so."""
 CONTRACT = frozenset("started billed increment increments micro micros nano minimum block blocks step rounded roundup".split())
@@ -123,7 +125,25 @@ def rounds_value(call: Call) -> bool:
         isinstance(part, Name | Member) and {"per", "unit"} <= set(words(getattr(part, "name", getattr(part, "text", ""))))
         for part in walk(inside)
     )
-    return computed and not minor and not units
+    return computed and not minor and not units and not guesses(inside)
+
+
+def guesses(inside: Expression | None) -> bool:
+    """`text.length / 4`, `len(text) / 4`: how many tokens a text may have. Nothing was measured that rounding falsifies."""
+    return any(
+        isinstance(part, Binary)
+        and part.operator == "/"
+        and isinstance(part.right, Literal)
+        and isinstance(part.right.value, int | float)
+        and 2 <= part.right.value <= MOST_LETTERS
+        and counts_letters(part.left)
+        for part in walk(inside)
+    )
+
+
+def counts_letters(part: Expression) -> bool:
+    last = part.method if isinstance(part, Call) else part.name if isinstance(part, Member) else ""
+    return fold(last) in ("len", "length", "strlen", "mbstrlen", "count", "runecountinstring")
 
 
 def in_loops(code: Code) -> Iterator[Found]:
@@ -320,6 +340,26 @@ export function dueAfterOutages(invoice: Invoice, tickets: Ticket[]) {
   for (const ticket of tickets) downMinutes += Math.floor((+ticket.resolvedAt - +ticket.reportedAt) / 60000);
   return downMinutes > 60 ? invoice.amount * 0.1 : 0;
 }
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export function expectedUsage(prompts: Prompt[]) {
+  let inputTokens = 0;
+  for (const prompt of prompts) inputTokens += Math.ceil(prompt.text.length / 4);
+  return { usage: { inputTokens } };
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+def usage_of_stream(chunks):
+    tokens = 0
+    for chunk in chunks:
+        tokens += math.ceil(len(chunk.text) / 4)
+    return {"usage": tokens}
 """,
     ),
 )

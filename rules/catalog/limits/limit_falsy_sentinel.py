@@ -60,6 +60,7 @@ CHARGES = frozenset(
 """What a customer pays, or is given off: its maximum is no limit of use."""
 OWNERS = frozenset("plan tier subscription entitlement entitlements limits quota quotas org organization account team".split())
 CUSTOMERS = frozenset("customer customers tenant workspace user billing invoice balance limit limits".split())
+ANSWERS = frozenset("send json jsonify status_json respond reply render".split())
 DESCRIBED = re.compile(r'"""[^"]*(unlimited|uncapped|no limit|no cap|not limited)', re.I)
 UNLIMITED = ("unlimited", "no limit", "no cap", "infinite", "0 means", "zero means", "0 =", "not limited", "uncapped", "0 is")
 
@@ -244,14 +245,17 @@ def replaced(code: Code, part: Logical, scope: Scope) -> Iterator[Finding]:
     if part.operator == "??" or is_lookup(part.left):
         yield missing(code, part)
     else:
-        found = finding(code, part.left, part.span, f"becomes `{code.facts.text(part.right.span)}`", coalesced(code, part))
-        refuses = is_endless(part.right) or is_huge(part.right) or holds_back(code, part, scope)
+        endless = is_endless(part.right) or is_huge(part.right)
+        what, cost = f"becomes `{code.facts.text(part.right.span)}`", "is not limited" if endless else "may use that much"
+        found = finding(code, part.left, part.span, what, coalesced(code, part), cost)
+        refuses = endless or holds_back(code, part, scope)
         yield found if refuses else replace(found, confidence=Confidence.POSSIBLE)
 
 
 def holds_back(code: Code, part: Logical, scope: Scope) -> bool:
     """Whether usage is held to what comes out: itself in a comparison, or the name or field that it is kept under."""
-    if any(any(one is part for one in walk(limit.compare)) for limit in code.limits):
+    asked = [limit for limit in code.limits if not only_answers(limit)]
+    if any(any(one is part for one in walk(limit.compare)) for limit in asked):
         return True
     function = enclosing(scope, Kind.FUNCTION)
     kept = {
@@ -261,9 +265,14 @@ def holds_back(code: Code, part: Logical, scope: Scope) -> bool:
         for target in assign.targets
     }
     return any(
-        limit.function is function and any(code.facts.text(one.span) in kept for one in walk(limit.limit))
-        for limit in code.limits
+        limit.function is function and any(code.facts.text(one.span) in kept for one in walk(limit.limit)) for limit in asked
     )
+
+
+def only_answers(limit: Limit) -> bool:
+    """`return res.json({ over: used > limit })`: a client is told, and whoever refuses asks again."""
+    value = limit.test.value
+    return isinstance(value, Call) and value.method in ANSWERS and value.receiver is not None
 
 
 def divides(code: Code, part: Logical, scope: Scope) -> bool:
@@ -362,11 +371,11 @@ def missing(code: Code, part: Logical) -> Finding:
     )
 
 
-def finding(code: Code, limit: Expression, span: Span, what: str, fix: Fix | None) -> Finding:
+def finding(code: Code, limit: Expression, span: Span, what: str, fix: Fix | None, cost: str = "is not limited") -> Finding:
     name = code.facts.text(limit.span)
     return Finding(
         span=span,
-        description=f"A `{name}` of 0 is falsy and {what}: a customer who may use nothing is not limited.",
+        description=f"A `{name}` of 0 is falsy and {what}: a customer who may use nothing {cost}.",
         remediation=(
             f"Test `{name}` for absence, not for truth ({code.facts.idioms.null_test}), and give unlimited plans a "
             "value of their own."

@@ -8,9 +8,16 @@ from rules.facts import Call, Expression, Kind, Literal, Member, Name, Scope, Te
 from rules.meaning.values import definitions_at, resolved
 from rules.meaning.vocabulary import words
 
+MOMENT = frozenset("moment moment-timezone dayjs".split())
 
-def week_format(text: str) -> bool:
-    return bool(re.search(r"%Y.{0,4}%V|YYYY.{0,5}\bI?W{1,2}\b|yyyy.{0,5}'?W?II\b|YYYY-\"?W?\"?IW", text)) and len(text) < 30
+
+def week_format(code: Code, text: str) -> bool:
+    """`IW` of a database, `%V` of C, and moment's `WW`; a database's own `WW` counts from January 1 and goes with its year."""
+    if len(text) >= 30:
+        return False
+    if re.search(r"%Y.{0,4}%V|YYYY.{0,5}\bIW\b|yyyy.{0,5}'?W?II\b|YYYY-\"?W?\"?IW", text):
+        return True
+    return bool(MOMENT & code.facts.packages) and re.search(r"YYYY.{0,5}\bW{1,2}\b", text) is not None
 
 
 def week_template(code: Code, part: Template, scope: Scope) -> bool:
