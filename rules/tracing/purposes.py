@@ -17,7 +17,10 @@ METERED = (BILLING_NOUNS - {"usage", "usages"}) | frozenset(
 OWNERS = frozenset("account subscription org organization team tenant workspace customer user users usage".split())
 FEW = 5
 """So few files are no project: what they do not read is read elsewhere."""
-VAGUE = frozenset("count counter total value amount number current used usage uses requests tokens limit points".split())
+VAGUE = frozenset(
+    "count counter total value amount number current used usage uses requests tokens limit points input output prompt "
+    "completion".split()
+)
 """Names that many tables have: a reader elsewhere may mean another one's."""
 AMOUNTS = frozenset("total subtotal amount amounts due tax discount sum".split())
 DOCUMENTS = frozenset("invoice invoices document documents order orders quote cart bill receipt payment payments line".split())

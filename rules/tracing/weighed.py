@@ -42,6 +42,7 @@ COUNTED = BILLING_NOUNS | frozenset(
     "request requests call calls minute minutes seat seats unit units generation generations render renders message messages "
     "storage bytes period month monthly weekly daily today plan trial trials free".split()
 )
+WHOLE = frozenset("total expected".split())
 SQL_COMPARED = re.compile(r"([\w.]+)\s*(?:[+-]\s*[\w.$:?()]+\s*)?(?:>=|<=|<(?![>@])|(?<![-=<])>)\s*([\w.]+)?")
 
 
@@ -118,24 +119,31 @@ def names_allowed(value: Expression) -> bool:
 def against(code: Code, part: Compare, scope: Scope) -> Iterator[str]:
     """The fields of one side that the other side does not have, too. Zero bounds what is left, and not what was used.
 
-    A fixed number bounds only what is sold: `dismissed >= 3` is on nobody's plan.
+    A fixed number bounds only what is sold, and so does how many there are to do: `dismissed >= 3` and `imported >= total`
+    are on nobody's plan.
     """
     sides = [frozenset(fields(code, one, scope, part.span.start)) for one in (part.left, part.right)]
     for side, other in ((sides[0] - sides[1], part.right), (sides[1] - sides[0], part.left)):
         if is_zero(other):
             yield from side if any(names_left(name.rpartition(".")[2]) for name in side) else ()
-        elif not is_fixed(other):
-            yield from side
-        else:
+        elif is_fixed(other) or is_whole(other):
             yield from filter(is_sold, side)
+        else:
+            yield from side
 
 
 def is_fixed(value: Expression) -> bool:
-    """A number that stands in the code or its settings, the same for all: `8`, `settings.MAX_RETRIES`, and no `FREE_RENDERS`."""
+    """A number of the code or its settings, the same for all: `8`, `settings.MAX_RETRIES`, and no `FREE_RENDERS`."""
     if isinstance(value, Literal):
         return True
     whole = value.text if isinstance(value, Name) else name_of(value) if isinstance(value, Member) else ""
     return whole.rpartition(".")[2].isupper() and not set(words(whole)) & (SOLD | FREE)
+
+
+def is_whole(value: Expression) -> bool:
+    """How many there are altogether, against which work in progress is held: `total_rows`, `expected`, and no `plan.total`."""
+    said = set(words(name_of(value)))
+    return bool(said & WHOLE) and not said & (SOLD | FREE) and not names_limit(said_by(value))
 
 
 def is_sold(name: str) -> bool:
