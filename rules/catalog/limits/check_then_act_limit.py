@@ -1036,4 +1036,61 @@ class Tracker:
 """
         },
     ),
+    Example(
+        "typescript",
+        """
+export async function dub(req: Request, user: User, clip: Clip) {
+  const credits = Math.ceil(clip.seconds * CREDITS_PER_SECOND);
+  if (credits <= 0) return Response.json({ error: "nothing to dub" }, { status: 400 });
+  const taken = await deductCredits(user.id, credits, "dub");
+  if (!taken.ok) return Response.json({ error: "out of credits" }, { status: 402 });
+  return Response.json(await startDub(clip));
+}
+
+export async function abort(supabase: SupabaseClient, job: Job) {
+  let refundCredits = 0;
+  if (job.state === "running") refundCredits = Math.floor(job.cost / 2);
+  if (refundCredits > 0) {
+    await supabase.from("credit_ledger").insert({ account_id: job.account_id, delta: refundCredits });
+  }
+}
+
+export async function settle(supabase: SupabaseClient, account: Account, overage: number) {
+  const remainingCredits = account.purchasedCredits - account.consumedCredits;
+  if (overage > 0 && remainingCredits > 0) {
+    await kv.incr({ key: `account:${account.id}`, amounts: { consumedCredits: Math.min(overage, remainingCredits) } });
+  }
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+async def boards(session, team):
+    await require_boards_entitlement(session, team)
+    summary = BoardSummary(used_count=0)
+    for board in await boards_of(session, team):
+        summary.used_count += 1
+    return summary
+
+
+async def open_board(session, team, name):
+    await require_boards_entitlement(session, team)
+    await record_usage(session, team, "boards", 1)
+    return await make_board(session, team, name)
+""",
+        path="app/boards.py",
+        context={
+            "app/plans.py": """
+async def require_boards_entitlement(session, team):
+    if not await has_feature(session, team, "boards"):
+        raise Forbidden("boards")
+
+
+async def record_usage(session, team, meter, amount):
+    session.add(UsageEvent(team_id=team.id, meter=meter, amount=amount))
+    await session.commit()
+"""
+        },
+    ),
 )

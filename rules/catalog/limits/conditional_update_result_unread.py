@@ -434,4 +434,26 @@ UPDATE accounts SET credits = COALESCE(credits, 0) - 5 WHERE credits >= 5 AND pl
 """,
         path="migrations/0007_trial_credits.sql",
     ),
+    Example(
+        "typescript",
+        """
+export async function leaveTeam(supabase: SupabaseClient, memberId: string, cap: number) {
+  await supabase.from("wallets").update({ balance: cap }).eq("member_id", memberId).gt("balance", cap);
+}
+
+export async function giveBack(prisma: PrismaClient, accountId: string) {
+  await prisma.allowance.updateMany({
+    where: { accountId, usedCredits: { gt: 0 } },
+    data: { usedCredits: { decrement: 1 } },
+  });
+}
+
+export async function fillUp(prisma: PrismaClient, accountId: string, amount: number) {
+  await prisma.wallet.updateMany({
+    where: { accountId, credits: { lt: MOST_CREDITS } },
+    data: { credits: { increment: amount } },
+  });
+}
+""",
+    ),
 )

@@ -616,4 +616,20 @@ def start_machine(project, plan):
     return create_machine(project, plan)
 """,
     ),
+    Example(
+        "python",
+        """
+import json
+
+
+def is_quota_exceeded(response) -> bool:
+    if response.status_code != 403:
+        return False
+    try:
+        answer = json.loads(response.content)
+    except ValueError:
+        return False
+    return answer.get("code") == "quota_exceeded"
+""",
+    ),
 )
