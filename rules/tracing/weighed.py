@@ -123,13 +123,14 @@ def against(code: Code, part: Compare, scope: Scope) -> Iterator[str]:
     are on nobody's plan.
     """
     sides = [frozenset(fields(code, one, scope, part.span.start)) for one in (part.left, part.right)]
-    for side, other in ((sides[0] - sides[1], part.right), (sides[1] - sides[0], part.left)):
+    for side, own, other in ((sides[0] - sides[1], part.left, part.right), (sides[1] - sides[0], part.right, part.left)):
         if is_zero(other):
             yield from side if any(names_left(name.rpartition(".")[2]) for name in side) else ()
-        elif is_fixed(other) or is_whole(other):
-            yield from filter(is_sold, side)
-        else:
+        elif not is_fixed(other) and not is_whole(other):
             yield from side
+        elif not isinstance(own, Member) or is_sold(own.name):
+            # What else the row of `row.count` holds is not what is compared.
+            yield from filter(is_sold, side)
 
 
 def is_fixed(value: Expression) -> bool:
