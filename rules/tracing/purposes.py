@@ -17,8 +17,13 @@ METERED = (BILLING_NOUNS - {"usage", "usages"}) | frozenset(
 OWNERS = frozenset("account subscription org organization team tenant workspace customer user users usage".split())
 FEW = 5
 """So few files are no project: what they do not read is read elsewhere."""
-VAGUE = frozenset("count counter total value amount number current used usage uses requests tokens limit points".split())
+VAGUE = frozenset(
+    "count counter total value amount number current used usage uses requests tokens limit points input output prompt "
+    "completion token".split()
+)
 """Names that many tables have: a reader elsewhere may mean another one's."""
+OF_ONE_ANSWER = frozenset("input output prompt completion tokens token total count".split())
+"""Every answer of a model has these: that one's are priced says nothing of another's."""
 AMOUNTS = frozenset("total subtotal amount amounts due tax discount sum".split())
 DOCUMENTS = frozenset("invoice invoices document documents order orders quote cart bill receipt payment payments line".split())
 """Their totals are amounts of one paper, and count nothing."""
@@ -53,16 +58,22 @@ def throttles(code: Code, holder: str, scope: Scope) -> bool:
 
 
 def is_weighed(code: Code, name: str, holder: str) -> bool:
-    """Vague names count only where they are read in this file, or as a field of the same thing."""
+    """Vague names count only where they are read in this file, or as a field of the same thing; those of an answer only so."""
     own = digest_of(code).weighed
     graph = graph_of(code)
     every = graph.weighed if graph is not None else own
-    if fold(name) in own:
+    if fold(name) in own and not is_of_one_answer(name):
         return True
     if not frozenset(words(name)) <= VAGUE:
         return fold(name) in every
     table = key(holder)
     return any(one.endswith(f".{fold(name)}") and alike(one.partition(".")[0], table) for one in every) if table else False
+
+
+def is_of_one_answer(name: str) -> bool:
+    """`output_tokens`, `prompt_tokens`, and no `total_tokens`, which an account may have, too."""
+    said = frozenset(words(name))
+    return said <= OF_ONE_ANSWER and bool(said & {"input", "output", "prompt", "completion"})
 
 
 def alike(one: str, table: str) -> bool:

@@ -27,14 +27,22 @@ from rules.facts import (
     within,
 )
 from rules.meaning.limits.limits import answers, is_zero, said_by
+from rules.meaning.limits.machinery import SOLD
 from rules.meaning.values import definitions_at
-from rules.meaning.vocabulary import names_left, names_limit, words
+from rules.meaning.vocabulary import BILLING_NOUNS, names_left, names_limit, names_used, words
 
 HOPS = 4
 ORDERS = frozenset("< > <= >=".split())
 PICKS = frozenset("filter sort sorted find findindex some every any all map reduce orderby sortby min max partition".split())
 """A comparison in a function that these are handed chooses among rows, and refuses nobody."""
 PRICES = frozenset("price prices rate tariff cost fee cents multiplier".split())
+FREE = frozenset("free trial trials pro premium paid basic starter anonymous guest demo".split())
+"""In the name of a constant: how much whoever pays nothing, or so much, may use."""
+COUNTED = BILLING_NOUNS | frozenset(
+    "request requests call calls minute minutes seat seats unit units generation generations render renders message messages "
+    "storage bytes period month monthly weekly daily today plan trial trials free".split()
+)
+WHOLE = frozenset("total expected".split())
 SQL_COMPARED = re.compile(r"([\w.]+)\s*(?:[+-]\s*[\w.$:?()]+\s*)?(?:>=|<=|<(?![>@])|(?<![-=<])>)\s*([\w.]+)?")
 
 
@@ -109,11 +117,40 @@ def names_allowed(value: Expression) -> bool:
 
 
 def against(code: Code, part: Compare, scope: Scope) -> Iterator[str]:
-    """The fields of one side that the other side does not have, too. Zero bounds what is left, and not what was used."""
+    """The fields of one side that the other side does not have, too. Zero bounds what is left, and not what was used.
+
+    A fixed number bounds only what is sold, and so does how many there are to do: `dismissed >= 3` and `imported >= total`
+    are on nobody's plan.
+    """
     sides = [frozenset(fields(code, one, scope, part.span.start)) for one in (part.left, part.right)]
-    for side, other in ((sides[0] - sides[1], part.right), (sides[1] - sides[0], part.left)):
-        if not is_zero(other) or any(names_left(name.rpartition(".")[2]) for name in side):
+    for side, own, other in ((sides[0] - sides[1], part.left, part.right), (sides[1] - sides[0], part.right, part.left)):
+        if is_zero(other):
+            yield from side if any(names_left(name.rpartition(".")[2]) for name in side) else ()
+        elif not is_fixed(other) and not is_whole(other):
             yield from side
+        elif not isinstance(own, Member) or is_sold(own.name):
+            # What else the row of `row.count` holds is not what is compared.
+            yield from filter(is_sold, side)
+
+
+def is_fixed(value: Expression) -> bool:
+    """A number of the code or its settings, the same for all: `8`, `settings.MAX_RETRIES`, and no `FREE_RENDERS`."""
+    if isinstance(value, Literal):
+        return True
+    whole = value.text if isinstance(value, Name) else name_of(value) if isinstance(value, Member) else ""
+    return whole.rpartition(".")[2].isupper() and not set(words(whole)) & (SOLD | FREE)
+
+
+def is_whole(value: Expression) -> bool:
+    """How many there are altogether, against which work in progress is held: `total_rows`, `expected`, and no `plan.total`."""
+    said = set(words(name_of(value)))
+    return bool(said & WHOLE) and not said & (SOLD | FREE) and not names_limit(said_by(value))
+
+
+def is_sold(name: str) -> bool:
+    """Whether a name alone says that what it counts is paid for or belongs to a plan."""
+    field = name.rpartition(".")[2]
+    return names_used(field) or names_left(field) or bool(set(words(field)) & COUNTED)
 
 
 def priced(code: Code) -> Iterator[str]:

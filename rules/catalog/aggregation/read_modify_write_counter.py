@@ -47,6 +47,7 @@ from rules.tracing.graph import upwards
 from rules.tracing.purposes import at_stake
 from rules.tracing.served import is_served
 from rules.tracing.sights import Routine
+from rules.tracing.staff import only_by_staff
 from rules.tracing.standing import standing
 from rules.tracing.stores import table_of_counter
 
@@ -461,6 +462,7 @@ def finding(code: Code, counter: Counter, saved: Call, limits: bool) -> Finding:
     game = "points" in words(counter.name) and GAMES & set(words(code.facts.path))
     shown = bool(SHOWN_COUNTS & set(words(counter.name)) or in_batch(code, counter.scope) or game)
     shown = shown or brings_over(code, counter.scope) or laid_aside(code, counter.scope) or not is_served(code, counter.scope)
+    shown = shown or only_by_staff(code, counter)
     return Finding(
         span=counter.span if counter.call is None else within_call(counter),
         cause=counter.span,
@@ -1067,6 +1069,62 @@ class SeatPool:
 async def order(pools, seat_pool, team, seats):
     pool = await pools.get_pool_for_order_update(team)
     await SeatPool(session).take(pool, seats)
+"""
+        },
+    ),
+    Example(
+        "python",
+        """
+def close_hint(session, member_id):
+    member = session.get(Member, member_id)
+    member.hint_count = (member.hint_count or 0) + 1
+    session.commit()
+
+
+def went_over(session, sheet, rows):
+    sheet.matched_count = sheet.matched_count + len(rows)
+    session.commit()
+
+
+def answer_more(session, reply, tokens):
+    charge_credits(session, reply.account_id, tokens)
+    reply.output_tokens = (reply.output_tokens or 0) + tokens
+    session.commit()
+""",
+        path="app/members.py",
+        context={
+            "app/hints.py": """
+MOST_HINTS_PER_MEMBER = 6
+
+def hint_for(member):
+    if member.hint_count >= MOST_HINTS_PER_MEMBER:
+        return None
+    return next_hint(member)
+
+def state_of(sheet, total_rows):
+    return "done" if sheet.matched_count >= total_rows else "open"
+""",
+            "app/prices.py": """
+def price_of(call, rate):
+    return call.output_tokens * rate.per_token
+""",
+        },
+    ),
+    Example(
+        "python",
+        """
+def record_render(session, member_id, invoice):
+    member = session.get(Member, member_id)
+    member.render_count = (member.render_count or 0) + 1  # <- finding
+    session.commit()
+    add_to_invoice(invoice, member)
+""",
+        path="app/members.py",
+        context={
+            "app/renders.py": """
+def assert_room(member):
+    if member.render_count >= 6:
+        raise PaymentRequired()
 """
         },
     ),

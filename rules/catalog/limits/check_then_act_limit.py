@@ -32,6 +32,7 @@ from rules.facts import (
 from rules.meaning.contexts import Context
 from rules.meaning.flow import follows, held_alone
 from rules.meaning.limits import gates
+from rules.meaning.limits.amounts import is_amount, is_share
 from rules.meaning.limits.limits import Limit, arm_of, is_zero, lets_through, of_loop, said_by
 from rules.meaning.limits.machinery import SOLD, keeps_up, places
 from rules.meaning.times.expiries import lone_expiries
@@ -48,6 +49,7 @@ from rules.meaning.values import Kinds, definitions_at, resolved, root_of
 from rules.meaning.vocabulary import names_left, names_used, releases, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
 from rules.tracing.alone import called_alone
+from rules.tracing.belonging import belongs
 from rules.tracing.counted import Looked, behind, looked_at, moves
 from rules.tracing.firm import refusal_dropped, takes_firmly
 from rules.tracing.graph import Node
@@ -83,6 +85,10 @@ SAVING = tuple((word,) for word in ("save", "update", "put", "write", "store", "
 OWN = frozenset({"self", "this"})
 UNTELLING = frozenset("total current daily monthly today used month day number".split())
 """What counters of all kinds have in their names."""
+FEATURES = frozenset("entitlement entitlements feature features access permission plan tier".split())
+QUANTITIES = frozenset(
+    "usage limit limits quota quotas credit credits balance count remaining spend budget tokens seats".split()
+)
 KNOWN = re.compile(r"read-then-act|check-then-act|\brace\b|toctou|overshoot|not atomic|accepted", re.I)
 TAKING = ("incr", "increment", "consume", "take", "reserve", "decr", "charge", "deduct")
 
@@ -103,7 +109,7 @@ def check(code: Code) -> Iterator[Finding]:
         more = taken.counter is None and taken.emission is None and taken.what.endswith("adds one more")
         # A number of rows is mostly held to a fixed bound, which is on nobody's plan.
         weak = more or is_bare(limit) or only_noted(taken) or not of_one_subject(code, limit, taken)
-        weak = weak or not is_served(code, limit.scope)
+        weak = weak or not is_served(code, limit.scope) or (code.elsewhere.whole and not belongs(code, limit, taken))
         yield finding(code, limit.span, said_by(limit.used), taken, Confidence.POSSIBLE if weak else None)
     reported = set(found)
     yield from behind_gates(code, reported)
@@ -180,10 +186,12 @@ def taken_after(code: Code, limit: Limit) -> Taking | None:
         and of_one_kind(code, limit, taking)
         and kept(code, taking)
         and not of_itself(code, taking)
+        and not is_amount(code, limit, taking.call)
+        and not is_share(code, limit, taking.call)
     ]
     if any(tests_itself(code, one) or tests_again(code, one, limit) for one in found):
         return None
-    return min(found, key=lambda taking: (not same_thing(limit.used, taking), rank(taking)), default=None)
+    return min(found, key=lambda one: (not same_thing(limit.used, one), not belongs(code, limit, one), rank(one)), default=None)
 
 
 def tests_itself(code: Code, taking: Taking) -> bool:
@@ -273,6 +281,8 @@ def behind_gates(code: Code, reported: set[Scope | None]) -> Iterator[Finding]:
             continue
         if takes_itself(code, gate.call) or known(code, gate.span) or decides_nothing(code, gate):
             continue
+        if asks_for_feature(code, gate):
+            continue
         found = taken_behind(code, gate)
         if not found or any(tests_itself(code, taking) for taking in found) or callers_hold(code, gate.scope):
             continue
@@ -316,6 +326,17 @@ def decides_nothing(code: Code, gate: gates.Gate) -> bool:
     return bool(nodes) and not any(may_refuse(code, trace, node) for node in nodes)
 
 
+def asks_for_feature(code: Code, gate: gates.Gate) -> bool:
+    """`requireEntitlement(org, "sso")`: a plan has a feature or not, where nothing behind it is seen to count or compare."""
+    trace, said = code.elsewhere.trace, set(words(gate.call.method))
+    if trace is None or not said & FEATURES or said & QUANTITIES or looked_at(code, gate.call):
+        return False
+    nodes = tuple(behind(trace, code.facts.path, gate.call))
+    return bool(nodes) and not any(
+        one.kind in (Sighted.LIMIT, Sighted.AGGREGATE) for node in nodes for one in trace.seen.by_node.get(node, ())
+    )
+
+
 def may_refuse(code: Code, trace: Trace, node: Node) -> bool:
     routine = trace.graph.routine(node)
     there = code.elsewhere.code_of(routine.path) if routine is not None else None
@@ -332,6 +353,7 @@ def taken_behind(code: Code, gate: gates.Gate) -> list[Taking]:
         for taking in takings(code)
         if follows(code, gate.span, gate.scope, taking.span, taking.scope)
         and gates.lets_through(code, gate, taking.scope)
+        and kept(code, taking)
         and not of_itself(code, taking)
     ]
     looked = looked_at(code, gate.call)
@@ -1012,6 +1034,63 @@ class Tracker:
         quota = self.db.get(Quota, user.id)
         quota.messages_used += 1
         self.db.commit()
+"""
+        },
+    ),
+    Example(
+        "typescript",
+        """
+export async function dub(req: Request, user: User, clip: Clip) {
+  const credits = Math.ceil(clip.seconds * CREDITS_PER_SECOND);
+  if (credits <= 0) return Response.json({ error: "nothing to dub" }, { status: 400 });
+  const taken = await deductCredits(user.id, credits, "dub");
+  if (!taken.ok) return Response.json({ error: "out of credits" }, { status: 402 });
+  return Response.json(await startDub(clip));
+}
+
+export async function abort(supabase: SupabaseClient, job: Job) {
+  let refundCredits = 0;
+  if (job.state === "running") refundCredits = Math.floor(job.cost / 2);
+  if (refundCredits > 0) {
+    await supabase.from("credit_ledger").insert({ account_id: job.account_id, delta: refundCredits });
+  }
+}
+
+export async function settle(supabase: SupabaseClient, account: Account, overage: number) {
+  const remainingCredits = account.purchasedCredits - account.consumedCredits;
+  if (overage > 0 && remainingCredits > 0) {
+    await kv.incr({ key: `account:${account.id}`, amounts: { consumedCredits: Math.min(overage, remainingCredits) } });
+  }
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+async def boards(session, team):
+    await require_boards_entitlement(session, team)
+    summary = BoardSummary(used_count=0)
+    for board in await boards_of(session, team):
+        summary.used_count += 1
+    return summary
+
+
+async def open_board(session, team, name):
+    await require_boards_entitlement(session, team)
+    await record_usage(session, team, "boards", 1)
+    return await make_board(session, team, name)
+""",
+        path="app/boards.py",
+        context={
+            "app/plans.py": """
+async def require_boards_entitlement(session, team):
+    if not await has_feature(session, team, "boards"):
+        raise Forbidden("boards")
+
+
+async def record_usage(session, team, meter, amount):
+    session.add(UsageEvent(team_id=team.id, meter=meter, amount=amount))
+    await session.commit()
 """
         },
     ),

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Compare, Conditional, Expression, Kind, Name, Object, Start, Use, enclosing, fold, walk
+from rules.facts import Call, Compare, Conditional, Expression, Kind, Member, Name, Object, Start, Use, enclosing, fold, walk
 from rules.meaning.answers import Answer, answer_of
 from rules.meaning.contexts import Context
 from rules.meaning.limits.limits import leaves
@@ -33,6 +33,8 @@ ERRORS = frozenset("error err errors message".split())
 PROCEDURE = re.compile(rb"\bCREATE\s+(?:OR\s+\w+\s+)?(?:DEFINER\s*=\s*\S+\s+)?(?:FUNCTION|PROCEDURE|TRIGGER|EVENT)\b", re.I)
 SMALLER = re.compile(r"(?<![-=<])>|<(?!>)")
 """A comparison by size, as against `<>`, `->` and `=>`."""
+CLAMP = re.compile(r"\bset\s+(\w+)\s*=\s*([\w:$@.?]+)\b[\s\S]{1,200}?\bwhere\b[\s\S]{0,200}?\b\1\s*>=?\s*\2(?![\w.])", re.I)
+"""A statement that sets a column to what it compares it with."""
 COUNTS = ("rowcount", "rowsaffected", "affectedrows", "affected", "changes", "modifiedcount", "matchedcount", "returning")
 
 
@@ -46,7 +48,9 @@ def check(code: Code) -> Iterator[Finding]:
             continue
         if runs_once(code, call) or is_rest(code, counter):
             continue
-        if id(call) in told or not holds_counter(code, call, counter) or gives_back(counter) or raises(call):
+        if id(call) in told or not holds_counter(code, call, counter) or raises(call):
+            continue
+        if gives_back(counter) or clamps(code, call, counter):
             continue
         told.add(id(call))
         end = end_of(code, call)
@@ -88,7 +92,45 @@ def leaves_by(code: Code, end: Call, later: Counter) -> bool:
 
 
 def gives_back(counter: Counter) -> bool:
-    return is_minus(counter.amount)
+    """What was used is lowered, or what is left is raised: where no row matches there is nothing to give back."""
+    if is_minus(counter.amount):
+        return True
+    lowers, raises_it = counter.change is Change.SUBTRACT, counter.change is Change.ADD
+    return (lowers and names_used(counter.name)) or (raises_it and names_left(counter.name))
+
+
+def clamps(code: Code, call: Call, counter: Counter) -> bool:
+    """`SET balance = :cap WHERE balance > :cap`: what is over is cut off, and where no row matches nothing is over."""
+    if counter.change is not Change.SET:
+        return False
+    if isinstance(counter.value, Name | Member):
+        bound = code.facts.text(counter.value.span)
+        if any(is_bound(code, one, counter.name, bound) for one in fluent(code.facts, call)):
+            return True
+    return any(CLAMP.search(text_of(argument.value)) for argument in call.arguments)
+
+
+def is_bound(code: Code, call: Call, name: str, bound: str) -> bool:
+    """Whether a call compares a column with this value: `.gt("balance", cap)`, `{ balance: { gt: cap } }`."""
+    compared = [one for argument in call.arguments for one in walk(argument.value) if is_comparison(one)]
+    sides = [part for one in (*compared, *((call,) if fold(call.method) in COMPARING else ())) for part in operands(one)]
+    texts = {code.facts.text(part.span).strip("'\"") for part in sides}
+    if bound in texts and any(fold(text).endswith(fold(name)) for text in texts):
+        return True
+    return any(
+        fold(entry.name or "") == fold(name) and code.facts.text(inner.value.span) == bound
+        for argument in call.arguments
+        for part in walk(argument.value)
+        for entry in getattr(part, "entries", ())
+        for inner in getattr(entry.value, "entries", ())
+    )
+
+
+def operands(part: Expression) -> tuple[Expression, ...]:
+    """What is compared: `balance > cap`, `gt(accounts.balance, cap)`."""
+    if isinstance(part, Compare):
+        return part.left, part.right
+    return tuple(argument.value for argument in part.arguments) if isinstance(part, Call) else ()
 
 
 def holds_counter(code: Code, call: Call, counter: Counter) -> bool:
@@ -391,5 +433,27 @@ export async function touchKey(db: Db, keyId: string, staleBefore: Date) {
 UPDATE accounts SET credits = COALESCE(credits, 0) - 5 WHERE credits >= 5 AND plan = 'trial';
 """,
         path="migrations/0007_trial_credits.sql",
+    ),
+    Example(
+        "typescript",
+        """
+export async function leaveTeam(supabase: SupabaseClient, memberId: string, cap: number) {
+  await supabase.from("wallets").update({ balance: cap }).eq("member_id", memberId).gt("balance", cap);
+}
+
+export async function giveBack(prisma: PrismaClient, accountId: string) {
+  await prisma.allowance.updateMany({
+    where: { accountId, usedCredits: { gt: 0 } },
+    data: { usedCredits: { decrement: 1 } },
+  });
+}
+
+export async function fillUp(prisma: PrismaClient, accountId: string, amount: number) {
+  await prisma.wallet.updateMany({
+    where: { accountId, credits: { lt: MOST_CREDITS } },
+    data: { credits: { increment: amount } },
+  });
+}
+""",
     ),
 )

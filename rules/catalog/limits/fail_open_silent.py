@@ -21,6 +21,7 @@ from rules.facts import (
     Object,
     Scope,
     Sequence,
+    Start,
     Test,
     Unary,
     enclosing,
@@ -50,6 +51,8 @@ VERBS = frozenset("can is has check allow allows within enforce verify validate 
 PAID = frozenset("credit credits quota quotas budget balance spend usage plan entitlement allowance subscription".split())
 TURNS = frozenset("error errors throw raise reject handle handler fail".split())
 ABSENT = re.compile(r"DoesNotExist|NotFound|NoResult|KeyError|NoSuchElement|NoRows|MissingKey")
+MALFORMED = re.compile(r"Decode|Json(?:Syntax|Parse|Processing|Mapping)|JSONException|SyntaxError|Unmarshal|Malformed", re.I)
+PARSING = frozenset("loads parse parseint parsefloat int float decimal number unmarshal jsondecode decode fromstring".split())
 UNENFORCED = re.compile(r"(won.t|will not|not) be (enforced|limited|checked)|unenforced|fail(ing|s|ed)?[ -]open|allowing", re.I)
 STATED = re.compile(r"fail.?open|best.?effort|availab|degrad|block|allow|on purpose|intention|deliberate|graceful", re.I)
 
@@ -59,7 +62,7 @@ def check(code: Code) -> Iterator[Finding]:
         return
     for scope in code.facts.scopes:
         if scope.kind is Kind.HANDLER and isinstance(scope.head, Handler) and not unjudged(code, scope):
-            if is_of_absence(scope.head):
+            if is_of_absence(scope.head) or is_of_form(code, scope.head):
                 continue
             what = checked_under(code, scope, scope.head)
             if what is not None and lets_pass(code, scope, what):
@@ -79,6 +82,22 @@ def check(code: Code) -> Iterator[Finding]:
 def is_of_absence(head: Handler) -> bool:
     """`except Plan.DoesNotExist`: the store answers, and says that there is nothing."""
     return bool(head.catches) and all(ABSENT.search(one) for one in head.catches)
+
+
+def is_of_form(code: Code, head: Handler) -> bool:
+    """A try that only takes apart a value in memory, or a handler of nothing but its bad form: no store is asked there."""
+    if head.catches and all(MALFORMED.search(one) for one in head.catches):
+        return True
+    if isinstance(head.guards, Scope):
+        asked = [call for call in code.facts.calls if within(call.scope, head.guards)]
+    else:
+        asked = list(head.guards or ())
+    return bool(asked) and all(parses(one) for one in asked)
+
+
+def parses(call: Call) -> bool:
+    """`json.loads(text)`, `JSON.parse(body)`, `int(header)`."""
+    return call.start is not Start.AWAITED and fold(call.name).rsplit(".", 1)[-1] in PARSING
 
 
 def unheld(call: Call) -> Finding:
@@ -595,6 +614,22 @@ def start_machine(project, plan):
     except Quota.DoesNotExist:
         pass
     return create_machine(project, plan)
+""",
+    ),
+    Example(
+        "python",
+        """
+import json
+
+
+def is_quota_exceeded(response) -> bool:
+    if response.status_code != 403:
+        return False
+    try:
+        answer = json.loads(response.content)
+    except ValueError:
+        return False
+    return answer.get("code") == "quota_exceeded"
 """,
     ),
 )
