@@ -53,6 +53,7 @@ ABOUT = About(
     classes=("A4",),
     cwe=("CWE-1339", "CWE-681"),
     iso_25010="Functional suitability / functional correctness",
+    unprompted=True,
 )
 TO_FLOAT = frozenset("parsefloat float".split())
 TRUNCATES = frozenset("floor trunc parseint int int64 int32 uint64".split())
