@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from rules import providers
 from rules.facts import Binary, Call, Expression, Facts, Kind, Literal, Object, Scope, Span, Template, enclosing, fold, walk
@@ -13,6 +14,7 @@ from rules.meaning.values import Values, resolved
 from rules.meaning.vocabulary import names_counter, words
 
 HOLE = "*"
+DEEP = 10
 STORES = frozenset("redis cache kv rdb valkey pipeline pipe multi client store".split())
 READS = frozenset(
     "get hget hgetall mget getdel scard smembers zscore lrange llen zrange exists hmget stringget hashget haskey "
@@ -85,25 +87,31 @@ def queue_role(call: Call) -> Way | None:
     return Way.PRODUCED if call.method == "Queue" else Way.CONSUMED
 
 
-def template(values: Values, value: Expression, scope: Scope, at: int, hops: int = 3) -> str:
-    """The text of a key with `*` for what is filled in; empty where nothing of it is written out."""
+def template(values: Values, value: Expression, scope: Scope, at: int, hops: int = 3, deep: int = DEEP) -> str:
+    """The text of a key with `*` for what is filled in; empty where nothing of it is written out.
+
+    `hops` builders are followed, and no more than `deep` parts of parts: `key = prefix + key` may be a part of itself.
+    """
     whole = resolved(values, value, scope, at)
+    part = partial(template, values, scope=scope, at=at, deep=deep - 1)
     match whole:
+        case _ if not deep:
+            return ""
         case Literal(value=str(text)):
             return re.sub(r"%[sdvq]|\{\w*\}", HOLE, text)
         case Template(parts=inside):
-            return re.sub(r"\*+", HOLE, "".join(template(values, one, scope, at, 0) or HOLE for one in inside))
+            return re.sub(r"\*+", HOLE, "".join(part(one, hops=0) or HOLE for one in inside))
         case Call() if fold(whole.method) in ("sprintf", "format") and whole.arguments:
-            return template(values, whole.arguments[0].value, scope, at, 0)
+            return part(whole.arguments[0].value, hops=0)
         case Call() if hops:
-            return built(values, whole, hops)
+            return built(values, whole, hops - 1, deep - 1)
         case Binary(operator="+", left=left, right=right):
-            return (template(values, left, scope, at, 1) or HOLE) + (template(values, right, scope, at, 1) or HOLE)
+            return (part(left, hops=1) or HOLE) + (part(right, hops=1) or HOLE)
         case _:
             return ""
 
 
-def built(values: Values, call: Call, hops: int) -> str:
+def built(values: Values, call: Call, hops: int, deep: int) -> str:
     """What the file's own key builder returns, where it returns one thing."""
     functions = values.functions.get(call.method, ())
     if len(functions) != 1:
@@ -113,7 +121,7 @@ def built(values: Values, call: Call, hops: int) -> str:
     ]
     if len(made) != 1 or made[0].value is None:
         return ""
-    return template(values, made[0].value, made[0].scope, made[0].span.end, hops - 1)
+    return template(values, made[0].value, made[0].scope, made[0].span.end, hops, deep)
 
 
 def meters_of(facts: Facts, values: Values) -> Iterator[Meter]:
