@@ -18,6 +18,7 @@ from bot.report.meters import tree
 from bot.report.quoting import clipped, code_lines, one_line, visible, visible_name
 from bot.report.verdict import LEGEND, SECTIONS, due, headline, number
 from rules.report import Evidence, Report, Reported
+from rules.rule import Confidence
 from rules.sections import UNSEEN
 
 _COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
@@ -110,9 +111,9 @@ def _section(report: Report, section: str, console: Console) -> None:
             where = f" {_places(answer.evidence)}" if answer.evidence else ""
             sure = "" if answer.confidence == "certain" else f" ({answer.confidence})"
             _line(console, Text.assemble(f"{question} ", (one_line(answer.answer, 500), "bold"), sure, (where, "dim")), 2)
-    for finding in due(report):
-        if finding.section == section:
-            _finding(finding, console)
+    here = [finding for finding in due(report) if finding.section == section]
+    for finding in sorted(here, key=lambda one: one.confidence == Confidence.POSSIBLE):
+        _finding(finding, console)
 
 
 def _places(evidence: Iterable[Evidence]) -> str:
@@ -164,6 +165,9 @@ def _finding(finding: Reported, console: Console) -> None:
     gone = " (deleted line)" if finding.side == "left" else ""
     title.append(f" {one_line(finding.title, 300)}{sure}{gone}")
     _line(console, title)
+    if finding.confidence == Confidence.POSSIBLE:
+        # Told in a line, for whoever wants to look; said is only what is surer. Other forms of the report have it whole.
+        return
     for line in _marked(finding):
         _code(console, line, 4)
     _line(console, Text(one_line(finding.description)), 4)

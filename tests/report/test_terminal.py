@@ -124,6 +124,16 @@ def test_a_review_stays_short_and_an_audit_has_the_ten_sections_in_order() -> No
     ]
 
 
+def test_what_is_only_possible_is_one_line_after_what_is_said() -> None:
+    doubted = finding(confidence="possible", severity="critical", path="src/early.ts", description="Perhaps so.")
+    lines = as_text(report(doubted, finding(), mode="audit")).split("\n")
+
+    at = next(number for number, line in enumerate(lines) if line.startswith("  critical src/early.ts:14:3 MTR-201"))
+    assert lines[at].endswith("(possible)")
+    assert "Perhaps so." not in "\n".join(lines)
+    assert any(line.startswith("  high src/usage.ts:14:3 MTR-201") for line in lines[:at])
+
+
 def test_an_audit_answers_its_questions_with_confidence_and_place() -> None:
     text = as_text(report(finding(), mode="audit"))
 
