@@ -21,7 +21,9 @@ from rules.facts import (
     Scope,
     Span,
     Start,
+    Test,
     Unary,
+    Use,
     chain,
     enclosing,
     fold,
@@ -32,7 +34,7 @@ from rules.facts import (
 from rules.meaning.contexts import Context
 from rules.meaning.flow import follows, held_alone
 from rules.meaning.limits import gates
-from rules.meaning.limits.amounts import is_amount, is_share
+from rules.meaning.limits.amounts import is_amount, is_share, spared_if_free
 from rules.meaning.limits.limits import Limit, arm_of, is_zero, lets_through, of_loop, said_by
 from rules.meaning.limits.machinery import SOLD, keeps_up, places
 from rules.meaning.times.expiries import lone_expiries
@@ -50,12 +52,14 @@ from rules.meaning.vocabulary import names_left, names_used, releases, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
 from rules.tracing.alone import called_alone
 from rules.tracing.belonging import belongs
-from rules.tracing.counted import Looked, behind, looked_at, moves
+from rules.tracing.counted import WRITES, Looked, behind, looked_at, moves
 from rules.tracing.firm import refusal_dropped, takes_firmly
 from rules.tracing.graph import Node
-from rules.tracing.held import callers_hold, in_one_step, read_under_lock
+from rules.tracing.held import callers_hold, in_one_step, in_procedure, read_under_lock
 from rules.tracing.served import is_served, only_timed
+from rules.tracing.shared_store import share_store
 from rules.tracing.sights import Kind as Sighted
+from rules.tracing.standing import meant
 from rules.tracing.whole import Trace
 
 ABOUT = About(
@@ -90,6 +94,8 @@ QUANTITIES = frozenset(
     "usage limit limits quota quotas credit credits balance count remaining spend budget tokens seats".split()
 )
 KNOWN = re.compile(r"read-then-act|check-then-act|\brace\b|toctou|overshoot|not atomic|accepted", re.I)
+COUNTING_UP = tuple((word,) for word in ("incr", "increment", "incrby", "hincrby", "zincrby", "consume", "eval", "evalsha"))
+"""How a call begins that counts and answers what it came to."""
 TAKING = ("incr", "increment", "consume", "take", "reserve", "decr", "charge", "deduct")
 
 
@@ -110,10 +116,43 @@ def check(code: Code) -> Iterator[Finding]:
         # A number of rows is mostly held to a fixed bound, which is on nobody's plan.
         weak = more or is_bare(limit) or only_noted(taken) or not of_one_subject(code, limit, taken)
         weak = weak or not is_served(code, limit.scope) or (code.elsewhere.whole and not belongs(code, limit, taken))
+        weak = weak or (code.elsewhere.whole and told_below(code, limit.span, limit.test, taken))
         yield finding(code, limit.span, said_by(limit.used), taken, Confidence.POSSIBLE if weak else None)
     reported = set(found)
     yield from behind_gates(code, reported)
     yield from expiring(code)
+
+
+def told_below(code: Code, span: Span, test: Test | None, taken: Taking) -> bool:
+    """Whether the function that takes tests the same first, right after, and is heard: the race is in it, and told there.
+
+    With work in between the early test is what lets the work begin, whatever is refused after it.
+    """
+    call, trace = taken.call, code.elsewhere.trace
+    if call is None or taken.counter is not None or call.use is Use.DISCARDED or trace is None:
+        return False
+    return tests_first(code, trace, call) and not works_between(code, span, test, call)
+
+
+def tests_first(code: Code, trace: Trace, call: Call) -> bool:
+    """Whether a function that is called compares, and then writes, itself."""
+    node = trace.graph.at(code.facts.path, call.span.line)
+    for callee in meant(trace.graph, node, (call.method,)) if node is not None else ():
+        sights = trace.seen.by_node.get(callee, ())
+        tested = [one.line for one in sights if one.kind is Sighted.LIMIT]
+        if any(one.kind in WRITES and any(line < one.line for line in tested) for one in sights):
+            return True
+    return False
+
+
+def works_between(code: Code, span: Span, test: Test | None, taking: Call) -> bool:
+    """Whether anything is waited for between a test and a taking, apart from what a refusal does."""
+    waits = code.facts.traits.promises or code.facts.traits.lazy_coroutines
+    return any(
+        span.end < one.span.start and one.span.end < taking.span.start and (one.start is Start.AWAITED or not waits)
+        for one in code.calls_in(enclosing(taking.scope, Kind.FUNCTION))
+        if test is None or arm_of(one.scope, test) is None
+    )
 
 
 def is_bare(limit: Limit) -> bool:
@@ -187,6 +226,7 @@ def taken_after(code: Code, limit: Limit) -> Taking | None:
         and kept(code, taking)
         and not of_itself(code, taking)
         and not is_amount(code, limit, taking.call)
+        and not spared_if_free(code, limit, taking)
         and not is_share(code, limit, taking.call)
     ]
     if any(tests_itself(code, one) or tests_again(code, one, limit) for one in found):
@@ -198,7 +238,8 @@ def tests_itself(code: Code, taking: Taking) -> bool:
     """Whether the taking refuses where there is no room any more, so that the test before it only spares work."""
     if conditional(code.facts, taking.call) or compares_version(code.facts, taking) or says_atomic(taking):
         return True
-    return taking.call is not None and (takes_firmly(code, taking.call) or in_one_step(code, taking.call))
+    call = taking.call
+    return call is not None and (takes_firmly(code, call) or in_one_step(code, call) or in_procedure(code, call))
 
 
 def known(code: Code, span: Span) -> bool:
@@ -291,6 +332,9 @@ def behind_gates(code: Code, reported: set[Scope | None]) -> Iterator[Finding]:
         reported.add(function)
         taken = found[0]
         weak = only_noted(taken) or not of_what_is_checked(code, gate, taken) or not is_served(code, gate.scope)
+        # What is out of view may be one store or two, and where all is at hand only what is seen is said.
+        weak = weak or (code.elsewhere.whole and not share_store(code, gate.call, taken))
+        weak = weak or (code.elsewhere.whole and told_below(code, gate.span, gate.test, taken))
         yield finding(code, gate.span, gate.call.method, taken, Confidence.POSSIBLE if weak else Confidence.LIKELY)
 
 
@@ -445,10 +489,26 @@ def only_noted(taken: Taking) -> bool:
 
 
 def takes_itself(code: Code, call: Call) -> bool:
-    """Whether the file's own helper already takes, so that what comes after is a settlement."""
+    """Whether the helper already takes, so that what comes after is a settlement."""
+    here = code.values.functions.get(call.method, ())
+    if any(within(taking.scope, scope) for scope in here for taking in takings(code)):
+        return True
+    return any(word in call.folded.rsplit(".", 1)[-1] for word in TAKING) or counts_up(code, call)
+
+
+def counts_up(code: Code, call: Call) -> bool:
+    """`storage.increment(key, ttl, max)` or `INCR` in the helper itself, whose answer is what it says: test and take are one.
+
+    Only what goes by the name counts; a helper may well write a counter that it sets back at the start of a day.
+    """
+    trace = code.elsewhere.trace
+    node = trace.graph.at(code.facts.path, call.span.line) if trace is not None else None
+    if trace is None or node is None:
+        return False
+    routines = (trace.graph.routine(one) for one in meant(trace.graph, node, (call.method,)))
     return any(
-        within(taking.scope, scope) for scope in code.values.functions.get(call.method, ()) for taking in takings(code)
-    ) or any(word in call.folded.rsplit(".", 1)[-1] for word in TAKING)
+        words(one.method)[:1] in COUNTING_UP and not one.back for each in routines if each is not None for one in each.calls
+    )
 
 
 def finding(code: Code, span: Span, reading: str, taken: Taking, confidence: Confidence | None = None) -> Finding:

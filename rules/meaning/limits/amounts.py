@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Binary, Call, Expression, Name, Scope, Unary, fold, walk
+from rules.facts import Binary, Call, Expression, Member, Name, Scope, Unary, fold, walk
 from rules.meaning.limits.limits import Limit, is_zero
+from rules.meaning.usage.takings import Taking
 from rules.meaning.values import definitions_at, resolved
 from rules.meaning.vocabulary import words
 
@@ -28,6 +29,22 @@ def is_amount(code: Code, limit: Limit, call: Call | None) -> bool:
         return False
     named = any(AMOUNTS & set(words(name)) for name in handed)
     return (named and not limit.refuses) or worked_out(code, used.text, limit.scope, limit.span.start)
+
+
+def spared_if_free(code: Code, limit: Limit, taking: Taking) -> bool:
+    """`if (job.credits > 0) await reserve(owner, job.credits)`: whatever costs nothing is not taken, and nobody is refused."""
+    call = taking.call
+    if call is None or taking.emission is None or not is_zero(limit.limit) or not isinstance(limit.used, Name | Member):
+        return False
+    if isinstance(limit.used, Name) and (limit.refuses or changed(code, limit.used, limit, call)):
+        return False
+    text = code.facts.text(limit.used.span)
+    values = [part for one in call.arguments for part in (one.value, *entries(one.value))]
+    return any(code.facts.text(one.span) == text for one in values)
+
+
+def entries(value: Expression) -> Iterator[Expression]:
+    yield from (one.value for one in getattr(value, "entries", ()))
 
 
 def handed_as(call: Call, text: str) -> Iterator[str]:
