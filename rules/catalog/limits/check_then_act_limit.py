@@ -1154,4 +1154,118 @@ async def record_usage(session, team, meter, amount):
 """
         },
     ),
+    Example(
+        "typescript",
+        """
+import { creditsLeft, deductCredits } from "./wallet";
+
+export async function paint(req: Request, account: Account, cost: number) {
+  const remaining = await creditsLeft(account.id);
+  if (remaining < cost) return Response.json({ error: "not enough credits" }, { status: 402 });
+  await deductCredits(account.id, cost);
+  return Response.json(await startPainting(account));
+}
+
+export async function retry(owner: Owner, failed: Job) {
+  if (failed.credits > 0) {
+    await deductCredits(owner.id, failed.credits, { note: "once more" });
+  }
+  return queue.add("paint", failed.input);
+}
+
+export async function grant(supabase: SupabaseClient, owner: Owner, bought: Bought) {
+  if (bought.credits > 0) {
+    await supabase.from("credit_ledger").insert({ owner_id: owner.id, delta: bought.credits });
+  }
+}
+""",
+        path="app/paint.ts",
+        context={
+            "app/wallet.ts": """
+export async function creditsLeft(accountId: string): Promise<number> {
+  const { data } = await supabase.from("wallets").select("credits").eq("account_id", accountId).single();
+  return data?.credits ?? 0;
+}
+
+export async function deductCredits(accountId: string, cost: number) {
+  const { error } = await supabase.rpc("lower_wallet", { p_account: accountId, p_cost: cost });
+  if (error) throw new Error(`not taken: ${error.message}`);
+}
+""",
+            "migrations/007_wallets.sql": """
+CREATE OR REPLACE FUNCTION public.lower_wallet(p_account UUID, p_cost INTEGER)
+RETURNS VOID AS $$
+BEGIN
+  UPDATE wallets SET credits = credits - p_cost
+  WHERE account_id = p_account AND credits >= p_cost;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'not enough credits';
+  END IF;
+END;
+$$ LANGUAGE plpgsql;
+""",
+        },
+    ),
+    Example(
+        "typescript",
+        """
+import { creditsLeft, deductCredits } from "./wallet";
+
+export async function paint(req: Request, account: Account, cost: number) {
+  const remaining = await creditsLeft(account.id);
+  if (remaining < cost) {  // <- finding
+    return Response.json({ error: "not enough credits" }, { status: 402 });
+  }
+  await deductCredits(account.id, cost);
+  return Response.json(await startPainting(account));
+}
+""",
+        path="app/paint.ts",
+        context={
+            "app/wallet.ts": """
+export async function creditsLeft(accountId: string): Promise<number> {
+  const { data } = await supabase.from("wallets").select("credits").eq("account_id", accountId).single();
+  return data?.credits ?? 0;
+}
+
+export async function deductCredits(accountId: string, cost: number) {
+  const { error } = await supabase.rpc("lower_wallet", { p_account: accountId, p_cost: cost });
+  if (error) throw new Error(`not taken: ${error.message}`);
+}
+""",
+            "migrations/007_wallets.sql": """
+CREATE OR REPLACE FUNCTION lower_wallet(p_account UUID, p_cost INTEGER)
+RETURNS VOID AS $$
+DECLARE v_credits INTEGER;
+BEGIN
+  IF p_cost <= 0 THEN RAISE EXCEPTION 'bad amount'; END IF;
+  -- the app has looked whether balance < cost
+  SELECT credits INTO v_credits FROM wallets WHERE account_id = p_account FOR UPDATE;
+  UPDATE wallets SET credits = v_credits - p_cost WHERE account_id = p_account;
+END;
+$$ LANGUAGE plpgsql;
+""",
+        },
+    ),
+    Example(
+        "typescript",
+        """
+import { requestQuotaExceeded } from "./quota";
+
+export async function enter(req: Request, user: User) {
+  if (await requestQuotaExceeded(user)) return new Response("too many requests", { status: 429 });
+  await prisma.visits.update({ where: { userId: user.id }, data: { requestsUsed: { increment: 1 } } });
+  return serveUser(user);
+}
+""",
+        path="app/enter.ts",
+        context={
+            "app/quota.ts": """
+export async function requestQuotaExceeded(user: User): Promise<boolean> {
+  const { isBlocked } = await storage.increment(`requests:${user.id}`, DAY, user.plan.dailyRequests);
+  return isBlocked;
+}
+"""
+        },
+    ),
 )
