@@ -117,10 +117,30 @@ def check(code: Code) -> Iterator[Finding]:
         weak = more or is_bare(limit) or only_noted(taken) or not of_one_subject(code, limit, taken)
         weak = weak or not is_served(code, limit.scope) or (code.elsewhere.whole and not belongs(code, limit, taken))
         weak = weak or (code.elsewhere.whole and told_below(code, limit.span, limit.test, taken))
+        weak = weak or never_queued(code, limit.scope)
         yield finding(code, limit.span, said_by(limit.used), taken, Confidence.POSSIBLE if weak else None)
     reported = set(found)
     yield from behind_gates(code, reported)
     yield from expiring(code)
+
+
+def never_queued(code: Code, scope: Scope) -> bool:
+    """Whether a task of a queue is named nowhere but where it is written: nothing ever sends it."""
+    function = enclosing(scope, Kind.FUNCTION)
+    head = function.head if function is not None and code.elsewhere.whole else None
+    if function is None or not isinstance(head, Function) or not head.name:
+        return False
+    marks = [one.method if isinstance(one, Call) else name_of(one) for one in head.decorators if not renames(one)]
+    if not {"task", "shared_task"} & set(marks):
+        return False
+    here = range(function.span.line, function.span.end_line + 1)
+    named = code.elsewhere.mentions(head.name)
+    return bool(named) and all(one.path == code.facts.path and one.line in here for one in named)
+
+
+def renames(mark: Expression) -> bool:
+    """`@app.task(name="billing.embed")`: whoever sends it says another name."""
+    return isinstance(mark, Call) and any(one.name in (None, "name") for one in mark.arguments)
 
 
 def told_below(code: Code, span: Span, test: Test | None, taken: Taking) -> bool:
@@ -335,6 +355,7 @@ def behind_gates(code: Code, reported: set[Scope | None]) -> Iterator[Finding]:
         # What is out of view may be one store or two, and where all is at hand only what is seen is said.
         weak = weak or (code.elsewhere.whole and not share_store(code, gate.call, taken))
         weak = weak or (code.elsewhere.whole and told_below(code, gate.span, gate.test, taken))
+        weak = weak or never_queued(code, gate.scope)
         yield finding(code, gate.span, gate.call.method, taken, Confidence.POSSIBLE if weak else Confidence.LIKELY)
 
 
@@ -1250,10 +1271,10 @@ $$ LANGUAGE plpgsql;
     Example(
         "typescript",
         """
-import { requestQuotaExceeded } from "./quota";
+import { isQuotaExceeded } from "./quota";
 
 export async function enter(req: Request, user: User) {
-  if (await requestQuotaExceeded(user)) return new Response("too many requests", { status: 429 });
+  if (await isQuotaExceeded(user)) return new Response("too many requests", { status: 429 });
   await prisma.visits.update({ where: { userId: user.id }, data: { requestsUsed: { increment: 1 } } });
   return serveUser(user);
 }
@@ -1261,7 +1282,7 @@ export async function enter(req: Request, user: User) {
         path="app/enter.ts",
         context={
             "app/quota.ts": """
-export async function requestQuotaExceeded(user: User): Promise<boolean> {
+export async function isQuotaExceeded(user: User): Promise<boolean> {
   const { isBlocked } = await storage.increment(`requests:${user.id}`, DAY, user.plan.dailyRequests);
   return isBlocked;
 }
