@@ -50,6 +50,8 @@ HTTP = frozenset(
 )
 MAPPINGS = frozenset("getmapping postmapping putmapping patchmapping deletemapping requestmapping".split())
 ROUTERS = frozenset("app router api server r mux e g group blueprint bp fastify hono route routes http endpoints".split())
+STANDARD_SERVE = re.compile(r"(?:deno\.land/std\b|@std/http\b).*\bserve$")
+"""`serve` as Deno's standard library brings it, by its address."""
 METHODS = frozenset("get post put patch delete".split())
 NEXT_METHODS = frozenset("GET POST PUT PATCH DELETE".split())
 REQUEST_TYPES = re.compile(
@@ -192,7 +194,7 @@ def own_context_by_call(head: Function) -> Context | None:
         return Context.REQUEST
     if last in ("action", "handler") and any(one.removesuffix("()") in METHODS and one.endswith("()") for one in before):
         return Context.REQUEST
-    if fold(head.passed_to) in ("serve", "deno.serve", "bun.serve", "routing"):
+    if fold(head.passed_to) in ("serve", "deno.serve", "bun.serve", "routing") or STANDARD_SERVE.search(head.passed_to):
         return Context.REQUEST
     if last in WORKERS and (last not in ("run", "process", "subscribe", "consume") or before):
         return Context.WORKER if last != "run" or "consumer" in root else None

@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Expression, Kind, Scope, enclosing, walk
+from rules.facts import Call, Expression, Kind, Scope, Start, Use, enclosing, walk
 from rules.meaning.flow import runs_alone
 from rules.meaning.usage.takings import text_of
 from rules.tracing.counted import behind
-from rules.tracing.firm import ROW_LOCK
+from rules.tracing.firm import ROW_LOCK, swallowed
 from rules.tracing.graph import Node
+from rules.tracing.procedures import takes_in_one_step
 from rules.tracing.standing import source_of, standing
 
 CALLERS = 6
@@ -33,6 +34,20 @@ def read_under_lock(code: Code, values: tuple[Expression, ...]) -> bool:
 def in_one_step(code: Code, call: Call) -> bool:
     """Whether a call leads to a script that a store runs as a whole, or to a statement that compares as it writes."""
     return any(SCRIPT.search(text) or COMPARES.search(text) for text in texts(code, call))
+
+
+RAISES = re.compile(r"\b(?:throw|raise|panic)\b|\breturn\b[^\n]{0,60}\berr", re.I)
+
+
+def in_procedure(code: Code, call: Call) -> bool:
+    """Whether a call leads to a procedure of the database that refuses where there is no room, and the refusal is heard."""
+    if call.start is Start.DETACHED or swallowed(code, call):
+        return False
+    if takes_in_one_step(code.elsewhere, code.facts.text(call.span)):
+        return call.use is not Use.DISCARDED
+    taking = [text for text in texts(code, call) if takes_in_one_step(code.elsewhere, text)]
+    # `rpc()` answers with the error, which somebody has to look at; other clients raise it.
+    return any(call.use is not Use.DISCARDED or "rpc" not in text or RAISES.search(text) for text in taking)
 
 
 def texts(code: Code, call: Call) -> Iterator[str]:

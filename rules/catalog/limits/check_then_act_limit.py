@@ -21,7 +21,9 @@ from rules.facts import (
     Scope,
     Span,
     Start,
+    Test,
     Unary,
+    Use,
     chain,
     enclosing,
     fold,
@@ -32,7 +34,7 @@ from rules.facts import (
 from rules.meaning.contexts import Context
 from rules.meaning.flow import follows, held_alone
 from rules.meaning.limits import gates
-from rules.meaning.limits.amounts import is_amount, is_share
+from rules.meaning.limits.amounts import is_amount, is_share, spared_if_free
 from rules.meaning.limits.limits import Limit, arm_of, is_zero, lets_through, of_loop, said_by
 from rules.meaning.limits.machinery import SOLD, keeps_up, places
 from rules.meaning.times.expiries import lone_expiries
@@ -50,12 +52,14 @@ from rules.meaning.vocabulary import names_left, names_used, releases, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
 from rules.tracing.alone import called_alone
 from rules.tracing.belonging import belongs
-from rules.tracing.counted import Looked, behind, looked_at, moves
+from rules.tracing.counted import WRITES, Looked, behind, looked_at, moves
 from rules.tracing.firm import refusal_dropped, takes_firmly
 from rules.tracing.graph import Node
-from rules.tracing.held import callers_hold, in_one_step, read_under_lock
+from rules.tracing.held import callers_hold, in_one_step, in_procedure, read_under_lock
 from rules.tracing.served import is_served, only_timed
+from rules.tracing.shared_store import share_store
 from rules.tracing.sights import Kind as Sighted
+from rules.tracing.standing import meant
 from rules.tracing.whole import Trace
 
 ABOUT = About(
@@ -90,6 +94,8 @@ QUANTITIES = frozenset(
     "usage limit limits quota quotas credit credits balance count remaining spend budget tokens seats".split()
 )
 KNOWN = re.compile(r"read-then-act|check-then-act|\brace\b|toctou|overshoot|not atomic|accepted", re.I)
+COUNTING_UP = tuple((word,) for word in ("incr", "increment", "incrby", "hincrby", "zincrby", "consume", "eval", "evalsha"))
+"""How a call begins that counts and answers what it came to."""
 TAKING = ("incr", "increment", "consume", "take", "reserve", "decr", "charge", "deduct")
 
 
@@ -110,10 +116,63 @@ def check(code: Code) -> Iterator[Finding]:
         # A number of rows is mostly held to a fixed bound, which is on nobody's plan.
         weak = more or is_bare(limit) or only_noted(taken) or not of_one_subject(code, limit, taken)
         weak = weak or not is_served(code, limit.scope) or (code.elsewhere.whole and not belongs(code, limit, taken))
+        weak = weak or (code.elsewhere.whole and told_below(code, limit.span, limit.test, taken))
+        weak = weak or never_queued(code, limit.scope)
         yield finding(code, limit.span, said_by(limit.used), taken, Confidence.POSSIBLE if weak else None)
     reported = set(found)
     yield from behind_gates(code, reported)
     yield from expiring(code)
+
+
+def never_queued(code: Code, scope: Scope) -> bool:
+    """Whether a task of a queue is named nowhere but where it is written: nothing ever sends it."""
+    function = enclosing(scope, Kind.FUNCTION)
+    head = function.head if function is not None and code.elsewhere.whole else None
+    if function is None or not isinstance(head, Function) or not head.name:
+        return False
+    marks = [one.method if isinstance(one, Call) else name_of(one) for one in head.decorators if not renames(one)]
+    if not {"task", "shared_task"} & set(marks):
+        return False
+    here = range(function.span.line, function.span.end_line + 1)
+    named = code.elsewhere.mentions(head.name)
+    return bool(named) and all(one.path == code.facts.path and one.line in here for one in named)
+
+
+def renames(mark: Expression) -> bool:
+    """`@app.task(name="billing.embed")`: whoever sends it says another name."""
+    return isinstance(mark, Call) and any(one.name in (None, "name") for one in mark.arguments)
+
+
+def told_below(code: Code, span: Span, test: Test | None, taken: Taking) -> bool:
+    """Whether the function that takes tests the same first, right after, and is heard: the race is in it, and told there.
+
+    With work in between the early test is what lets the work begin, whatever is refused after it.
+    """
+    call, trace = taken.call, code.elsewhere.trace
+    if call is None or taken.counter is not None or call.use is Use.DISCARDED or trace is None:
+        return False
+    return tests_first(code, trace, call) and not works_between(code, span, test, call)
+
+
+def tests_first(code: Code, trace: Trace, call: Call) -> bool:
+    """Whether a function that is called compares, and then writes, itself."""
+    node = trace.graph.at(code.facts.path, call.span.line)
+    for callee in meant(trace.graph, node, (call.method,)) if node is not None else ():
+        sights = trace.seen.by_node.get(callee, ())
+        tested = [one.line for one in sights if one.kind is Sighted.LIMIT]
+        if any(one.kind in WRITES and any(line < one.line for line in tested) for one in sights):
+            return True
+    return False
+
+
+def works_between(code: Code, span: Span, test: Test | None, taking: Call) -> bool:
+    """Whether anything is waited for between a test and a taking, apart from what a refusal does."""
+    waits = code.facts.traits.promises or code.facts.traits.lazy_coroutines
+    return any(
+        span.end < one.span.start and one.span.end < taking.span.start and (one.start is Start.AWAITED or not waits)
+        for one in code.calls_in(enclosing(taking.scope, Kind.FUNCTION))
+        if test is None or arm_of(one.scope, test) is None
+    )
 
 
 def is_bare(limit: Limit) -> bool:
@@ -187,6 +246,7 @@ def taken_after(code: Code, limit: Limit) -> Taking | None:
         and kept(code, taking)
         and not of_itself(code, taking)
         and not is_amount(code, limit, taking.call)
+        and not spared_if_free(code, limit, taking)
         and not is_share(code, limit, taking.call)
     ]
     if any(tests_itself(code, one) or tests_again(code, one, limit) for one in found):
@@ -198,7 +258,8 @@ def tests_itself(code: Code, taking: Taking) -> bool:
     """Whether the taking refuses where there is no room any more, so that the test before it only spares work."""
     if conditional(code.facts, taking.call) or compares_version(code.facts, taking) or says_atomic(taking):
         return True
-    return taking.call is not None and (takes_firmly(code, taking.call) or in_one_step(code, taking.call))
+    call = taking.call
+    return call is not None and (takes_firmly(code, call) or in_one_step(code, call) or in_procedure(code, call))
 
 
 def known(code: Code, span: Span) -> bool:
@@ -291,6 +352,10 @@ def behind_gates(code: Code, reported: set[Scope | None]) -> Iterator[Finding]:
         reported.add(function)
         taken = found[0]
         weak = only_noted(taken) or not of_what_is_checked(code, gate, taken) or not is_served(code, gate.scope)
+        # What is out of view may be one store or two, and where all is at hand only what is seen is said.
+        weak = weak or (code.elsewhere.whole and not share_store(code, gate.call, taken))
+        weak = weak or (code.elsewhere.whole and told_below(code, gate.span, gate.test, taken))
+        weak = weak or never_queued(code, gate.scope)
         yield finding(code, gate.span, gate.call.method, taken, Confidence.POSSIBLE if weak else Confidence.LIKELY)
 
 
@@ -445,10 +510,26 @@ def only_noted(taken: Taking) -> bool:
 
 
 def takes_itself(code: Code, call: Call) -> bool:
-    """Whether the file's own helper already takes, so that what comes after is a settlement."""
+    """Whether the helper already takes, so that what comes after is a settlement."""
+    here = code.values.functions.get(call.method, ())
+    if any(within(taking.scope, scope) for scope in here for taking in takings(code)):
+        return True
+    return any(word in call.folded.rsplit(".", 1)[-1] for word in TAKING) or counts_up(code, call)
+
+
+def counts_up(code: Code, call: Call) -> bool:
+    """`storage.increment(key, ttl, max)` or `INCR` in the helper itself, whose answer is what it says: test and take are one.
+
+    Only what goes by the name counts; a helper may well write a counter that it sets back at the start of a day.
+    """
+    trace = code.elsewhere.trace
+    node = trace.graph.at(code.facts.path, call.span.line) if trace is not None else None
+    if trace is None or node is None:
+        return False
+    routines = (trace.graph.routine(one) for one in meant(trace.graph, node, (call.method,)))
     return any(
-        within(taking.scope, scope) for scope in code.values.functions.get(call.method, ()) for taking in takings(code)
-    ) or any(word in call.folded.rsplit(".", 1)[-1] for word in TAKING)
+        words(one.method)[:1] in COUNTING_UP and not one.back for each in routines if each is not None for one in each.calls
+    )
 
 
 def finding(code: Code, span: Span, reading: str, taken: Taking, confidence: Confidence | None = None) -> Finding:
@@ -1091,6 +1172,120 @@ async def require_boards_entitlement(session, team):
 async def record_usage(session, team, meter, amount):
     session.add(UsageEvent(team_id=team.id, meter=meter, amount=amount))
     await session.commit()
+"""
+        },
+    ),
+    Example(
+        "typescript",
+        """
+import { creditsLeft, deductCredits } from "./wallet";
+
+export async function paint(req: Request, account: Account, cost: number) {
+  const remaining = await creditsLeft(account.id);
+  if (remaining < cost) return Response.json({ error: "not enough credits" }, { status: 402 });
+  await deductCredits(account.id, cost);
+  return Response.json(await startPainting(account));
+}
+
+export async function retry(owner: Owner, failed: Job) {
+  if (failed.credits > 0) {
+    await deductCredits(owner.id, failed.credits, { note: "once more" });
+  }
+  return queue.add("paint", failed.input);
+}
+
+export async function grant(supabase: SupabaseClient, owner: Owner, bought: Bought) {
+  if (bought.credits > 0) {
+    await supabase.from("credit_ledger").insert({ owner_id: owner.id, delta: bought.credits });
+  }
+}
+""",
+        path="app/paint.ts",
+        context={
+            "app/wallet.ts": """
+export async function creditsLeft(accountId: string): Promise<number> {
+  const { data } = await supabase.from("wallets").select("credits").eq("account_id", accountId).single();
+  return data?.credits ?? 0;
+}
+
+export async function deductCredits(accountId: string, cost: number) {
+  const { error } = await supabase.rpc("lower_wallet", { p_account: accountId, p_cost: cost });
+  if (error) throw new Error(`not taken: ${error.message}`);
+}
+""",
+            "migrations/007_wallets.sql": """
+CREATE OR REPLACE FUNCTION public.lower_wallet(p_account UUID, p_cost INTEGER)
+RETURNS VOID AS $$
+BEGIN
+  UPDATE wallets SET credits = credits - p_cost
+  WHERE account_id = p_account AND credits >= p_cost;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'not enough credits';
+  END IF;
+END;
+$$ LANGUAGE plpgsql;
+""",
+        },
+    ),
+    Example(
+        "typescript",
+        """
+import { creditsLeft, deductCredits } from "./wallet";
+
+export async function paint(req: Request, account: Account, cost: number) {
+  const remaining = await creditsLeft(account.id);
+  if (remaining < cost) {  // <- finding
+    return Response.json({ error: "not enough credits" }, { status: 402 });
+  }
+  await deductCredits(account.id, cost);
+  return Response.json(await startPainting(account));
+}
+""",
+        path="app/paint.ts",
+        context={
+            "app/wallet.ts": """
+export async function creditsLeft(accountId: string): Promise<number> {
+  const { data } = await supabase.from("wallets").select("credits").eq("account_id", accountId).single();
+  return data?.credits ?? 0;
+}
+
+export async function deductCredits(accountId: string, cost: number) {
+  const { error } = await supabase.rpc("lower_wallet", { p_account: accountId, p_cost: cost });
+  if (error) throw new Error(`not taken: ${error.message}`);
+}
+""",
+            "migrations/007_wallets.sql": """
+CREATE OR REPLACE FUNCTION lower_wallet(p_account UUID, p_cost INTEGER)
+RETURNS VOID AS $$
+DECLARE v_credits INTEGER;
+BEGIN
+  IF p_cost <= 0 THEN RAISE EXCEPTION 'bad amount'; END IF;
+  -- the app has looked whether balance < cost
+  SELECT credits INTO v_credits FROM wallets WHERE account_id = p_account FOR UPDATE;
+  UPDATE wallets SET credits = v_credits - p_cost WHERE account_id = p_account;
+END;
+$$ LANGUAGE plpgsql;
+""",
+        },
+    ),
+    Example(
+        "typescript",
+        """
+import { isQuotaExceeded } from "./quota";
+
+export async function enter(req: Request, user: User) {
+  if (await isQuotaExceeded(user)) return new Response("too many requests", { status: 429 });
+  await prisma.visits.update({ where: { userId: user.id }, data: { requestsUsed: { increment: 1 } } });
+  return serveUser(user);
+}
+""",
+        path="app/enter.ts",
+        context={
+            "app/quota.ts": """
+export async function isQuotaExceeded(user: User): Promise<boolean> {
+  const { isBlocked } = await storage.increment(`requests:${user.id}`, DAY, user.plan.dailyRequests);
+  return isBlocked;
+}
 """
         },
     ),

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Binary, Call, Expression, Name, Scope, Unary, fold, walk
+from rules.facts import Binary, Call, Expression, Member, Name, Scope, Unary, fold, walk
 from rules.meaning.limits.limits import Limit, is_zero
+from rules.meaning.usage.takings import Taking
 from rules.meaning.values import definitions_at, resolved
 from rules.meaning.vocabulary import words
 
@@ -13,6 +14,8 @@ WORKS_OUT = frozenset("calculate calc compute estimate price pricing cost ceil f
 """In the name of a function: it answers how much something comes to."""
 AMOUNTS = frozenset("delta amount quantity units cost price refund value".split())
 """Under these names a row says by how much it moves a balance."""
+STANDS = frozenset("before after balance current remaining previous".split())
+"""And under these what the balance came to."""
 
 
 def is_amount(code: Code, limit: Limit, call: Call | None) -> bool:
@@ -28,6 +31,26 @@ def is_amount(code: Code, limit: Limit, call: Call | None) -> bool:
         return False
     named = any(AMOUNTS & set(words(name)) for name in handed)
     return (named and not limit.refuses) or worked_out(code, used.text, limit.scope, limit.span.start)
+
+
+def spared_if_free(code: Code, limit: Limit, taking: Taking) -> bool:
+    """`if (job.credits > 0) await reserve(owner, job.credits)`: whatever costs nothing is not taken, and nobody is refused."""
+    call = taking.call
+    if call is None or taking.counter is not None or not is_zero(limit.limit) or not isinstance(limit.used, Name | Member):
+        return False
+    if isinstance(limit.used, Name) and (limit.refuses or taking.emission is None or changed(code, limit.used, limit, call)):
+        return False
+    text = code.facts.text(limit.used.span)
+    names = [set(words(name)) for name, value in given(call) if code.facts.text(value.span) == text]
+    return any(not said & STANDS for said in names) if taking.emission is not None else any(said & AMOUNTS for said in names)
+
+
+def given(call: Call) -> Iterator[tuple[str, Expression]]:
+    """What a call is handed, with its name; an empty one for a place in the row."""
+    for argument in call.arguments:
+        yield argument.name or "", argument.value
+        for part in walk(argument.value):
+            yield from ((one.name or "", one.value) for one in getattr(part, "entries", ()))
 
 
 def handed_as(call: Call, text: str) -> Iterator[str]:
