@@ -250,6 +250,27 @@ export function relayLater(upstream: IncomingMessage, res: Response, customer: C
         """
 import { recordUsage } from "../billing/usage";
 
+export function relay(upstream: IncomingMessage, res: Response) {
+  let usage = { input: 0, output: 0 };
+  upstream.on("data", (chunk) => {
+    setImmediate(() => {
+      usage = usageIn(chunk) ?? usage;
+      res.emit("usage", usage);
+    });
+  });
+}
+
+export async function complete(answer: Completion, customer: Customer) {
+  const usage = answer.usage;
+  await recordUsage(customer.id, usage.input + usage.output);
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import { recordUsage } from "../billing/usage";
+
 export function relay(upstream: IncomingMessage, res: Response, customer: Customer) {
   let usage = { input: 0, output: 0 };
   let buffer = "";

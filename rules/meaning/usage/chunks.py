@@ -24,6 +24,7 @@ from rules.facts import (
     within,
 )
 from rules.meaning.contexts import Context
+from rules.meaning.usage.requests import outermost
 from rules.meaning.usage.writes import UsageWrite, usage_writes
 from rules.meaning.values import definitions_at
 from rules.meaning.vocabulary import words
@@ -167,6 +168,7 @@ def reads(code: Code, write: UsageWrite, name: str, later: Scope, call: Call) ->
     if (
         write.call is None
         or within(write.scope, later)
+        or outermost(write.scope) is not outermost(later)
         or not any(isinstance(part, Name) and part.text == name for one in write.call.arguments for part in walk(one.value))
     ):
         return False
