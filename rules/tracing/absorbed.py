@@ -1,5 +1,7 @@
 """Failures that never come back from what was called, or whose row the next run of a clock finds again."""
 
+from collections.abc import Iterator
+
 from rules.code import Code
 from rules.facts import (
     Call,
@@ -23,6 +25,7 @@ from rules.meaning.usage.emissions import is_local
 from rules.meaning.values import definitions_at
 from rules.meaning.vocabulary import words
 from rules.tracing.spared import STORES, functions_behind, runs_by_itself
+from rules.tracing.standing import graph_of, scope_of
 
 PICKS = frozenset("find findmany findall select filter where query all list fetch scan get due pending".split())
 DUE = frozenset(
@@ -37,8 +40,22 @@ OF_FAULTS = frozenset("retry retries failure failures failed error errors attemp
 
 def absorbed(code: Code, call: Call) -> bool:
     """Whether the function of another file that a call leads to falls back where its store fails, and says nothing of it."""
-    found = tuple(functions_behind(code, call))
+    found = tuple(functions_behind(code, call)) or tuple(methods_of_field(code, call))
     return bool(found) and all(absorbs(other, function) for other, function in found)
+
+
+def methods_of_field(code: Code, call: Call) -> Iterator[tuple[Code, Scope]]:
+    """`this.cacheService.set(…)` means the `set` of a `CacheService`, a name too common to be followed otherwise."""
+    graph = graph_of(code)
+    field = fold(call.name.rpartition(".")[0].rpartition(".")[2])
+    for node in graph.by_name.get(call.method, ()) if graph is not None and field else ():
+        routine = graph.routine(node) if graph is not None else None
+        if routine is None or fold(routine.holder) != field:
+            continue
+        other = code.elsewhere.code_of(routine.path)
+        found = scope_of(other, routine) if other is not None else None
+        if other is not None and found is not None:
+            yield other, found[0]
 
 
 def absorbs(code: Code, function: Scope) -> bool:

@@ -1151,4 +1151,77 @@ func (s *Service) recordTitleUsage(ctx context.Context, hold *Hold, usage Usage)
 """,
         },
     ),
+    # The service falls back by itself where its store is down: no failure gets here.
+    Example(
+        "typescript",
+        """
+export class AnswerQuota {
+  async countAnswer(userId: string): Promise<void> {
+    try {
+      const usedQuota = (await this.quotaCache.read(`quota:${userId}`)) || 0;
+      await this.quotaCache.put(`quota:${userId}`, usedQuota + 1);
+    } catch (error) {
+      this.logger.warn("quota not counted", { error });
+    }
+  }
+}
+""",
+        context={
+            "src/quotaCache.ts": """
+export class QuotaCache {
+  async put(key: string, quota: number): Promise<void> {
+    try {
+      await this.redis.setex(key, 86400, quota);
+      return;
+    } catch (error) {
+      this.logger.debug("quota is kept in memory", { key });
+    }
+    this.memory.set(key, quota);
+  }
+}
+"""
+        },
+    ),
+    # What failed is still due, and how often a payment failed is no usage.
+    Example(
+        "typescript",
+        """
+export class Dunning {
+  @Cron("0 * * * *")
+  async retryPayments(): Promise<void> {
+    const due = await this.accounts.find({ status: "past_due", nextRetryAt: { $lte: new Date() } });
+    for (const account of due) {
+      try {
+        await this.accounts.updateOne({ id: account.id }, { $inc: { creditRetries: 1 }, $set: { nextRetryAt: tomorrow() } });
+      } catch (error) {
+        this.logger.error("payment not tried", error);
+      }
+    }
+  }
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package pools
+
+import "context"
+
+func (s *Service) reconcile(ctx context.Context, pool *Pool) (changed bool) {
+	changed = s.recordUsage(ctx, pool)
+	changed = s.closeIdle(ctx, pool)
+	return changed
+}
+
+func (s *Service) recordUsage(ctx context.Context, pool *Pool) bool {
+	if err := s.billing.RecordUsage(ctx, pool.ID, pool.Minutes); err != nil {
+		pool.LastError = err
+		return false
+	}
+	pool.BilledUntil = pool.Now
+	return true
+}
+""",
+    ),
 )
