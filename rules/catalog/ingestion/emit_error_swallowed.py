@@ -1158,20 +1158,24 @@ func (s *Service) recordTitleUsage(ctx context.Context, hold *Hold, usage Usage)
 export class AnswerQuota {
   async countAnswer(userId: string): Promise<void> {
     try {
-      const usedQuota = (await this.quotaCache.read(`quota:${userId}`)) || 0;
-      await this.quotaCache.put(`quota:${userId}`, usedQuota + 1);
+      const usedQuota = (await this.quotaCache.get(`quota:${userId}`)) || 0;
+      await this.quotaCache.set(`quota:${userId}`, usedQuota + 1, 86400);
     } catch (error) {
       this.logger.warn("quota not counted", { error });
     }
+  }
+  async mayAnswer(userId: string): Promise<boolean> {
+    const usedQuota = await this.quotaCache.get(`quota:${userId}`);
+    return usedQuota < 100;
   }
 }
 """,
         context={
             "src/quotaCache.ts": """
 export class QuotaCache {
-  async put(key: string, quota: number): Promise<void> {
+  async set(key: string, quota: number, seconds: number): Promise<void> {
     try {
-      await this.redis.setex(key, 86400, quota);
+      await this.redis.setex(key, seconds, quota);
       return;
     } catch (error) {
       this.logger.debug("quota is kept in memory", { key });
@@ -1186,17 +1190,22 @@ export class QuotaCache {
     Example(
         "typescript",
         """
-export class Dunning {
+export class Renewals {
   @Cron("0 * * * *")
-  async retryPayments(): Promise<void> {
-    const due = await this.accounts.find({ status: "past_due", nextRetryAt: { $lte: new Date() } });
+  async takeFees(): Promise<void> {
+    const due = await this.accounts.find({ status: "active", nextFeeDueAt: { $lte: new Date() } });
     for (const account of due) {
       try {
-        await this.accounts.updateOne({ id: account.id }, { $inc: { creditRetries: 1 }, $set: { nextRetryAt: tomorrow() } });
+        await this.accounts.updateOne({ id: account.id }, { $inc: { creditsUsed: account.fee },
+          $set: { nextFeeDueAt: tomorrow() } });
       } catch (error) {
-        this.logger.error("payment not tried", error);
+        this.logger.error("fee not taken", error);
       }
     }
+  }
+  mayRun(account: Account): boolean {
+    if (account.creditsUsed >= account.creditLimit) throw new Error("no credits");
+    return true;
   }
 }
 """,
