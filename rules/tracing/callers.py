@@ -212,10 +212,22 @@ def means(elsewhere: Elsewhere, asked: Asked, one: Mention, others: set[str]) ->
         return False
     if not others:
         return True
+    if of_another(asked, one):
+        return False
     # Of two functions with one name, those who name the other's class or file mean that one.
     named = any(one.path in elsewhere.naming(own) for own in asked.own_names)
     beside = asked.code.facts.traits.packages_are_folders and PurePosixPath(one.path).parent == PurePosixPath(asked.path).parent
     return (named or beside) and not (one.path in others and re.search(OWN.format(name), one.text))
+
+
+def of_another(asked: Asked, one: Mention) -> bool:
+    """`ledgerService.recordUsage(…)` is said of the `LedgerService`, where two classes have such a method."""
+    called = re.search(rf"(\w+)\??\.{re.escape(asked.routine.name)}\s*\(", one.text)
+    before = fold(called[1]) if called is not None else ""
+    if not asked.routine.holder or before == fold(asked.routine.holder):
+        return False
+    holders = {fold(asked.graph.holder(node)) for node in asked.graph.by_name.get(asked.routine.name, ()) if node != asked.node}
+    return len(before) > 3 and before in holders
 
 
 def defines(one: Mention, name: str) -> bool:

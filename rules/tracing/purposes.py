@@ -22,6 +22,8 @@ VAGUE = frozenset(
     "completion token".split()
 )
 """Names that many tables have: a reader elsewhere may mean another one's."""
+COMMON = 6
+"""A name that so many things of a project have is as vague as these."""
 OF_ONE_ANSWER = frozenset("input output prompt completion tokens token total count".split())
 """Every answer of a model has these: that one's are priced says nothing of another's."""
 AMOUNTS = frozenset("total subtotal amount amounts due tax discount sum".split())
@@ -64,10 +66,12 @@ def is_weighed(code: Code, name: str, holder: str) -> bool:
     every = graph.weighed if graph is not None else own
     if fold(name) in own and not is_of_one_answer(name):
         return True
-    if not frozenset(words(name)) <= VAGUE:
-        return fold(name) in every
     table = key(holder)
-    return any(one.endswith(f".{fold(name)}") and alike(one.partition(".")[0], table) for one in every) if table else False
+    holders = {one.partition(".")[0] for one in every if one.endswith(f".{fold(name)}")}
+    common = bool(table) and code.elsewhere.whole and len(holders) >= COMMON
+    if not frozenset(words(name)) <= VAGUE and not common:
+        return fold(name) in every
+    return any(alike(one, table) for one in holders) if table else False
 
 
 def is_of_one_answer(name: str) -> bool:

@@ -362,3 +362,102 @@ def process_order(order):
     {body}
 """
     assert told("MTR-213", billing__orders_dot_py=text) == [confidence]
+
+
+QUOTA = """
+export class AnswersService {
+  async countAnswer(user: string): Promise<void> {
+    try {
+      const usedQuota = (await this.cacheService.get(KEY)) || 0;
+      await this.cacheService.set(KEY, usedQuota + 1, 86400);
+    } catch (error) {
+      this.logger.warn("quota not counted", { error });
+    }
+  }
+  async mayAnswer(user: string): Promise<boolean> {
+    const usedQuota = await this.cacheService.get(KEY);
+    return usedQuota < 100;
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(("key", "said"), [("this.quotaKey", False), ("`quota:${user}`", True)])
+def test_a_count_under_one_key_for_all_limits_no_customer(key: str, said: bool) -> None:
+    text = QUOTA.replace("KEY", key).replace("{\n  async", "{\n  private readonly quotaKey = 'search:quota';\n  async", 1)
+
+    assert ("likely" in told("MTR-102", src__answers__quota_dot_ts=text)) is said
+
+
+@pytest.mark.parametrize(
+    ("path", "confidence"), [("billing/invoices.py", "likely"), ("billing/patches/v1_0/reset.py", "possible")]
+)
+def test_what_moved_data_once_makes_no_bill_any_more(path: str, confidence: str) -> None:
+    text = """
+import stripe
+
+def execute(customer):
+    stripe.Charge.create(customer=customer.id, amount=int(customer.balance * 100), currency="usd")
+"""
+    assert told("MTR-304", **{path.replace("/", "__").replace(".", "_dot_"): text}) == [confidence]
+
+
+@pytest.mark.parametrize(
+    ("amount", "confidence"),
+    [
+        ("order.price", ["likely"]),
+        ("round(order.price, 2)", ["likely"]),
+        ("int(order.price)", []),
+        ("PACK_PRICE", []),
+        ("PACKS[order.pack]['price']", []),
+        ("db.get_single_value('Billing Settings', 'setup_price')", ["possible"]),
+    ],
+)
+def test_of_a_whole_amount_nothing_is_cut(amount: str, confidence: list[str]) -> None:
+    text = f"""
+import stripe
+
+PACKS = {{"small": {{"price": 49, "credits": 100}}, "large": {{"price": 99, "credits": 250}}}}
+
+def charge(order):
+    price = {amount}
+    stripe.Charge.create(customer=order.customer, amount=int(price * 100), currency="usd")
+"""
+    prices = "PACK_PRICE = 49  # usd, billed once\n"
+    assert told("MTR-304", billing__orders_dot_py=text, billing__prices_dot_py=prices) == confidence
+
+
+@pytest.mark.parametrize(
+    ("field", "confidence"), [("Credits", ["likely"]), ("UsageUnits", ["possible"]), ("CapacityUsagePct", [])]
+)
+def test_seven_digits_are_few_for_money_only(field: str, confidence: list[str]) -> None:
+    text = f"""
+package billing
+
+func invoiceLine(row Row) Line {{
+	return Line{{{field}: float32(row.Total)}}
+}}
+"""
+    assert told("MTR-304", billing__invoice_dot_go=text) == confidence
+
+
+@pytest.mark.parametrize(("results", "said"), [("error", ["certain"]), ("bool", [])])
+def test_what_answers_no_error_has_none_that_could_be_lost(results: str, said: list[str]) -> None:
+    text = """
+package billing
+
+func (s *Service) reconcile(ctx context.Context, pool *Pool) error {
+	err := s.recordUsage(ctx, pool)
+	err = s.checkBalance(ctx, pool)
+	return err
+}
+"""
+    recorder = f"""
+package billing
+
+func (s *Service) recordUsage(ctx context.Context, pool *Pool) {results} {{
+	return s.store.InsertUsage(ctx, pool.ID, pool.Tokens)
+}}
+"""
+    found = told("MTR-102", billing__reconcile_dot_go=text, billing__record_dot_go=recorder)
+    assert bool(found) is bool(said)

@@ -38,6 +38,7 @@ from rules.meaning.money.columns import FloatColumn, float_columns
 from rules.meaning.money.drift import goes_wrong, is_exact, number
 from rules.meaning.money.names import MONEY, SHOWN, SUMS, UNITS, is_money, spoken
 from rules.meaning.money.reckoning import COMPARED, CUT, Reckoning, reckonings_of
+from rules.meaning.money.whole import is_whole
 from rules.meaning.subjects import bills, name_around, only_shows
 from rules.meaning.usage.fields import fields
 from rules.meaning.values import resolved
@@ -74,6 +75,17 @@ PASSING = frozenset(
 """Words of keys whose sums are gone before they have drifted."""
 ANSWERED = frozenset("response resp res dto view proto pb metric metrics gauge json chart".split())
 READ = frozenset("scan row rows query aggregate meter result usage".split())
+ONE_OFF = re.compile(r"(^|/)(?:(?:data|db)[-_]?)?(?:migrations?|migrate|patches|backfills?|upgrades)/", re.I)
+VERSIONED = re.compile(r"/v?\d[\d_.]*(?:[-_]\w+)?[/.]")
+STARTS = frozenset("execute up upgrade forward forwards migrate change backfill".split())
+"""What the function is called by which such a file is run."""
+RATIOS = frozenset(
+    "pct pcts percent percents percentage ratio ratios fraction fractions share utilization utilisation load capacity".split()
+)
+"""Of these seven digits are more than anybody needs."""
+MONEY_ONLY = MONEY - {"amount", "amounts", "charge", "charges", "budget"}
+SET_BY_SELLER = frozenset("setting settings config configs configuration conf env environ getenv constance".split())
+"""Where the seller keeps what he chose himself, once, and saw charged."""
 Found = tuple[Span, Scope, str, str, Confidence]
 
 
@@ -99,7 +111,16 @@ def check(code: Code) -> Iterator[Finding]:
         if place in said or aside or estimated(code, span):
             continue
         said.add(place)
-        yield Finding(span=span, description=description, remediation=remediation, confidence=confidence)
+        known = Confidence.POSSIBLE if ran_before(code) else confidence
+        yield Finding(span=span, description=description, remediation=remediation, confidence=known)
+
+
+def ran_before(code: Code) -> bool:
+    """Whether a file of a standing project moved its data once: what that cut is cut, and no bill is made there any more."""
+    if not code.elsewhere.whole or not ONE_OFF.search(code.facts.path):
+        return False
+    named = {fold(one.head.name) for one in code.facts.scopes if isinstance(one.head, Function)}
+    return bool(named & STARTS or VERSIONED.search(code.facts.path))
 
 
 def columns(code: Code) -> Iterator[Finding]:
@@ -361,7 +382,12 @@ def truncated(code: Code) -> Iterator[Found]:
         factor, other = (product.right, product.left) if isinstance(product.right, Literal) else (product.left, product.right)
         if not isinstance(factor, Literal) or factor.value not in (100, 100.0) or not is_money(spoken(other)):
             continue
-        if is_share(other) or is_exact(code, other, call.scope) or only_compared(code, call):
+        if (
+            is_share(other)
+            or is_exact(code, other, call.scope)
+            or is_whole(code, other, call.scope)
+            or only_compared(code, call)
+        ):
             continue
         sure = code.facts.traits.inexact_products or any(
             is_float(code, part, call.scope, call.span.start) for part in walk(other) if isinstance(part, Name | Call | Literal)
@@ -371,10 +397,30 @@ def truncated(code: Code) -> Iterator[Found]:
                 call.span, call.scope,
                 f"`{code.facts.text(call.span)}` cuts a binary fraction: {short(code, other, call)}, one cent short.",
                 "Round instead of cutting, or keep the amount in whole cents or a decimal type throughout.",
-                Confidence.POSSIBLE
-                if not exact_price(other) or not (sure or b"ecimal" not in code.facts.source) or not is_charged(code, call)
-                else Confidence.LIKELY,
+                Confidence.LIKELY
+                if exact_price(other) and (sure or b"ecimal" not in code.facts.source) and is_charged(code, call)
+                and not (code.elsewhere.whole and chosen_by_seller(code, other, call))
+                and (sure or not kept_exact(code, other))
+                else Confidence.POSSIBLE,
             )  # fmt: skip
+
+
+def chosen_by_seller(code: Code, amount: Expression, call: Call) -> bool:
+    """`db.get_single_value("Billing Settings", "trial_charge")`: one amount for everybody, mostly a round one."""
+    whole = resolved(code.values, amount, call.scope, call.span.start)
+    said = {word for part in walk(whole) if isinstance(part, Call) for word in words(part.name)}
+    texts = {
+        word for part in walk(whole) if isinstance(part, Call) for one in part.arguments[:1]
+        if isinstance(one.value, Literal) and isinstance(one.value.value, str) for word in words(one.value.value)
+    }  # fmt: skip
+    return bool((said | texts | spoken(whole)) & SET_BY_SELLER)
+
+
+def kept_exact(code: Code, amount: Expression) -> bool:
+    """Whether every column of the name is a decimal: then an argument of that name most likely is one, too."""
+    name = fold(amount.text) if isinstance(amount, Name) else ""
+    kinds = [table.columns[name] for _, table in code.elsewhere.tables if name and table.columns.get(name)]
+    return bool(kinds) and all(re.search(r"numeric|decimal", kind) for kind in kinds)
 
 
 def short(code: Code, amount: Expression, call: Call) -> str:
@@ -463,14 +509,15 @@ def singles(code: Code) -> Iterator[Found]:
         said = frozenset(words(field.name))
         cut = field.value if isinstance(field.value, Call) and is_single(code, field.value) else None
         counted = is_money(said) or bool(said & {"quantity", "units", "consumed", "usage"} and not said & (SHOWN | UNITS))
-        if cut is None or not counted or not judged(code, field.scope):
+        if cut is None or not counted or said & RATIOS or is_share(cut) or not judged(code, field.scope):
             continue
         yield (
             cut.span, field.scope,
             f"`{field.name}` is cut to a float of 32 bits, which holds seven digits: above 16,777,216 whole units are lost, "
             "and every fraction is off.",
             f"Read and keep it as {code.facts.idioms.exact_decimal}.",
-            Confidence.LIKELY,
+            # A measurement is often carried so; of money nobody has seven digits to spare.
+            Confidence.LIKELY if said & MONEY_ONLY or not code.elsewhere.whole else Confidence.POSSIBLE,
         )  # fmt: skip
 
 

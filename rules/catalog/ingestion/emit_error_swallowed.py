@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from rules.code import Code
-from rules.facts import Call, Function, Handler, Kind, Literal, Object, Scope, Start, Use, enclosing, fold, walk, within
+from rules.facts import Call, Function, Handler, Kind, Literal, Name, Object, Scope, Start, Use, enclosing, fold, walk, within
 from rules.meaning import wording
 from rules.meaning.contexts import Context
 from rules.meaning.outcomes import LOST, Outcome, reports
@@ -25,6 +25,7 @@ from rules.meaning.usage.writes import UsageWrite, failing_writes
 from rules.meaning.values import resolved
 from rules.meaning.vocabulary import BILLING_NOUNS, consumes, names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
+from rules.tracing.absorbed import absorbed, declares_no_error, of_faults, of_nobody, picked_again
 from rules.tracing.purposes import at_stake
 from rules.tracing.reruns import sent_anew, tells_of_event
 from rules.tracing.spared import (
@@ -87,11 +88,18 @@ def spared(code: Code, write: UsageWrite) -> bool:
     call = write.call
     assert call is not None
     counted = [one for one in code.counters if one.call is call]
-    if only_states([one.name for one in counted]) or made_good(code, call):
+    names = [one.name for one in counted]
+    if only_states(names) or of_faults(names) or made_good(code, call) or picked_again(code, call):
         return True
     if any(one.call is call and one.direct for one in code.emissions):
         return tells_total(code, call)
-    if kept_behind(code, call) or parked(code, call) or only_in_memory(code, call) or only_logs(code, call):
+    if (
+        kept_behind(code, call)
+        or absorbed(code, call)
+        or parked(code, call)
+        or only_in_memory(code, call)
+        or only_logs(code, call)
+    ):
         return True
     return not counted and (is_notice(code, call) or tells_of_event(code, call) or tells_total(code, call))
 
@@ -156,7 +164,7 @@ def confidence(code: Code, loss: Loss, hangs: Stake, sure: bool) -> Confidence:
         return Confidence.POSSIBLE
     if of_rate(code, loss.write) or only_noted(counted) or any(SALES & set(words(name)) for name in counted):
         return Confidence.POSSIBLE
-    if counted and (hangs is Stake.NOTHING or only_shown(code, loss.write)):
+    if counted and (hangs is Stake.NOTHING or only_shown(code, loss.write) or of_nobody(code, loss.write.call)):
         return Confidence.POSSIBLE
     if not counted and not is_sure(code, loss, hangs):
         return Confidence.POSSIBLE
@@ -387,8 +395,16 @@ def unread_error(code: Code, write: UsageWrite) -> Finding | None:
     if emission is not None and drops_error(emission):
         return dropped(write, "is dropped")
     if (emission is not None or write.certain) and overwritten(code, write.sent or write.call):
+        if declares_no_error(code, write.call) or not takes_error(write.sent or write.call):
+            return None
         return dropped(write, "is overwritten before anything reads it")
     return None
+
+
+def takes_error(call: Call) -> bool:
+    """`err := record(…)`, `_, saveErr := …`, and not `changed := record(…)`."""
+    last = call.targets[-1] if call.targets else None
+    return isinstance(last, Name) and bool({"err", "error", "e"} & set(words(last.text)))
 
 
 def drops_error(emission: Emission) -> bool:
@@ -1134,5 +1150,87 @@ func (s *Service) recordTitleUsage(ctx context.Context, hold *Hold, usage Usage)
 }
 """,
         },
+    ),
+    # The service falls back by itself where its store is down: no failure gets here.
+    Example(
+        "typescript",
+        """
+export class AnswerQuota {
+  async countAnswer(userId: string): Promise<void> {
+    try {
+      const usedQuota = (await this.quotaCache.get(`quota:${userId}`)) || 0;
+      await this.quotaCache.set(`quota:${userId}`, usedQuota + 1, 86400);
+    } catch (error) {
+      this.logger.warn("quota not counted", { error });
+    }
+  }
+  async mayAnswer(userId: string): Promise<boolean> {
+    const usedQuota = await this.quotaCache.get(`quota:${userId}`);
+    return usedQuota < 100;
+  }
+}
+""",
+        context={
+            "src/quotaCache.ts": """
+export class QuotaCache {
+  async set(key: string, quota: number, seconds: number): Promise<void> {
+    try {
+      await this.redis.setex(key, seconds, quota);
+      return;
+    } catch (error) {
+      this.logger.debug("quota is kept in memory", { key });
+    }
+    this.memory.set(key, quota);
+  }
+}
+"""
+        },
+    ),
+    # What failed is still due, and how often a payment failed is no usage.
+    Example(
+        "typescript",
+        """
+export class Renewals {
+  @Cron("0 * * * *")
+  async takeFees(): Promise<void> {
+    const due = await this.accounts.find({ status: "active", nextFeeDueAt: { $lte: new Date() } });
+    for (const account of due) {
+      try {
+        await this.accounts.updateOne({ id: account.id }, { $inc: { creditsUsed: account.fee },
+          $set: { nextFeeDueAt: tomorrow() } });
+      } catch (error) {
+        this.logger.error("fee not taken", error);
+      }
+    }
+  }
+  mayRun(account: Account): boolean {
+    if (account.creditsUsed >= account.creditLimit) throw new Error("no credits");
+    return true;
+  }
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package pools
+
+import "context"
+
+func (s *Service) reconcile(ctx context.Context, pool *Pool) (changed bool) {
+	changed = s.recordUsage(ctx, pool)
+	changed = s.closeIdle(ctx, pool)
+	return changed
+}
+
+func (s *Service) recordUsage(ctx context.Context, pool *Pool) bool {
+	if err := s.billing.RecordUsage(ctx, pool.ID, pool.Minutes); err != nil {
+		pool.LastError = err
+		return false
+	}
+	pool.BilledUntil = pool.Now
+	return true
+}
+""",
     ),
 )
