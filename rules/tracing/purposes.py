@@ -64,7 +64,8 @@ def is_weighed(code: Code, name: str, holder: str) -> bool:
     every = graph.weighed if graph is not None else own
     if fold(name) in own and not is_of_one_answer(name):
         return True
-    if not frozenset(words(name)) <= VAGUE:
+    said = frozenset(words(name))
+    if not (said <= VAGUE or (STATISTICS & said and code.elsewhere.whole)):
         return fold(name) in every
     table = key(holder)
     return any(one.endswith(f".{fold(name)}") and alike(one.partition(".")[0], table) for one in every) if table else False
