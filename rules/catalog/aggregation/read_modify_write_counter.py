@@ -72,7 +72,7 @@ SAVES = frozenset(
 LOCKING = re.compile(
     r"for[_ ]?(?:\w{1,24}_)?update|_locked\(|serializable|locking|lockmode|"
     r"with_?lock|pessimistic|advisory|redlock|mutex|\.lock\(|setnx|"
-    r"multi\(|\bwatch\(",
+    r"multi\(|\bwatch\(|\block\s*:\s*(?:true\b|[\w.]{1,40}\.LOCK\b)",
     re.I,
 )
 INSERTS = frozenset("insert create add createmany insertone insertmany bulkcreate append push xadd".split())
@@ -530,7 +530,7 @@ def conflicts(code: Code, counter: Counter, saved: Call) -> bool:
 
 def begins_snapshot(code: Code, function: Scope) -> bool:
     head = function.head
-    handed = isinstance(head, Function) and fold(head.passed_to).endswith("withtransaction")
+    handed = isinstance(head, Function) and fold(head.passed_to).endswith("transaction")
     return handed or any(fold(one.method) == "starttransaction" for one in code.calls_in(function))
 
 
@@ -588,6 +588,48 @@ def is_prisma(call: Call) -> bool:
 
 
 EXAMPLES = (
+    Example(
+        "typescript",
+        """
+export async function spendCredits(userId: string, cost: number) {
+  const session = await mongoose.startSession();
+  session.startTransaction();
+  const user = await User.findById(userId).session(session);
+  if (user.credits < cost) throw new OutOfCredits();
+  user.credits -= cost;
+  await user.save();
+  await session.commitTransaction();
+}
+""",
+        path="src/billing/credits.ts",
+    ),
+    Example(
+        "typescript",
+        """
+export async function spendCredits(userId: string, cost: number) {
+  await sequelize.transaction(async (transaction) => {
+    const user = await User.findByPk(userId, { transaction, lock: transaction.LOCK.UPDATE });
+    if (user.credits < cost) throw new OutOfCredits();
+    user.credits -= cost;
+    await user.save({ transaction });
+  });
+}
+""",
+        path="src/billing/credits.ts",
+    ),
+    Example(
+        "typescript",
+        """
+export async function learnFrom(answer: Answer) {
+  const route = await Route.findOne({ model: answer.model });
+  route.totalRequests += 1;
+  route.successRate = route.succeeded / route.totalRequests;
+  route.averageSavings = (route.averageSavings + answer.saved) / 2;
+  await route.save();
+}
+""",
+        path="src/usage/routes.ts",
+    ),
     Example(
         "python",
         """
