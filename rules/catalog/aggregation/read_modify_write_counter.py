@@ -51,6 +51,7 @@ from rules.tracing.sights import Routine
 from rules.tracing.staff import only_by_staff
 from rules.tracing.standing import standing
 from rules.tracing.stores import table_of_counter
+from rules.tracing.weighed import OUTCOMES, QUALITIES
 
 ABOUT = About(
     id="MTR-308",
@@ -85,8 +86,6 @@ RATINGS = frozenset("success rating ratings feedback score popularity".split())
 MEASURES = 2
 """So many averages or rates beside a count make it a statistic."""
 AVERAGES = frozenset("average avg mean median p50 p90 p95 p99".split())
-OUTCOMES = frozenset("success acceptance accept error failure hit conversion completion win".split())
-QUALITIES = frozenset("confidence weight latency accuracy score".split())
 GAMES = frozenset("forum learning game games gamification challenge challenges bounty leaderboard".split())
 """Where points are earned and nobody pays for them."""
 KNOWN = re.compile(
