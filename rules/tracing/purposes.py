@@ -65,7 +65,8 @@ def is_weighed(code: Code, name: str, holder: str) -> bool:
     if fold(name) in own and not is_of_one_answer(name):
         return True
     said = frozenset(words(name))
-    if not (said <= VAGUE or (STATISTICS & said and code.elsewhere.whole)):
+    total = bool(STATISTICS & said) and not BALANCES & said
+    if not (said <= VAGUE or (total and code.elsewhere.whole)):
         return fold(name) in every
     table = key(holder)
     return any(one.endswith(f".{fold(name)}") and alike(one.partition(".")[0], table) for one in every) if table else False
