@@ -9,7 +9,7 @@ from rules.meaning.times.fates import Fate, fates
 from rules.schema import looks_like_schema
 
 HOPS = 4
-HANDED_ON = frozenset({Fate.GIVEN, Fate.TOLD})
+HANDED_ON = frozenset({Fate.GIVEN, Fate.TOLD, Fate.ASKED})
 
 
 def only_shown_by_callers(code: Code, scope: Scope, hops: int = HOPS) -> bool:

@@ -66,10 +66,11 @@ def is_weighed(code: Code, name: str, holder: str) -> bool:
     every = graph.weighed if graph is not None else own
     if fold(name) in own and not is_of_one_answer(name):
         return True
-    table = key(holder)
+    table, said = key(holder), frozenset(words(name))
     holders = {one.partition(".")[0] for one in every if one.endswith(f".{fold(name)}")}
-    common = bool(table) and code.elsewhere.whole and len(holders) >= COMMON
-    if not frozenset(words(name)) <= VAGUE and not common:
+    common = bool(table) and len(holders) >= COMMON
+    total = bool(STATISTICS & said) and not BALANCES & said
+    if not said <= VAGUE and not (code.elsewhere.whole and (common or total)):
         return fold(name) in every
     return any(alike(one, table) for one in holders) if table else False
 

@@ -52,6 +52,8 @@ SERVES = re.compile(
     r"lambda_|\$_(?:POST|GET|REQUEST|SERVER|SESSION)\b|php://input",
 )
 """In the text of a file whose top starts something that goes on, or hands out what does."""
+BEFORE = r"(?:(?P<before>\w+)(?:\(\))?[!?]?(?:\.|->|::))?\b{}\b"
+ITSELF = frozenset("this self cls static".split())
 OFF_STAGE = frozenset({Context.TEST, Context.SCRIPT, Context.BROWSER})
 
 
@@ -163,11 +165,28 @@ def callers(elsewhere: Elsewhere, graph: Graph, node: Node) -> Iterator[Node | N
     for one in elsewhere.mentions(routine.name):
         if defined_at(asked, one) or only_hands_out(one, routine.name) or defines(one, routine.name):
             continue
+        if of_another_class(asked, one):
+            continue
         there = graph.at(one.path, one.line)
         if there is None or there[1] >= 0:
             yield outermost(graph, there) if there is not None else None
         elif not declares(one, routine.name):
             yield there
+
+
+def of_another_class(asked: Asked, one: Mention) -> bool:
+    """Whether a line calls the method of that name that another class has: `invoices.renew(id)`, and not `plans.renew(id)`;
+    `this.renew(id)` where the file has one of its own."""
+    name, graph = asked.routine.name, asked.graph
+    others = [node for node in graph.by_name.get(name, ()) if node != asked.node]
+    before = [found["before"] for found in re.finditer(BEFORE.format(re.escape(name)), one.text)]
+    if not asked.routine.holder or not others or not all(before) or not before:
+        return False
+    return all(
+        one.path != asked.path and any(graph.path(node) == one.path for node in others) if each in ITSELF
+        else not graph.meets(each, asked.node) and any(graph.holder(node) and graph.meets(each, node) for node in others)
+        for each in before
+    )  # fmt: skip
 
 
 def declares(one: Mention, name: str) -> bool:

@@ -36,6 +36,10 @@ ORDERS = frozenset("< > <= >=".split())
 PICKS = frozenset("filter sort sorted find findindex some every any all map reduce orderby sortby min max partition".split())
 """A comparison in a function that these are handed chooses among rows, and refuses nobody."""
 PRICES = frozenset("price prices rate tariff cost fee cents multiplier".split())
+OUTCOMES = frozenset("success acceptance accept error failure hit conversion completion win".split())
+"""In the name of a rate: how often something went that way."""
+QUALITIES = frozenset("confidence weight latency accuracy score".split())
+"""In the name of what is worked out from a count, and counts nothing itself."""
 FREE = frozenset("free trial trials pro premium paid basic starter anonymous guest demo".split())
 """In the name of a constant: how much whoever pays nothing, or so much, may use."""
 COUNTED = BILLING_NOUNS | frozenset(
@@ -64,7 +68,10 @@ def carried(code: Code, known: frozenset[str]) -> Iterator[str]:
                     if one.name is not None and fold(one.name) in known:
                         yield from fields(code, one.value, scope, part.span.start)
     for assign in code.facts.assigns if known else ():
-        if assign.value is not None and any(isinstance(one, Member) and fold(one.name) in known for one in assign.targets):
+        if assign.value is not None and any(
+            isinstance(one, Member) and fold(one.name) in known and not QUALITIES & set(words(one.name))
+            for one in assign.targets
+        ):
             yield from fields(code, assign.value, assign.scope, assign.span.start)
 
 
@@ -159,12 +166,17 @@ def priced(code: Code) -> Iterator[str]:
         for part in walk(value):
             if isinstance(part, Binary) and part.operator == "*":
                 for side, other in ((part.left, part.right), (part.right, part.left)):
-                    if PRICES & set(words(said_by(other))):
+                    if is_price(said_by(other)):
                         yield from fields(code, side, scope, part.span.start)
             elif isinstance(part, Binary) and part.operator == "-":
                 for side, other in ((part.left, part.right), (part.right, part.left)):
                     if names_limit(said_by(other)):
                         yield from fields(code, side, scope, part.span.start)
+
+
+def is_price(said: str) -> bool:
+    """`pricePerMinute`, and no `successRate`: how often a thing went well costs nothing."""
+    return bool(PRICES & set(words(said))) and not (OUTCOMES | {"average", "avg"}) & set(words(said))
 
 
 def reported(code: Code) -> Iterator[str]:

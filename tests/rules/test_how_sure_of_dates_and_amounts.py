@@ -237,3 +237,94 @@ def test_a_local_month_is_said_where_somebody_goes_by_it(path: str, use: str, ex
     found = audited("MTR-302", **{path: MONTHLY, "src__app__api__account__route_dot_ts": ROUTE.format(use=use)})
 
     assert expected == found
+
+
+UPCOMING = """
+export class InvoiceForecaster {
+  async upcoming(accountId: string) {
+    const account = await this.accounts.findById(accountId);
+    const periodEnd = new Date();
+    periodEnd.setMonth(periodEnd.getMonth() + 1);
+    return { accountId, total: account.seats * account.seatPrice, periodEnd };
+  }
+}
+"""
+ANSWERS = """
+@Controller("billing")
+export class BillingController {
+  @Get("upcoming")
+  async show(@Query("account") account: string) {
+    const next = await this.forecaster.upcoming(account);
+    %sreturn { next: next ? next : null };
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("use", "expected"), [("", {"possible"}), ("await this.accounts.update(account, next);\n    ", {"likely"})]
+)
+def test_a_month_is_not_said_of_what_is_only_shown(use: str, expected: set[str]) -> None:
+    files = {"src/billing/forecaster.ts": UPCOMING, "src/billing/billing.controller.ts": ANSWERS % use}
+    change = Change("audit", tuple(ChangedFile(path, None, text, (), None) for path, text in files.items()))
+
+    assert expected == {one.confidence for one in examine(change, Options(), "0").findings if one.rule == "MTR-309"}
+
+
+def test_a_month_is_not_said_of_the_default_of_a_model() -> None:
+    text = """
+export const SubscriptionSchema = new Schema({
+  renewsAt: {
+    type: Date,
+    default: function () {
+      const at = new Date();
+      at.setMonth(at.getMonth() + 1);
+      return at;
+    },
+  },
+});
+"""
+
+    assert {"possible"} == sure("MTR-309", "src/billing/subscription.schema.ts", text)
+
+
+@pytest.mark.parametrize(("asked", "expected"), [("next_billing_time", {"possible"}), ("cancelled_at", {"likely"})])
+def test_a_month_is_not_said_after_the_date_of_the_provider(asked: str, expected: set[str]) -> None:
+    text = f"""
+export function paidThrough(remote: Remote): Date {{
+  if (remote.billing?.{asked}) {{
+    return new Date(remote.billing.{asked});
+  }}
+  const periodEnd = new Date();
+  periodEnd.setMonth(periodEnd.getMonth() + 1);
+  return periodEnd;
+}}
+"""
+
+    assert expected == sure("MTR-309", "src/billing/paid.ts", text)
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"), [("now()->startOfMonth()", {"possible"}), ("$subscription->started_at", {"likely", "certain"})]
+)
+def test_a_month_from_the_first_is_as_long_as_meant(start: str, expected: set[str]) -> None:
+    text = f"""<?php
+class Renewals
+{{
+    public function renew(Subscription $subscription): void
+    {{
+        $start = {start};
+        $subscription->update(['current_period_end' => $this->nextPeriodEnd($start)]);
+    }}
+
+    private function nextPeriodEnd(Carbon $start): Carbon
+    {{
+        return $start->copy()->addMonth();
+    }}
+}}
+"""
+
+    found = sure("MTR-309", "app/Billing/Renewals.php", text)
+
+    assert found
+    assert found <= expected

@@ -84,3 +84,39 @@ def test_a_reset_that_a_job_sets_off_is_said() -> None:
     (found,) = said("destructive-reset", usage=ADDS, gate=REFUSES, resets=RESETS, jobs=RUNS)
 
     assert found.confidence == "likely"
+
+
+LEARNS = """
+def learn(session, route_id):
+    route = session.get(Route, route_id)
+    route.total_requests += 1
+    route.success_rate = route.succeeded / route.total_requests
+    route.average_savings = route.saved / route.total_requests
+    session.commit()
+"""
+PRICES = """
+def failed(route):
+    return route.success_rate * route.total_requests
+
+
+def check_requests(route, plan):
+    if route.total_requests >= plan.request_limit:
+        raise PaymentRequired()
+"""
+
+
+def test_a_count_beside_rates_and_averages_is_a_statistic() -> None:
+    assert not said("read-modify-write-counter", usage=LEARNS, gate=PRICES)
+
+
+def test_a_statistic_by_which_its_file_refuses_is_said() -> None:
+    (found,) = said("read-modify-write-counter", usage=LEARNS + PRICES, gate=REFUSES)
+
+    assert found.confidence == "likely"
+
+
+def test_a_total_that_is_limited_of_another_thing_is_not_at_stake() -> None:
+    adds = ADDS.replace("monthly_tokens_used", "total_tokens").replace("workspace", "chat").replace("Workspace", "Chat")
+    refuses = REFUSES.replace("monthly_tokens_used", "total_tokens")
+
+    assert not said("read-modify-write-counter", usage=adds, gate=refuses)

@@ -91,3 +91,22 @@ def test_a_declaration_in_an_interface_is_no_caller(callers: dict[str, str], con
 @pytest.mark.parametrize(("brought", "confidences"), [("spending", ["likely"]), ("plans", ["possible"])])
 def test_a_router_that_nobody_brings_in_answers_nobody(brought: str, confidences: list[str]) -> None:
     assert said({**PLANS, "app/routes/spending.py": ROUTER, "app/main.py": APP.format(brought)}) == confidences
+
+
+SEATS = """
+public class SeatService
+{
+    public async Task UseAllowanceAsync(Guid subscriptionId, int amount)
+    {
+        await _context.SeatUsages.AddAsync(new SeatUsage { SubscriptionId = subscriptionId, Quantity = amount });
+    }
+}
+"""
+
+
+@pytest.mark.parametrize(("receiver", "confidences"), [("_allowances", ["likely"]), ("_seatService", ["possible"])])
+def test_the_method_of_another_class_is_no_call_of_this_one(receiver: str, confidences: list[str]) -> None:
+    services = {"src/Billing/AllowanceService.cs": SERVICE, "src/Billing/SeatService.cs": SEATS}
+    calling = {"src/Api/AllowancesController.cs": CONTROLLER.replace("_allowances", receiver)}
+
+    assert said({**OTHERS, **DECLARING, **services, **calling}) == confidences

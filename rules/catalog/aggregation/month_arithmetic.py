@@ -44,6 +44,7 @@ from rules.meaning.values import definitions_at, resolved
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 from rules.tracing.answered import calls_of
+from rules.tracing.dues import after_given, is_default, only_shown
 from rules.tracing.served import is_served
 
 ABOUT = About(
@@ -253,7 +254,29 @@ def follows_on(code: Code, scope: Scope) -> bool:
 def pays_by(code: Code, call: Call, held: str = "") -> bool:
     """Whether the date bounds what somebody pays for, may be one that the next month lacks, and is computed by what runs."""
     years = (stepped(call) or 1) % 12 == 0
-    return not years and ends_something(code, call, held) and not always_first(code, call, held) and runs(code, call.scope)
+    if years or not ends_something(code, call, held) or always_first(code, call, held) or is_default(code, call.scope):
+        return False
+    if after_given(code, call.span, call.scope) or stands_in_for_callers(code, call):
+        return False
+    return runs(code, call.scope) and not only_shown(code, call.span, call.scope, held)
+
+
+def stands_in_for_callers(code: Code, call: Call) -> bool:
+    """Whether all who call the function around fall back on it where no date is kept, or hand it the first of a month."""
+    function = enclosing(call.scope, Kind.FUNCTION)
+    head = function.head if function is not None else None
+    if not code.elsewhere.whole or not isinstance(head, Function) or not head.name:
+        return False
+    given = {one.name for one in head.parameters} & {part.text for part in walk(call.receiver) if isinstance(part, Name)}
+    calling = [
+        (there, one) for there, one in calls_of(code, head.name)
+        if there is code or name_of(one.receiver).lstrip("$") not in ("this", "self")
+    ]  # fmt: skip
+    return bool(calling and given) and all(
+        stands_in(there, one.span, one.scope)
+        or any(from_first(there, each.value, one.scope, one.span.start) for each in one.arguments)
+        for there, one in calling
+    )
 
 
 def ends_something(code: Code, call: Call, held: str = "") -> bool:

@@ -43,13 +43,15 @@ from rules.meaning.values import definitions_at, root_of
 from rules.meaning.vocabulary import of_a_plan, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 from rules.tracing.alone import called_alone, set_right
+from rules.tracing.digest import digest_of
 from rules.tracing.graph import upwards
-from rules.tracing.purposes import at_stake
+from rules.tracing.purposes import BALANCES, at_stake
 from rules.tracing.served import is_served
 from rules.tracing.sights import Routine
 from rules.tracing.staff import only_by_staff
 from rules.tracing.standing import standing
 from rules.tracing.stores import table_of_counter
+from rules.tracing.weighed import OUTCOMES, QUALITIES
 
 ABOUT = About(
     id="MTR-308",
@@ -71,7 +73,7 @@ SAVES = frozenset(
 LOCKING = re.compile(
     r"for[_ ]?(?:\w{1,24}_)?update|_locked\(|serializable|locking|lockmode|"
     r"with_?lock|pessimistic|advisory|redlock|mutex|\.lock\(|setnx|"
-    r"multi\(|\bwatch\(",
+    r"multi\(|\bwatch\(|\block\s*:\s*(?:true\b|[\w.]{1,40}\.LOCK\b)",
     re.I,
 )
 INSERTS = frozenset("insert create add createmany insertone insertmany bulkcreate append push xadd".split())
@@ -81,6 +83,9 @@ SHOWN_COUNTS = frozenset(
 )
 """Counts that adorn a page."""
 RATINGS = frozenset("success rating ratings feedback score popularity".split())
+MEASURES = 2
+"""So many averages or rates beside a count make it a statistic."""
+AVERAGES = frozenset("average avg mean median p50 p90 p95 p99".split())
 GAMES = frozenset("forum learning game games gamification challenge challenges bounty leaderboard".split())
 """Where points are earned and nobody pays for them."""
 KNOWN = re.compile(
@@ -131,6 +136,8 @@ def check(code: Code) -> Iterator[Finding]:
             or is_of_another(code, counter)
             or of_one_row(code, saved)
             or rated(code, counter)
+            or is_statistic(code, counter)
+            or conflicts(code, counter, saved)
             or called_alone(code, counter.scope)
             or set_right(code, counter.name, counter.scope, saved.span.end)
         ):
@@ -489,6 +496,43 @@ def rated(code: Code, counter: Counter) -> bool:
     return counts and any(isinstance(one, Member) and RATINGS & set(words(one.name)) for one in beside)
 
 
+def is_statistic(code: Code, counter: Counter) -> bool:
+    """Whether it is kept beside averages and rates of success: a record of how well a thing does, unless something in this
+    file limits or charges by the count."""
+    function = enclosing(counter.scope, Kind.FUNCTION)
+    if not code.elsewhere.whole or function is None or BALANCES & set(words(counter.name)):
+        return False
+    beside = {name_of(target) for one in code.facts.assigns if within(one.scope, function) for target in one.targets}
+    measures = {name for name in beside if measures_well(name)}
+    return len(measures) >= MEASURES and fold(counter.name) not in digest_of(code).weighed
+
+
+def measures_well(name: str) -> bool:
+    said = words(name)
+    rate = said[-1:] == ("rate",) and bool(set(said) & OUTCOMES)
+    return rate or bool(said and said[0] in AVERAGES) or bool(set(said) & QUALITIES)
+
+
+def conflicts(code: Code, counter: Counter, saved: Call) -> bool:
+    """Whether the row is read and saved in a transaction of MongoDB, which reads a snapshot and fails where another writes the
+    same row: `await Account.findById(id).session(session)`."""
+    root = root_of(counter.read) if counter.read is not None else None
+    function = enclosing(counter.scope, Kind.FUNCTION)
+    if not isinstance(root, Name) or function is None or fold(saved.method) != "save" or not begins_snapshot(code, function):
+        return False
+    return any(
+        (isinstance(part, Call) and part.method == "session" and part.arguments)
+        or (isinstance(part, Object) and any(entry.name == "session" for entry in part.entries))
+        for one in definitions_at(code.values, root.text, counter.scope, counter.span.start) for part in walk(one.value)
+    )  # fmt: skip
+
+
+def begins_snapshot(code: Code, function: Scope) -> bool:
+    head = function.head
+    handed = isinstance(head, Function) and fold(head.passed_to).endswith("transaction")
+    return handed or any(fold(one.method) == "starttransaction" for one in code.calls_in(function))
+
+
 def in_batch(code: Code, scope: Scope) -> bool:
     """A clean-up that folds old rows together runs once at a time, and no request writes what it writes."""
     place = words(code.facts.path.rsplit("/", 1)[-1]) + words(name_around(scope))
@@ -543,6 +587,48 @@ def is_prisma(call: Call) -> bool:
 
 
 EXAMPLES = (
+    Example(
+        "typescript",
+        """
+export async function spendCredits(userId: string, cost: number) {
+  const session = await mongoose.startSession();
+  session.startTransaction();
+  const user = await User.findById(userId).session(session);
+  if (user.credits < cost) throw new OutOfCredits();
+  user.credits -= cost;
+  await user.save();
+  await session.commitTransaction();
+}
+""",
+        path="src/billing/credits.ts",
+    ),
+    Example(
+        "typescript",
+        """
+export async function spendCredits(userId: string, cost: number) {
+  await sequelize.transaction(async (transaction) => {
+    const user = await User.findByPk(userId, { transaction, lock: transaction.LOCK.UPDATE });
+    if (user.credits < cost) throw new OutOfCredits();
+    user.credits -= cost;
+    await user.save({ transaction });
+  });
+}
+""",
+        path="src/billing/credits.ts",
+    ),
+    Example(
+        "typescript",
+        """
+export async function learnFrom(answer: Answer) {
+  const route = await Route.findOne({ model: answer.model });
+  route.totalRequests += 1;
+  route.successRate = route.succeeded / route.totalRequests;
+  route.averageSavings = (route.averageSavings + answer.saved) / 2;
+  await route.save();
+}
+""",
+        path="src/usage/routes.ts",
+    ),
     Example(
         "python",
         """

@@ -41,6 +41,7 @@ class Fate(StrEnum):
     MEASURED = "measured with"
     BOUND = "bounds a query"
     TOLD = "told or logged"
+    ASKED = "asked whether it is there"
 
 
 PARTS = frozenset("time month date day key year utc full start end of iso week string period timestamp millis".split())
@@ -162,7 +163,7 @@ def by_part(code: Code, part: Expression, span: Span) -> Fate | None:
     if isinstance(part, Template):
         return Fate.BOUND if re.search(r"[<>]=?|between", code.facts.text(part.span), re.I) else None
     if isinstance(part, Conditional) and part.test.span.holds(span):
-        return Fate.MEASURED
+        return Fate.ASKED if part.test.span == span else Fate.MEASURED
     return by_call(part) if isinstance(part, Call) and any(one.span.holds(span) for one in part.arguments) else None
 
 
