@@ -1,5 +1,7 @@
 """What a counter is for: whether anybody is refused or charged by it, or it is only shown, sorted by and logged."""
 
+import re
+
 from rules.code import Code
 from rules.facts import Class, Kind, Scope, enclosing, fold
 from rules.meaning.vocabulary import BILLING_NOUNS, names_used, words
@@ -29,6 +31,15 @@ OF_ONE_ANSWER = frozenset("input output prompt completion tokens token total cou
 AMOUNTS = frozenset("total subtotal amount amounts due tax discount sum".split())
 DOCUMENTS = frozenset("invoice invoices document documents order orders quote cart bill receipt payment payments line".split())
 """Their totals are amounts of one paper, and count nothing."""
+ADMISSIONS = frozenset(
+    "registered registration registrations signup signups enrolled enrollments admitted admissions rsvp rsvps waitlist".split()
+)
+"""What is counted where people are let in."""
+SOLD = frozenset(
+    "credit credits balance wallet plan plans tier tiers subscription subscriptions seat seats license licenses usage price "
+    "prices paid payment payments billing invoice checkout ticket tickets fee fees entitlement entitlements stripe".split()
+)
+"""By one of these words a file speaks of something that somebody pays for."""
 THROTTLES = (
     ("rate", "limit"), ("rate", "limits"), ("rate", "limiter"), ("ratelimit",), ("ratelimiter",), ("throttle",),
     ("token", "bucket"), ("leaky", "bucket"),
@@ -39,6 +50,8 @@ def at_stake(code: Code, name: str, holder: str, scope: Scope) -> bool | None:
     """Whether somebody is refused or charged by a counter. None where that is not known: a reader may lie elsewhere."""
     said = set(words(name))
     if throttles(code, holder, scope) or (said <= AMOUNTS and DOCUMENTS & set(words(holder))):
+        return False
+    if admits(code, name, holder):
         return False
     if is_weighed(code, name, holder):
         return True
@@ -57,6 +70,20 @@ def throttles(code: Code, holder: str, scope: Scope) -> bool:
     within = around.head.name if around is not None and isinstance(around.head, Class) else ""
     places = (holder, within, code.function_name(scope), code.facts.path.rsplit("/", 1)[-1])
     return any(set(mark) <= set(words(place)) for place in places for mark in THROTTLES)
+
+
+def admits(code: Code, name: str, holder: str) -> bool:
+    """A count of those who signed up, held to what an operator opened, in a file that speaks of nothing that is sold."""
+    if not ADMISSIONS & set(words(name)) or SOLD & {*words(name), *words(holder)}:
+        return False
+    return not SOLD.intersection(words(" ".join(re.findall(r"\w+", source_without_comments(code)))))
+
+
+def source_without_comments(code: Code) -> str:
+    source = bytearray(code.facts.source)
+    for one in code.facts.comments:
+        source[one.span.start : one.span.end] = b" " * (one.span.end - one.span.start)
+    return source.decode(errors="replace")
 
 
 def is_weighed(code: Code, name: str, holder: str) -> bool:

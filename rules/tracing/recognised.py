@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.facts import Branch, Call, Compare, Expression, Kind, Logical, Name, Scope, Unary, enclosing, fold, walk, within
 from rules.meaning.limits.limits import leaves
-from rules.meaning.repeats.recognition import LOOKS, tells_repeats
+from rules.meaning.repeats.presence import LOOKS
+from rules.meaning.repeats.recognition import tells_repeats
 from rules.meaning.repeats.redelivery import Delivery
 from rules.meaning.usage.emissions import is_local
 from rules.meaning.values import root_of

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from weakref import WeakKeyDictionary
 
 from rules.code import Code, Elsewhere
-from rules.facts import Call, Class, Scope, chain, fold
+from rules.facts import Call, Class, Function, Kind, Name, Object, Scope, chain, enclosing, fold, name_of
 from rules.meaning.contexts import Context
 from rules.meaning.vocabulary import words
 from rules.mentions import Mention
@@ -34,6 +34,7 @@ from rules.tracing.callers import (
     outermost,
 )
 from rules.tracing.graph import Graph, Node
+from rules.tracing.standing import scope_of
 
 FAR = 8
 """Callers of callers that are followed."""
@@ -53,6 +54,8 @@ SERVES = re.compile(
 )
 """In the text of a file whose top starts something that goes on, or hands out what does."""
 BEFORE = r"(?:(?P<before>\w+)(?:\(\))?[!?]?(?:\.|->|::))?\b{}\b"
+SENT_FROM_TABLE = re.compile(r"\b(django_celery_beat|DatabaseScheduler|redbeat)\b", re.I)
+"""Who keeps in a table, out of view, which tasks are sent and when."""
 ITSELF = frozenset("this self cls static".split())
 OFF_STAGE = frozenset({Context.TEST, Context.SCRIPT, Context.BROWSER})
 
@@ -106,6 +109,8 @@ def entry_of(elsewhere: Elsewhere, graph: Graph, node: Node) -> str | None:
         return Context.LIBRARY.value if top_goes_on(elsewhere, graph.path(node)) else None
     if routine.context in OFF_STAGE:
         return None
+    if is_sent_to(elsewhere, graph, node):
+        return None
     if routine.context in SERVED:
         return routine.context if is_mounted(elsewhere, graph.path(node)) else None
     asked = asked_of(elsewhere, graph, node)
@@ -155,6 +160,7 @@ def callers(elsewhere: Elsewhere, graph: Graph, node: Node) -> Iterator[Node | N
     """Those that call a function, and those that name it; None where it cannot be told."""
     for link in graph.callers.get(node, ()):
         yield outermost(graph, link.caller)
+    yield from senders(elsewhere, graph, node)
     routine = graph.routine(node)
     asked = asked_of(elsewhere, graph, node)
     if routine is None or asked is None:
@@ -168,10 +174,61 @@ def callers(elsewhere: Elsewhere, graph: Graph, node: Node) -> Iterator[Node | N
         if of_another_class(asked, one):
             continue
         there = graph.at(one.path, one.line)
+        if in_unused_object(elsewhere, one):
+            continue
         if there is None or there[1] >= 0:
             yield outermost(graph, there) if there is not None else None
         elif not declares(one, routine.name):
             yield there
+
+
+def is_sent_to(elsewhere: Elsewhere, graph: Graph, node: Node) -> bool:
+    """Whether it is a task of Celery that runs where something sends it: no text says the name that it is registered by."""
+    task = task_of(elsewhere, graph, node)
+    if task is None or elsewhere.found(SENT_FROM_TABLE):
+        return False
+    marks = [one for one in task.decorators if isinstance(one, Call)]
+    names = {str(getattr(one.value, "value", "")) for mark in marks for one in mark.arguments if one.name in (None, "name")}
+    return not any(
+        re.search(rf"""[\"'](?:[\w.]+\.)?{re.escape(name)}[\"']""", one.text) and not re.search(r"\bname\s*=", one.text)
+        for name in {task.name, *names} - {""}
+        for one in elsewhere.mentions(name)
+    )
+
+
+def task_of(elsewhere: Elsewhere, graph: Graph, node: Node) -> Function | None:
+    routine = graph.routine(node)
+    there = elsewhere.code_of(routine.path) if routine is not None else None
+    if routine is None or there is None or b"celery" not in there.facts.source:
+        return None
+    place = scope_of(there, routine)
+    marks = place[1].decorators if place is not None else ()
+    named = {(one.method if isinstance(one, Call) else name_of(one)) for one in marks}
+    return place[1] if place is not None and named & {"task", "shared_task"} else None
+
+
+def senders(elsewhere: Elsewhere, graph: Graph, node: Node) -> Iterator[Node | None]:
+    """`count_usage.delay(…)`: those that name a task, apart from itself."""
+    task = task_of(elsewhere, graph, node)
+    if task is None:
+        return
+    for one in elsewhere.mentions(task.name):
+        there = graph.at(one.path, one.line)
+        if there != node and not defines(one, task.name):
+            yield outermost(graph, there) if there is not None else None
+
+
+def in_unused_object(elsewhere: Elsewhere, one: Mention) -> bool:
+    """`export const usage = { add: addUsage }`, where no line names that: who is handed out so is called by nobody."""
+    code = elsewhere.code_of(one.path)
+    for assign in code.facts.assigns if code is not None else ():
+        lines = range(assign.span.line, assign.span.end_line + 1)
+        target = assign.targets[0] if len(assign.targets) == 1 else None
+        if one.line not in lines or not isinstance(assign.value, Object) or not isinstance(target, Name):
+            continue
+        if enclosing(assign.scope, Kind.FUNCTION) is None:
+            return all(each.path == one.path and each.line in lines for each in elsewhere.mentions(target.text))
+    return False
 
 
 def of_another_class(asked: Asked, one: Mention) -> bool:

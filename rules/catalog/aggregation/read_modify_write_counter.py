@@ -83,6 +83,9 @@ SHOWN_COUNTS = frozenset(
 )
 """Counts that adorn a page."""
 RATINGS = frozenset("success rating ratings feedback score popularity".split())
+ENDS = frozenset("ttl ex px exat expire expires expiresin expiration timeout maxage".split())
+"""How a call says when what it keeps goes away."""
+PAID_FOR = BALANCES | frozenset("usage used plan tier tokens subscription billing billed spend spent cost seats".split())
 MEASURES = 2
 """So many averages or rates beside a count make it a statistic."""
 AVERAGES = frozenset("average avg mean median p50 p90 p95 p99".split())
@@ -137,6 +140,7 @@ def check(code: Code) -> Iterator[Finding]:
             or of_one_row(code, saved)
             or rated(code, counter)
             or is_statistic(code, counter)
+            or throttles_in_cache(code, counter)
             or conflicts(code, counter, saved)
             or called_alone(code, counter.scope)
             or set_right(code, counter.name, counter.scope, saved.span.end)
@@ -474,8 +478,8 @@ def finding(code: Code, counter: Counter, saved: Call, limits: bool) -> Finding:
         span=counter.span if counter.call is None else within_call(counter),
         cause=counter.span,
         description=(
-            f"`{counter.name}` is computed from `{code.facts.text(counter.read.span)}`, read earlier: two requests at once "
-            "write the same value and one of them is not counted."
+            f"{subject(code, counter)} is computed from `{code.facts.text(counter.read.span)}`, read earlier: two requests at "
+            "once write the same value and one of them is not counted."
         ),
         remediation=(
             "Create a customer balance transaction of the amount: Stripe adds those up itself."
@@ -486,6 +490,31 @@ def finding(code: Code, counter: Counter, saved: Call, limits: bool) -> Finding:
         trace=(Step(saved.span, "written back here"),) if saved.span.line != counter.span.line else (),
         fix=increment(code, counter),
     )
+
+
+def throttles_in_cache(code: Code, counter: Counter) -> bool:
+    """`cache.set(key, count + n, DAY)`: a count that goes away by itself holds back abuse, unless its name or its function's
+    speaks of what is sold."""
+    call = counter.call
+    if call is None or fold(call.method) not in ("set", "setex", "put") or "cache" not in words(call.name.rpartition(".")[0]):
+        return False
+    plain = [one for one in call.arguments if one.name is None]
+    named = {
+        entry.name for one in call.arguments for part in walk(one.value) if isinstance(part, Object) for entry in part.entries
+    }
+    named |= {one.name for one in call.arguments}
+    ends = len(plain) > 2 or bool(ENDS & {fold(name or "") for name in named})
+    return ends and not PAID_FOR & {*words(counter.name), *words(name_around(counter.scope))}
+
+
+def subject(code: Code, counter: Counter) -> str:
+    """How a message calls it: by its field; what a variable holds the key of has no name to tell."""
+    keyed = (
+        counter.call.arguments[:1] if counter.call is not None and fold(counter.call.method) in ("set", "setex", "put") else ()
+    )
+    if any(isinstance(one.value, Name) and one.value.text == counter.name for one in keyed):
+        return f"What is kept under `{counter.name}`"
+    return f"`{counter.name}`"
 
 
 def rated(code: Code, counter: Counter) -> bool:

@@ -20,6 +20,7 @@ from rules.meaning.vocabulary import words
 from rules.meaning.wording import capital
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Variant
 from rules.tracing.purposes import at_stake
+from rules.tracing.served import is_served
 from rules.tracing.spared import only_noted, only_states
 from rules.tracing.stakes import Stake, matters, stake
 from rules.tracing.stores import table_of_counter
@@ -186,7 +187,9 @@ def resolved_errors(code: Code) -> Iterator[Finding]:
 
 
 def matters_to_someone(code: Code, write: UsageWrite, call: Call) -> bool:
-    """Whether somebody is refused or charged by what is written, and it is not only looked at."""
+    """Whether it runs, somebody is refused or charged by what is written, and it is not only looked at."""
+    if not is_served(code, write.scope):
+        return False
     counted = [one for one in code.counters if one.call is call]
     if not counted:
         if not code.elsewhere.whole:

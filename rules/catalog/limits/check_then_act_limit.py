@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator
 
 from rules.code import Code
 from rules.facts import (
+    Binary,
     Branch,
     Call,
     Expression,
     Function,
     Index,
     Kind,
+    Logical,
     Member,
     Name,
     Scope,
@@ -96,6 +98,9 @@ QUANTITIES = frozenset(
 KNOWN = re.compile(r"read-then-act|check-then-act|\brace\b|toctou|overshoot|not atomic|accepted", re.I)
 COUNTING_UP = tuple((word,) for word in ("incr", "increment", "incrby", "hincrby", "zincrby", "consume", "eval", "evalsha"))
 """How a call begins that counts and answers what it came to."""
+SETTINGS = frozenset("config configs configuration settings setting env environ getenv".split())
+"""What holds, or answers, the numbers of an installation, one for all customers."""
+CASTS = frozenset("int float number decimal parseint parsefloat intval floatval str".split())
 TAKING = ("incr", "increment", "consume", "take", "reserve", "decr", "charge", "deduct")
 
 
@@ -106,8 +111,8 @@ def check(code: Code) -> Iterator[Finding]:
             continue
         if from_taking(code, limit) or held_alone(code, limit.scope, limit.span.start) or after_the_fact(limit.function):
             continue
-        taken = taken_after(code, limit)
-        if taken is not None and not held_elsewhere(code, limit):
+        taken = None if is_price(code, limit) else taken_after(code, limit)
+        if taken is not None and not only_clips(code, limit, taken) and not held_elsewhere(code, limit):
             found.setdefault(limit.function, []).append((limit, taken))
     for pairs in found.values():
         # Of several tests, the one that reads what is taken decides, and an amount before a bare `!balance`.
@@ -199,6 +204,53 @@ def after_the_fact(function: Scope | None) -> bool:
         for said in (words(one.name), words(one.type))
         if said
     )
+
+
+def is_price(code: Code, limit: Limit) -> bool:
+    """`credits = config("prices.message"); if credits > 0`: what a thing costs here, which is nobody's balance."""
+    if not limit.left or not isinstance(limit.used, Name):
+        return False
+    known = definitions_at(code.values, limit.used.text, limit.scope, limit.span.start)
+    return bool(known) and all(one.value is not None and is_setting(one.value) for one in known)
+
+
+def is_setting(value: Expression) -> bool:
+    """`config("…")`, `env("…")`, `settings.PRICE`, `process.env.PRICE`, `MESSAGE_CREDITS`; cast, or with a default."""
+    match value:
+        case Logical(left=first):
+            return is_setting(first)
+        case Call(method=method, arguments=(first, *_)) if fold(method) in CASTS:
+            return is_setting(first.value)
+        case Call(method=method, receiver=None):
+            return fold(method) in SETTINGS
+        case Call(receiver=holder) if holder is not None:
+            return is_setting_store(holder)
+        case Member(object=holder) | Index(object=holder):
+            return is_setting_store(holder)
+        case Name(text=text):
+            return text.isupper()
+        case _:
+            return False
+
+
+def is_setting_store(value: Expression) -> bool:
+    named = fold(name_of(value))
+    inner = value.object if isinstance(value, Member | Index) else None
+    return named in SETTINGS or (inner is not None and is_setting_store(inner))
+
+
+def only_clips(code: Code, limit: Limit, taken: Taking) -> bool:
+    """`if balance <= 0: return`, then `balance = max(0, balance - amount)` of an amount that is handed in and never compared:
+    it books what was used before, down to nothing, and refuses no use."""
+    counter, head = taken.counter, limit.function.head if limit.function is not None else None
+    if counter is None or counter.value is None or not limit.left or not is_zero(limit.limit) or not isinstance(head, Function):
+        return False
+    value = resolved(code.values, counter.value, counter.scope, counter.span.start)
+    if not isinstance(value, Call) or fold(value.method).rpartition(".")[2] not in ("max", "greatest", "fmax"):
+        return False
+    given = {one.name for one in head.parameters}
+    less = [part for part in walk(value) if isinstance(part, Binary) and part.operator == "-"]
+    return any(isinstance(part, Name) and part.text in given for one in less for part in walk(one.right))
 
 
 def unjudged(code: Code, scope: Scope) -> bool:

@@ -22,6 +22,7 @@ from rules.facts import (
 from rules.meaning.flow import exclusive
 from rules.meaning.outcomes import logs
 from rules.meaning.repeats.identity import identifies
+from rules.meaning.repeats.presence import HAPPENINGS, LOOKS, WHOLE, inside, is_delivered, is_own_id, leaves_if_there
 from rules.meaning.repeats.redelivery import Delivery
 from rules.meaning.usage.counters import texts
 from rules.meaning.values import resolved, root_of
@@ -37,27 +38,6 @@ GUARDED = re.compile(
     re.I,
 )
 """The same, where code does it: outside comments and what is logged."""
-LOOKS = (
-    "any",
-    "find",
-    "get",
-    "exists",
-    "select",
-    "first",
-    "count",
-    "filter",
-    "query",
-    "one",
-    "fetch",
-    "scalar",
-    "maybesingle",
-    "load",
-)
-HAPPENINGS = frozenset(
-    "session payment invoice event transaction charge intent order delivery message reference checkout webhook purchase topup "
-    "receipt request job refund trade notification callback grant ledger".split()
-)
-"""What a delivery is about and happens once: a row that is looked up by it tells whether it was here before."""
 STATES = frozenset(
     "status state paid credited fulfilled completed complete settled granted redeemed used consumed counted billed applied "
     "reported synced version revision".split()
@@ -74,6 +54,9 @@ def tells_repeats(code: Code, delivery: Delivery, scope: Scope) -> bool:
             return True
         if GUARDED.search(text_without(code, function, [*gone, *said_only(code, function)])):
             return True
+    places = (*(call.scope for call in delivery.calls), scope)
+    if any(leaves_if_there(code, one, place) for one, place in zip(delivery.path, places, strict=True)):
+        return True
     if any(fold(call.method) in SUBTRACTS for one in delivery.path for call in code.calls_in(one)):
         return True
     return any(reads_state(code, one) or looks_up_happening(code, one) or conditional(code, one) for one in delivery.path)
@@ -220,6 +203,11 @@ def id_columns(call: Call) -> frozenset[str]:
         named += [one.name for one in made.arguments if one.name is not None] if made is not None else []
         named += [argument.name] if argument.name is not None else []
     found = {name for name in named if is_happening_id(name) or words(name)[-2:] == ("subscription", "id")}
+    found |= {
+        entry.name
+        for argument in call.arguments for part in walk(argument.value) if isinstance(part, Object)
+        for entry in part.entries if entry.name and words(entry.name)[-1:] == ("id",) and is_own_id(entry.value)
+    }  # fmt: skip
     return frozenset(found | {"id"} if "event_id" in found else found)
 
 
@@ -262,13 +250,6 @@ def spoken(value: Expression) -> set[str]:
     return {word for name in entry_names(value) for word in words(name)}
 
 
-def inside(scope: Scope, function: Scope) -> bool:
-    current: Scope | None = scope
-    while current is not None and current is not function:
-        current = current.parent
-    return current is not None
-
-
 def carries_identity(code: Code, call: Call) -> bool:
     """Whether a call is given what tells this delivery from another: its id, a key, or all of it."""
     for argument in call.arguments:
@@ -288,22 +269,11 @@ def carries_identity(code: Code, call: Call) -> bool:
     return False
 
 
-WHOLE = frozenset(
-    "event evt message msg job record payload data body item row entry session invoice order notification".split()
-)
-
-
 def is_whole(value: Expression) -> bool:
     """The delivery itself, or a part of it that may hold its id, is handed on."""
     name = value.text if isinstance(value, Name) else value.name if isinstance(value, Member) else ""
     said = words(name)
     return bool(said) and said[-1] in WHOLE
-
-
-def is_delivered(part: Expression) -> bool:
-    owner = part.object if isinstance(part, Member) else None
-    name = owner.text if isinstance(owner, Name) else owner.name if isinstance(owner, Member) else ""
-    return bool(set(words(name)) & (WHOLE | HAPPENINGS))
 
 
 def names_identity(name: str) -> bool:

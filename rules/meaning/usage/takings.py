@@ -27,7 +27,7 @@ from rules.meaning.usage.counters import Change, Counter
 from rules.meaning.usage.emissions import Emission, outer_calls
 from rules.meaning.usage.writes import INSERTS, inserts_usage
 from rules.meaning.values import definitions_at, resolved, root_of
-from rules.meaning.vocabulary import names_left, names_used, releases, words
+from rules.meaning.vocabulary import names_counter, names_left, names_used, releases, words
 
 COMPARING = frozenset(
     "gte gt lt lte ge le greaterthan lessthan greaterthanorequal lessthanorequal attributegreaterthan".split()
@@ -62,10 +62,32 @@ def takings(code: Code) -> Iterator[Taking]:
         if emission.record is None and not gives_back(emission.call):
             yield Taking(emission.call.span, emission.scope, f"{emission.title} is called", emission.call, None, emission)
     for call in code.facts.calls:
-        if inserts_usage(call):
+        if inserts_usage(call) and not opens(code, call):
             yield Taking(call.span, call.scope, f"`{call.name}` writes the usage", call)
         elif writes_less(call):
             yield Taking(call.span, call.scope, f"`{call.name}` writes what is left", call)
+
+
+def opens(code: Code, call: Call) -> bool:
+    """`db.add(VisitorUsage(visitor_id=visitor, minutes_used=0))`: a row whose counts begin at nothing uses nothing up."""
+    counts = [value for name, value in fields_of(code, call) if names_used(name) or names_counter(name)]
+    return bool(counts) and all(map(is_nothing, counts))
+
+
+def fields_of(code: Code, call: Call) -> Iterator[tuple[str, Expression]]:
+    for argument in call.arguments:
+        whole = resolved(code.values, argument.value, call.scope, call.span.start)
+        for part in walk(whole):
+            yield from ((one.name, one.value) for one in getattr(part, "arguments", ()) if one.name is not None)
+            yield from ((one.name, one.value) for one in getattr(part, "entries", ()) if one.name is not None)
+
+
+def is_nothing(value: Expression) -> bool:
+    """`0`, `0.0`, `Decimal("0")`."""
+    if isinstance(value, Call) and len(value.arguments) == 1:
+        return is_nothing(value.arguments[0].value)
+    text = str(value.value) if isinstance(value, Literal) and not isinstance(value.value, bool) else ""
+    return bool(text) and not text.strip("0.")
 
 
 def writes_less(call: Call) -> bool:
