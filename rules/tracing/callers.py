@@ -36,8 +36,9 @@ BY_FOLDER = re.compile(
 """Folders and files whose functions a framework looks up."""
 NAMED_PACKAGE = re.compile(r"^(?:.*/)?(?:packages|apps|libs|services|crates)/[^/]+/")
 """How a path of a workspace begins: what its package is called, `packages/rpc/`, is no folder that anything looks into."""
-PUBLISHED = re.compile(r"(^|/)(sdks?|packages|libs?|crates|clients?|pkg|gems?|modules|addons)/")
-"""Folders of what other programs may use: what such a package hands out may be called from there."""
+PUBLISHED = re.compile(r"(?:^|(?<!\bsrc)/)(sdks?|packages|libs?|crates|clients?|pkg|gems?|modules|addons)/")
+"""Folders of what other programs may use: what such a package hands out may be called from there. `src/lib` is
+a program's own."""
 HANDS_OUT = (
     r"^\s*(?:export\s+(?:(?:async|abstract|declare)\s+)*(?:function\*?|class|const|let|var)\s+{0}\b(?!.*\b{0}\b)|"
     r"(?:module\.)?exports\.{0}\s*=\s*{0}\s*;?\s*$)"

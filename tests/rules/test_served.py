@@ -110,3 +110,58 @@ def test_the_method_of_another_class_is_no_call_of_this_one(receiver: str, confi
     calling = {"src/Api/AllowancesController.cs": CONTROLLER.replace("_allowances", receiver)}
 
     assert said({**OTHERS, **DECLARING, **services, **calling}) == confidences
+
+
+TASK = """
+from app.queue import celery
+
+
+@celery.task(name="book_credits")
+def book_credits(user_id, amount):
+    user = db.query(User).filter_by(id=user_id).first()
+    user.credits -= amount
+    db.commit()
+"""
+SENDER = """
+from app.tasks.booking import book_credits
+
+
+def book_later(user_id, amount):
+    # usage billing subscription
+    book_credits.delay(user_id, amount)
+"""
+
+
+@pytest.mark.parametrize(("sent", "confidences"), [("book_later(user_id, 1)", ["likely"]), ("show(user_id)", ["possible"])])
+def test_a_task_that_only_an_uncalled_function_sends_never_runs(sent: str, confidences: list[str]) -> None:
+    app = APP.format("plans").replace("    return user.credits", f"    {sent}\n    return user.credits")
+
+    assert said({**PLANS, "app/tasks/booking.py": TASK, "app/later.py": SENDER, "app/main.py": app}) == confidences
+
+
+OBJECT = """
+export async function addUsage(userId: string, amount: number) {
+  const row = await prisma.usage.findUnique({ where: { userId } });
+  await prisma.usage.update({ where: { userId }, data: { creditsUsed: row.creditsUsed + amount } });
+}
+
+export const usageBook = {
+  add: addUsage,
+};
+"""
+ROUTE = """
+export async function POST(request: Request) {
+  const row = await prisma.usage.findUnique({ where: { userId: "u" } });
+  if (row.creditsUsed >= row.creditLimit) return Response.json({ ok: false });
+  await {0}("u", 1);
+  return Response.json({ ok: true });
+}
+"""
+PRICES = {f"src/billing/plan{number}.ts": f"export const usageLimit = {number};\n" for number in range(5)}
+
+
+@pytest.mark.parametrize(("called", "confidences"), [("usageBook.add", ["certain"]), ("show", ["possible"])])
+def test_who_is_only_in_an_object_that_nobody_names_is_not_called(called: str, confidences: list[str]) -> None:
+    route = ROUTE.replace("{0}", called)
+
+    assert said({**PRICES, "src/billing/book.ts": OBJECT, "app/api/use/route.ts": route}) == confidences

@@ -1243,4 +1243,26 @@ def assert_room(member):
 """
         },
     ),
+    Example(
+        "typescript",
+        """
+export async function noteInvitations(teamId: string, count: number) {
+  const countKey = invitationsKey(teamId);
+  const existingCount = (await cache.get(countKey)) || 0;
+  await cache.set(countKey, existingCount + count, 86400);
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+def admit(session, door):
+    if door.registered_count >= door.max_registrations:
+        return False
+    with session.lock(door):
+        door.registered_count += 1
+        session.commit()
+    return True
+""",
+    ),
 )

@@ -334,4 +334,29 @@ func (c *Consumer) HandleMessage(ctx context.Context, message kafka.Message) err
 }
 """,
     ),
+    Example(
+        "php",
+        """
+<?php
+
+class WebhookController
+{
+    public function handleOrderCreated(array $payload)
+    {
+        $data = $payload['data'];
+        if ($this->orderExists($data['id'])) {
+            return;
+        }
+        $account = Account::where('customer', $data['customer_id'])->first();
+        $account->increment('credits', $data['quantity']);
+    }
+
+    protected function orderExists(string $orderId)
+    {
+        return Order::where('remote', $orderId)->exists();
+    }
+}
+""",
+        path="app/Http/Controllers/WebhookController.php",
+    ),
 )

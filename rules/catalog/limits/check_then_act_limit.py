@@ -1341,4 +1341,22 @@ export async function isQuotaExceeded(user: User): Promise<boolean> {
 """
         },
     ),
+    Example(
+        "python",
+        """
+def admit(db, link, visitor):
+    if link.minutes_used >= link.minutes_limit:
+        raise OverBudget()
+    usage = VisitorUsage(link_id=link.id, visitor_id=visitor, minutes_used=Decimal("0"))
+    db.add(usage)
+    db.commit()
+
+
+def notify(account):
+    credits = config("prices.mail_credits")
+    if credits > 0:
+        account.plan.credits -= credits
+        account.plan.save()
+""",
+    ),
 )
