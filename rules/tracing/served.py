@@ -56,6 +56,8 @@ SERVES = re.compile(
 BEFORE = r"(?:(?P<before>\w+)(?:\(\))?[!?]?(?:\.|->|::))?\b{}\b"
 SENT_FROM_TABLE = re.compile(r"\b(django_celery_beat|DatabaseScheduler|redbeat)\b", re.I)
 """Who keeps in a table, out of view, which tasks are sent and when."""
+REGISTERS = re.compile(r"\bname\s*=")
+"""In the mark of a task: what it is registered by."""
 ITSELF = frozenset("this self cls static".split())
 OFF_STAGE = frozenset({Context.TEST, Context.SCRIPT, Context.BROWSER})
 
@@ -190,7 +192,7 @@ def is_sent_to(elsewhere: Elsewhere, graph: Graph, node: Node) -> bool:
     marks = [one for one in task.decorators if isinstance(one, Call)]
     names = {str(getattr(one.value, "value", "")) for mark in marks for one in mark.arguments if one.name in (None, "name")}
     return not any(
-        re.search(rf"""[\"'](?:[\w.]+\.)?{re.escape(name)}[\"']""", one.text) and not re.search(r"\bname\s*=", one.text)
+        re.search(rf"""[\"'](?:[\w.]+\.)?{re.escape(name)}[\"']""", one.text) and not REGISTERS.search(one.text)
         for name in {task.name, *names} - {""}
         for one in elsewhere.mentions(name)
     )
@@ -214,7 +216,7 @@ def senders(elsewhere: Elsewhere, graph: Graph, node: Node) -> Iterator[Node | N
         return
     for one in elsewhere.mentions(task.name):
         there = graph.at(one.path, one.line)
-        if there != node and not defines(one, task.name):
+        if there != node and not defines(one, task.name) and not REGISTERS.search(one.text):
             yield outermost(graph, there) if there is not None else None
 
 
