@@ -313,10 +313,15 @@ def of_itself(code: Code, counter: Counter, call: Call) -> bool:
 
 
 def saves(call: Call, name: str, row: bool) -> bool:
-    """`row.save()`, `db.Save(&row)`; `session.commit()` writes changed rows, but no entry of a map, and in Go no fields."""
-    if row and fold(call.method) in ("commit", "flush", "savechanges", "savechangesasync"):
+    """`row.save()`, `db.Save(&row)`; `session.commit()` writes changed rows, but no entry of a map, and in Go no fields.
+
+    `batch.tx.Commit()` writes what the transaction was given, and nothing of the batch.
+    """
+    commits = fold(call.method) in ("commit", "flush", "savechanges", "savechangesasync")
+    if row and commits:
         return True
-    parts = [call.receiver, *(argument.value for argument in call.arguments)]
+    receiver = None if commits and isinstance(call.receiver, Member) else call.receiver
+    parts = [receiver, *(argument.value for argument in call.arguments)]
     return any(isinstance(one, Name) and one.text == name for part in parts if part is not None for one in walk(part))
 
 
@@ -849,6 +854,30 @@ export async function increment(customerId: string) {
 
 export async function recordUsageTime(store: Store, keyId: string) {
   await store.setApiKeyField(keyId, "lastUsageAt", Date.now());
+}
+""",
+    ),
+    Example(
+        "go",
+        """
+package ingest
+
+type usageBatch struct {
+	tx     *sql.Tx
+	insert *sql.Stmt
+	usage  int
+}
+
+func (b *usageBatch) add(event UsageEvent) error {
+	if _, err := b.insert.Exec(event.CustomerID, event.Quantity); err != nil {
+		return err
+	}
+	b.usage++
+	if b.usage < batchSize {
+		return nil
+	}
+	b.usage = 0
+	return b.tx.Commit()
 }
 """,
     ),
