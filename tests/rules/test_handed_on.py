@@ -94,3 +94,21 @@ def test_a_way_that_ends_before_the_second_report_books_nothing() -> None:
         'if text.short:\n        return text\n    report_usage(account.id, text.tokens, idempotency_key=f"answer:{text.id}")'
     )
     assert said(after=again)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [("Best-effort: never throws.", "possible"), ("Counts what was asked.", "likely")]
+)
+def test_a_loss_that_was_decided_on_is_not_said(words: str, expected: str) -> None:
+    text = f"""
+/** {words} */
+export async function noteSearch(accountId: string, cost: number): Promise<void> {{
+  try {{
+    await billing.recordUsage({{ accountId, cost, idempotencyKey: accountId }});
+  }} catch (error) {{
+    logger.warn("not recorded", error);
+  }}
+}}
+"""
+    change = Change("audit", (ChangedFile("src/billing/searches.ts", None, text),))
+    assert [one.confidence for one in examine(change, Options(), "test").findings if one.rule == "MTR-102"] == [expected]
