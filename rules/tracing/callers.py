@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from weakref import WeakKeyDictionary
 
 from rules.code import Code, Elsewhere
-from rules.facts import Call, Class, Expression, Function, Scope, chain, dotted, fold
+from rules.facts import Call, Class, Expression, Function, Kind, Name, Object, Scope, Span, chain, dotted, fold
 from rules.meaning.contexts import Context
 from rules.meaning.vocabulary import words
 from rules.mentions import Mention
@@ -36,9 +36,10 @@ BY_FOLDER = re.compile(
 """Folders and files whose functions a framework looks up."""
 NAMED_PACKAGE = re.compile(r"^(?:.*/)?(?:packages|apps|libs|services|crates)/[^/]+/")
 """How a path of a workspace begins: what its package is called, `packages/rpc/`, is no folder that anything looks into."""
-PUBLISHED = re.compile(r"(?:^|(?<!\bsrc)/)(sdks?|packages|libs?|crates|clients?|pkg|gems?|modules|addons)/")
-"""Folders of what other programs may use: what such a package hands out may be called from there. `src/lib` is
-a program's own."""
+PUBLISHED = re.compile(r"(^|/)(sdks?|packages|libs?|crates|clients?|pkg|gems?|modules|addons)/")
+"""Folders of what other programs may use: what such a package hands out may be called from there."""
+OWN_LIB = re.compile(r"^(?:apps/[^/]+/)?src/libs?/")
+"""Where a program keeps what its own pages and endpoints share."""
 HANDS_OUT = (
     r"^\s*(?:export\s+(?:(?:async|abstract|declare)\s+)*(?:function\*?|class|const|let|var)\s+{0}\b(?!.*\b{0}\b)|"
     r"(?:module\.)?exports\.{0}\s*=\s*{0}\s*;?\s*$)"
@@ -190,16 +191,36 @@ def is_called(elsewhere: Elsewhere, asked: Asked, above: frozenset[Node]) -> boo
         return True
     if len(elsewhere.naming(asked.routine.name)) > MANY:
         return True
-    found = [one for one in elsewhere.mentions(asked.routine.name) if means(elsewhere, asked, one, others)]
+    found = [
+        one for one in elsewhere.mentions(asked.routine.name)
+        if means(elsewhere, asked, one, others) and not in_unused_bundle(elsewhere, one)
+    ]  # fmt: skip
     return any_runs(elsewhere, asked.graph, found, above)
 
 
 def is_published(elsewhere: Elsewhere, asked: Asked, name: str) -> bool:
     """Whether a package hands it out: whoever uses that package may call it."""
-    if not PUBLISHED.search(asked.path):
+    if not PUBLISHED.search(OWN_LIB.sub("", asked.path)):
         return False
     handing = {path for path in elsewhere.naming(PurePosixPath(asked.path).stem) if PurePosixPath(path).stem in INDEX}
     return bool(handing) or bool(elsewhere.naming(name) - {asked.path})
+
+
+def in_unused_bundle(elsewhere: Elsewhere, one: Mention) -> bool:
+    """`export const usage = { add: addUse }`: that it is put into an object which nobody names, calls nothing."""
+    code = elsewhere.code_of(one.path)
+    for assign in code.facts.assigns if code is not None else ():
+        holder = assign.targets[0] if len(assign.targets) == 1 else None
+        if not isinstance(holder, Name) or not isinstance(assign.value, Object) or assign.scope.kind is not Kind.MODULE:
+            continue
+        if assign.span.line <= one.line <= assign.span.end_line:
+            named = (each for each in elsewhere.mentions(holder.text) if not within_lines(assign.span, one.path, each))
+            return not any(named)
+    return False
+
+
+def within_lines(span: Span, path: str, one: Mention) -> bool:
+    return one.path == path and span.line <= one.line <= span.end_line
 
 
 def means(elsewhere: Elsewhere, asked: Asked, one: Mention, others: set[str]) -> bool:

@@ -10,6 +10,7 @@ from rules.facts import (
     Branch,
     Function,
     Kind,
+    Object,
     Scope,
     Span,
     enclosing,
@@ -30,12 +31,50 @@ DEFAULTS = re.compile(
 )
 
 
+PAGES = re.compile(r"\.(tsx|jsx|vue|svelte)$|(^|/)(components|widgets|hooks)/.*\.[jt]s$")
+"""Files of the interface, which refuses nobody."""
+JUDGES = r"\b(?:is_?before|is_?after|is_?past|Date\.now|has_?expired|is_?expired)\b"
+"""What on a line holds a date against another."""
+
+
 def only_shown(code: Code, span: Span, scope: Scope, held: str = "") -> bool:
     """Whether a date goes into nothing but the answer to a request: what is shown as the next invoice, and is no invoice."""
     found = fates(code, span, scope, held) if code.elsewhere.whole else frozenset()
     if not found or found - HANDED_ON or handed_over(code, span, scope, held):
         return False
-    return code.context(scope) is Context.REQUEST or only_shown_by_callers(code, scope)
+    return (
+        code.context(scope) is Context.REQUEST or only_shown_by_callers(code, scope) or only_on_pages(code, span, scope, held)
+    )
+
+
+def only_on_pages(code: Code, span: Span, scope: Scope, held: str) -> bool:
+    """Whether the date is answered under a name that nothing but components of the interface read, to put it into words."""
+    function = enclosing(scope, Kind.FUNCTION, Kind.MODULE) or code.facts.root
+    uses = [span, *uses_of(code, {held} if held else set(), span, function)]
+    answered = [one.value for one in code.facts.returns if one.value is not None and within(one.scope, function)]
+    given = [whole for whole in answered if any(whole.span.holds(use) for use in uses)]
+    names = {
+        entry.name for whole in given for part in walk(whole) if isinstance(part, Object)
+        for entry in part.entries if entry.name and any(entry.value.span.holds(use) for use in uses)
+        and not isinstance(entry.value, Object)
+    }  # fmt: skip
+    return bool(names) and all(read_on_pages(code, name) for name in names)
+
+
+def read_on_pages(code: Code, name: str) -> bool:
+    read = re.compile(rf"[.\])]\??\.?{re.escape(name)}\b|\b{re.escape(name)}\b(?![\"'`]?\s*\??\s*:)")
+    asked = re.compile(rf"\b{re.escape(name)}\b[^;{{}}]*\s[<>]=?\s|\s[<>]=?\s[^;{{}}]*\b{re.escape(name)}\b|{JUDGES}")
+    found = [
+        one for one in code.elsewhere.mentions(name)
+        if (re.search(rf"\.{re.escape(name)}\b", one.text) if one.path == code.facts.path else read.search(one.text))
+    ]  # fmt: skip
+    ours = [one for one in found if of_billing(code, one.path)]
+    return bool(ours) and all(PAGES.search(one.path) and not asked.search(one.text) for one in ours)
+
+
+def of_billing(code: Code, path: str) -> bool:
+    there = code.elsewhere.code_of(path)
+    return PAGES.search(path) is not None or (there is not None and there.billing)
 
 
 def handed_over(code: Code, span: Span, scope: Scope, held: str) -> bool:

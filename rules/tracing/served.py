@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from weakref import WeakKeyDictionary
 
 from rules.code import Code, Elsewhere
-from rules.facts import Call, Class, Function, Kind, Name, Object, Scope, chain, enclosing, fold, name_of
+from rules.facts import Call, Class, Function, Scope, chain, fold, name_of
 from rules.meaning.contexts import Context
 from rules.meaning.vocabulary import words
 from rules.mentions import Mention
@@ -27,6 +27,7 @@ from rules.tracing.callers import (
     asked_of,
     defined_at,
     defines,
+    in_unused_bundle,
     is_mark,
     is_program,
     is_published,
@@ -176,7 +177,7 @@ def callers(elsewhere: Elsewhere, graph: Graph, node: Node) -> Iterator[Node | N
         if of_another_class(asked, one):
             continue
         there = graph.at(one.path, one.line)
-        if in_unused_object(elsewhere, one):
+        if in_unused_bundle(elsewhere, one):
             continue
         if there is None or there[1] >= 0:
             yield outermost(graph, there) if there is not None else None
@@ -218,19 +219,6 @@ def senders(elsewhere: Elsewhere, graph: Graph, node: Node) -> Iterator[Node | N
         there = graph.at(one.path, one.line)
         if there != node and not defines(one, task.name) and not REGISTERS.search(one.text):
             yield outermost(graph, there) if there is not None else None
-
-
-def in_unused_object(elsewhere: Elsewhere, one: Mention) -> bool:
-    """`export const usage = { add: addUsage }`, where no line names that: who is handed out so is called by nobody."""
-    code = elsewhere.code_of(one.path)
-    for assign in code.facts.assigns if code is not None else ():
-        lines = range(assign.span.line, assign.span.end_line + 1)
-        target = assign.targets[0] if len(assign.targets) == 1 else None
-        if one.line not in lines or not isinstance(assign.value, Object) or not isinstance(target, Name):
-            continue
-        if enclosing(assign.scope, Kind.FUNCTION) is None:
-            return all(each.path == one.path and each.line in lines for each in elsewhere.mentions(target.text))
-    return False
 
 
 def of_another_class(asked: Asked, one: Mention) -> bool:

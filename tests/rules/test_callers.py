@@ -177,3 +177,16 @@ def test_the_name_of_a_package_is_no_folder_that_is_looked_into() -> None:
 
     assert dead_at("packages/rpc/src/seat-use.js")
     assert not dead_at("packages/core/src/rpc/seat-use.js")
+
+
+def test_an_object_that_nobody_names_calls_none_of_its_parts() -> None:
+    bundle = COUNTING + "\nexport const seatUse = {\n  add: addSeatUse,\n};\n"
+    shown = ROUTES % ("seatUse", "seatUse.add")
+    assert dead_in("seats.js", {"seats.js": bundle, "routes.js": ROUTES % ("listSeats", "listSeats")})
+    assert not dead_in("seats.js", {"seats.js": bundle, "routes.js": shown})
+
+
+def test_the_library_folder_of_a_program_is_no_package() -> None:
+    routes = ROUTES % ("listSeats", "listSeats")
+    texts = {"src/lib/seats.js": COUNTING, "src/lib/index.js": 'export * from "./seats";', "routes.js": routes}
+    assert dead_in("src/lib/seats.js", texts)

@@ -102,6 +102,8 @@ FIRST = re.compile(
 """A date written as the first of a month."""
 KEPT = frozenset("renewal renews anchor expires expiry expiration".split())
 """Words of a date that the last period left."""
+SHORTEST = 28
+"""Days that every month has."""
 LONG_MONTHS = {1: "January", 3: "March", 5: "May", 7: "July", 8: "August", 10: "October", 12: "December"}
 Found = tuple[Span, Scope, str, str, Confidence]
 
@@ -184,7 +186,7 @@ def overflowing(code: Code) -> Iterator[Found]:
                 yield (
                     call.span, call.scope,
                     f"`{one_line(code, call.span)}` on the 29th to 31st lands in another month than the one meant, "
-                    f"{late(call)}.",
+                    f"{set_late(call) if day_before(code, target, call) else late(call)}.",
                     f"Set the day to 1 first, or use a calendar library that clamps: `addMonths({target.text}, n)`.",
                     Confidence.POSSIBLE if not kept
                     else Confidence.CERTAIN if calendar(code, call.span, call.scope) else Confidence.LIKELY,
@@ -374,6 +376,12 @@ def one_line(code: Code, span: Span) -> str:
     return re.sub(r"\(\s+|,?\s+\)", lambda found: found[0].strip(" \n\t,"), " ".join(code.facts.text(span).split()))
 
 
+def set_late(call: Call) -> str:
+    """The same where the day was set before: which dates overflow hangs on it."""
+    then = "begins days late" if steps_back(call) else "is too long"
+    return f"where that month lacks the day that was set before: the period {then}"
+
+
 def late(call: Call) -> str:
     """What comes of a day that the month does not have."""
     months = stepped(call)
@@ -439,19 +447,21 @@ def same(one: Expression | None, other: Expression | None) -> bool:
 
 def first_of_month(code: Code, target: Name, call: Call) -> bool:
     """Whether the day was set to one that every month has before: `setDate(1)`, `new Date(y, m, 1)`, `startOfMonth(x)`."""
-    function = enclosing(call.scope, Kind.FUNCTION, Kind.MODULE)
-    names = {target.text, *copied_from(code, target, call)}
-    for other in code.calls_in(function):
-        if (
-            fold(other.method) in ("setdate", "setutcdate")
-            and isinstance(other.receiver, Name)
-            and other.receiver.text in names
-            and other.span.end <= call.span.start
-            and other.arguments
-            and isinstance(other.arguments[0].value, Literal)
-        ):
-            return True
+    day = day_before(code, target, call)
+    if isinstance(day, Literal) and isinstance(day.value, int) and day.value <= SHORTEST:
+        return True
     return from_first(code, target, call.scope, call.span.start)
+
+
+def day_before(code: Code, target: Name, call: Call) -> Expression | None:
+    """The day that the date, or the one it is a copy of, was last set to."""
+    names = {target.text, *copied_from(code, target, call)}
+    found: Expression | None = None
+    for other in code.calls_in(enclosing(call.scope, Kind.FUNCTION, Kind.MODULE)):
+        on_it = isinstance(other.receiver, Name) and other.receiver.text in names and other.span.end <= call.span.start
+        if on_it and fold(other.method) in ("setdate", "setutcdate") and other.arguments:
+            found = other.arguments[0].value
+    return found
 
 
 def copied_from(code: Code, target: Name, call: Call) -> Iterator[str]:

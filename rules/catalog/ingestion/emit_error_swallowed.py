@@ -26,6 +26,7 @@ from rules.meaning.values import resolved
 from rules.meaning.vocabulary import BILLING_NOUNS, consumes, names_left, names_used, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step, Variant
 from rules.tracing.absorbed import absorbed, declares_no_error, of_faults, of_nobody, picked_again
+from rules.tracing.handed import keeps_work, never_throws_by_design, tried_once_more
 from rules.tracing.purposes import at_stake
 from rules.tracing.reruns import sent_anew, tells_of_event
 from rules.tracing.spared import (
@@ -64,7 +65,7 @@ def check(code: Code) -> Iterator[Finding]:
     lost_in: set[Scope] = set()
     for loss in losses(code):
         lost_in.add(loss.handler)
-        if code.context(loss.handler) in QUIET or spared(code, loss.write):
+        if code.context(loss.handler) in QUIET or spared(code, loss.write) or booked_later(code, loss):
             continue
         if (hangs := hanging(code, loss.write)) is not Stake.TOLD:
             yield swallowed(code, loss.write, loss.handler, loss.ended, hangs)
@@ -83,6 +84,10 @@ def check(code: Code) -> Iterator[Finding]:
             )
 
 
+def booked_later(code: Code, loss: Loss) -> bool:
+    return loss.write.call is not None and tried_once_more(code, loss.write.call, loss.handler)
+
+
 def spared(code: Code, write: UsageWrite) -> bool:
     """Whether no failure of a store gets here, or the next run makes good what this one lost, or no usage was in it."""
     call = write.call
@@ -96,6 +101,7 @@ def spared(code: Code, write: UsageWrite) -> bool:
     if (
         kept_behind(code, call)
         or absorbed(code, call)
+        or keeps_work(code, call)
         or parked(code, call)
         or only_in_memory(code, call)
         or only_logs(code, call)
@@ -155,6 +161,8 @@ def confidence(code: Code, loss: Loss, hangs: Stake, sure: bool) -> Confidence:
     fallback = loss.ended is Outcome.LOGGED and not tells_people(code, loss.handler)
     if fallback and not only_call(code, loss.write, loss.handler):
         # What is done instead is for the other work in the same try, whose failure the handler is about.
+        return Confidence.POSSIBLE
+    if code.elsewhere.whole and never_throws_by_design(code, loss.handler):
         return Confidence.POSSIBLE
     if loss.write.call is not None and unfilled(code, loss.write.call):
         return Confidence.POSSIBLE

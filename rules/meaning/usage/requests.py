@@ -109,15 +109,65 @@ def is_body(code: Code, one: Expression, scope: Scope) -> bool:
     return code.facts.traits.out_parameters and decoded(code, root.text, scope)
 
 
-def is_body_parameter(code: Code, scope: Scope, head: Function, name: str) -> bool:
-    """A parameter of a decorated endpoint whose type is a model: frameworks fill it from the body."""
+def is_body_parameter(code: Code, scope: Scope, head: Function, name: str, hops: int = HOPS) -> bool:
+    """A parameter of an endpoint whose type is a model, which frameworks fill from the body, or of what is handed it there."""
     traits = code.facts.traits
     found = next((parameter for parameter in head.parameters if parameter.name == name), None)
     if found is None or not traits.typed_bodies or not own_request(code.facts, scope):
         return False
     # Where a body's type does not tell it, a parameter with a default is something else.
     called_for = re.search(traits.body_types, found.type) is not None if traits.body_types else found.default is None
-    return called_for and not (traits.injected_types and re.search(traits.injected_types, found.type))
+    if not called_for or (traits.injected_types and re.search(traits.injected_types, found.type)):
+        return False
+    return not names_dependency(code, found.type) and (is_endpoint(head) or is_handed_body(code, head, name, hops))
+
+
+def is_endpoint(head: Function) -> bool:
+    return bool(head.decorators or head.passed_to or head.registered_as)
+
+
+def names_dependency(code: Code, typed: str) -> bool:
+    """`Caller = Annotated[Account, Depends(signed_in)]`: the framework fills it from what it has checked itself."""
+    if code.facts.traits.body_types or not typed.isidentifier():
+        return False
+    made = re.compile(rf"^{re.escape(typed)}\s*(?::[^=\n]*)?=\s*(?:\w+\.)?Annotated\[(?!.*\bBody\()", re.M)
+    own = made.search(code.facts.source.decode(errors="replace")) is not None
+    return own or any(made.search(one.text) for one in code.elsewhere.mentions(typed))
+
+
+def is_handed_body(code: Code, head: Function, name: str, hops: int) -> bool:
+    """Whether one of the calls of a function that no framework calls hands it the body of a request there.
+
+    Where a framework may find it by its place alone, and nothing in the file calls it, it is taken for an endpoint.
+    """
+    calls = [one for one in code.facts.calls if head.name and one.method == head.name]
+    if not calls or not hops:
+        return bool(code.facts.traits.body_types) or not code.elsewhere.whole
+    return any(
+        hands_body(code, call, argument, hops) for call in calls if (argument := argument_for(head, call, name)) is not None
+    )
+
+
+def argument_for(head: Function, call: Call, name: str) -> Expression | None:
+    named = next((one.value for one in call.arguments if one.name == name), None)
+    taken = [one.name for one in head.parameters if one.name not in ("self", "cls")]
+    placed = [one.value for one in call.arguments if one.name is None]
+    at = taken.index(name) if name in taken else len(placed)
+    return named if named is not None or at >= len(placed) else placed[at]
+
+
+def hands_body(code: Code, call: Call, value: Expression, hops: int) -> bool:
+    root = root_of(value)
+    if is_request(code.values, value, call.scope, call.span.start):
+        return True
+    if not isinstance(root, Name):
+        return False
+    return any(
+        found.how == "parameter"
+        and isinstance(found.scope.head, Function)
+        and is_body_parameter(code, found.scope, found.scope.head, root.text, hops - 1)
+        for found in definitions_at(code.values, root.text, call.scope, call.span.start)
+    )
 
 
 def decoded(code: Code, name: str, scope: Scope) -> bool:
