@@ -145,6 +145,20 @@ export async function answer(db: Db, accountId: string, question: string) {{
   await deductCredits(db, accountId, 1);
   return {{ text }};
 }}
+
+async function checkCredits(db: Db, id: string) {{
+  const account = await db.account.findUnique({{ where: {{ id }} }});
+  return {{ allowed: account.credits > 0 }};
+}}
+
+async function checkProjectLimit(db: Db, id: string) {{
+  const account = await db.account.findUnique({{ where: {{ id }} }});
+  return {{ allowed: account.projectCount < account.maxProjects }};
+}}
+
+async function deductCredits(db: Db, id: string, cost: number) {{
+  await db.account.update({{ where: {{ id }}, data: {{ credits: {{ decrement: cost }} }} }});
+}}
 """
     assert told("MTR-401", src__billing__answer_dot_ts=text) == confidence
 
