@@ -44,7 +44,8 @@ CLOSES = frozenset("close rollback dispose expunge disconnect release".split())
 ON_TASKS = frozenset({"start", "adddonecallback"})
 """What is called on a task or thread without waiting for it."""
 KEYS = frozenset("idempotencykey idempotencyid dedupkey dedupekey identifier eventid transactionid requestid uniqueid".split())
-BEST_EFFORT = re.compile(r"best[- ]effort\b.*\b(?:never|not)\s+(?:throw|raise|reject|fail)s?\b", re.I | re.S)
+BEST_EFFORT = re.compile(r"best[- ]effort\b.{0,200}?\b(?:never|not)\s+(?:throw|raise|reject|fail|break|block)s?\b", re.I | re.S)
+DOCSTRING = re.compile(r"[^\"']{0,400}(\"\"\"|''')(.{0,2000}?)\1", re.S)
 
 
 def keeps_work(code: Code, call: Call) -> bool:
@@ -185,6 +186,7 @@ def never_throws_by_design(code: Code, handler: Scope) -> bool:
     function = enclosing(handler, Kind.FUNCTION)
     if function is None:
         return False
-    return any(
-        BEST_EFFORT.search(one.text) for one in code.facts.comments if 0 <= function.span.line - one.span.end_line <= 1
-    )  # fmt: skip
+    said = [one.text for one in code.facts.comments if 0 <= function.span.line - one.span.end_line <= 1]
+    if code.facts.language == "python" and (inside := DOCSTRING.match(code.facts.text(function.span))):
+        said.append(inside[2])
+    return any(map(BEST_EFFORT.search, said))

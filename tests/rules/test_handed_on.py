@@ -112,3 +112,19 @@ export async function noteSearch(accountId: string, cost: number): Promise<void>
 """
     change = Change("audit", (ChangedFile("src/billing/searches.ts", None, text),))
     assert [one.confidence for one in examine(change, Options(), "test").findings if one.rule == "MTR-102"] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [("Best-effort: it must never break the search.", "possible"), ("Counts the search.", "likely")]
+)
+def test_a_docstring_says_as_well_that_a_loss_was_decided_on(words: str, expected: str) -> None:
+    text = f"""
+def note_search(account_id: str, cost: int) -> None:
+    \"\"\"{words}\"\"\"
+    try:
+        billing.record_usage(account_id, cost, idempotency_key=account_id)
+    except Exception:
+        logger.warning("not recorded")
+"""
+    change = Change("audit", (ChangedFile("app/billing/searches.py", None, text),))
+    assert [one.confidence for one in examine(change, Options(), "test").findings if one.rule == "MTR-102"] == [expected]
