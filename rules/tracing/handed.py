@@ -187,6 +187,6 @@ def never_throws_by_design(code: Code, handler: Scope) -> bool:
     if function is None:
         return False
     said = [one.text for one in code.facts.comments if 0 <= function.span.line - one.span.end_line <= 1]
-    if code.facts.language == "python" and (inside := DOCSTRING.match(code.facts.text(function.span))):
+    if inside := DOCSTRING.match(code.facts.text(function.span)):
         said.append(inside[2])
     return any(map(BEST_EFFORT.search, said))

@@ -475,3 +475,25 @@ func (s *Service) recordUsage(ctx context.Context, pool *Pool) {results} {{
 """
     found = told("MTR-102", billing__reconcile_dot_go=text, billing__record_dot_go=recorder)
     assert bool(found) is bool(said)
+
+
+CUTS = """
+def pay_back(order, amount: float):
+    return stripe.Refund.create(payment_intent=order.intent, amount=int(amount * 100))
+"""
+ROUTES = """
+app = FastAPI()
+
+@app.post("/refunds")
+def refund_invoice(order_id: str, amount: float):
+    return {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "confidence"), [("pay_back(load(order_id), amount)", ["likely"]), ("load(order_id)", ["possible"])]
+)
+def test_an_amount_is_cut_for_nobody_where_nothing_served_leads(answer: str, confidence: list[str]) -> None:
+    beside = {f"app__plans_{one}_dot_py": f"usage_limit = {one}\n" for one in range(5)}
+    routes = ROUTES.format(answer)
+    assert told("MTR-304", app__gateway_dot_py=CUTS, app__main_dot_py=routes, **beside) == confidence

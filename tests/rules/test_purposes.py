@@ -41,6 +41,9 @@ from app.resets import reset_billing_period
 def roll_over(workspace_ids):
     for one in workspace_ids:
         reset_billing_period(session, load(one))
+
+
+celery.conf.beat_schedule = {"monthly": {"task": "app.jobs.roll_over", "schedule": crontab(day_of_month=1)}}
 """
 
 

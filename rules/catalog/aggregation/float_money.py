@@ -45,6 +45,7 @@ from rules.meaning.values import resolved
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 from rules.schema.tables import key
+from rules.tracing.served import is_served
 
 ABOUT = About(
     id="MTR-304",
@@ -111,7 +112,7 @@ def check(code: Code) -> Iterator[Finding]:
         if place in said or aside or estimated(code, span):
             continue
         said.add(place)
-        known = Confidence.POSSIBLE if ran_before(code) else confidence
+        known = Confidence.POSSIBLE if ran_before(code) or not is_served(code, scope) else confidence
         yield Finding(span=span, description=description, remediation=remediation, confidence=known)
 
 
