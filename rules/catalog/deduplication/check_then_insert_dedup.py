@@ -42,6 +42,7 @@ from rules.meaning.limits.limits import leaves
 from rules.meaning.outcomes import catches_duplicate, tests_duplicate
 from rules.meaning.repeats.keys import NAMED
 from rules.meaning.repeats.marks import ROW_INSERTS, STORE_SETS, is_store, receipt_table, speaks, spoken_key
+from rules.meaning.repeats.presence import READS_ROW
 from rules.meaning.subjects import STRICT
 from rules.meaning.usage.counters import texts
 from rules.meaning.usage.duties import works
@@ -68,23 +69,7 @@ ABOUT = About(
         "dedup-key-not-unique": Variant("Index over the key that tells repeats is not unique", Severity.HIGH, ("D4",)),
     },
 )
-LOOKS = (
-    "any",
-    "find",
-    "get",
-    "exists",
-    "select",
-    "first",
-    "count",
-    "filter",
-    "query",
-    "one",
-    "fetch",
-    "scalar",
-    "maybesingle",
-    "eq",
-    "where",
-)
+LOOKS = (*READS_ROW, "eq", "where")
 ASKS_STORE = frozenset("get stringget keyexists exists hget hexists sismember has haskey ismember contains".split())
 EVENT_KEYS = NAMED | frozenset(
     "eventid transactionid messageid requestid externalid stripeeventid webhookid webhookeventid usageid uniqueid deliveryid "

@@ -6,22 +6,9 @@ from rules.meaning.flow import exclusive
 from rules.meaning.limits.limits import leaves
 from rules.meaning.vocabulary import words
 
-LOOKS = (
-    "any",
-    "find",
-    "get",
-    "exists",
-    "select",
-    "first",
-    "count",
-    "filter",
-    "query",
-    "one",
-    "fetch",
-    "scalar",
-    "maybesingle",
-    "load",
-)
+READS_ROW = tuple("any find get exists select first count filter query one fetch scalar maybesingle".split())
+"""How the method begins that asks a store for a row."""
+LOOKS = (*READS_ROW, "load")
 HAPPENINGS = frozenset(
     "session payment invoice event transaction charge intent order delivery message reference checkout webhook purchase topup "
     "receipt request job refund trade notification callback grant ledger".split()
