@@ -14,7 +14,7 @@ PER_CURRENCY = re.compile(
 )
 """How many of the project's units make one of the currency: `QuotaPerUnit = 500 * 1000.0`."""
 FINE = 100_000
-"""So many to one of the currency that a whole one is below a thousandth of a cent."""
+"""So many to one of the currency that a whole one is a thousandth of a cent at most."""
 
 
 def cut_of_nothing(code: Code, cut: Call) -> bool:
