@@ -73,3 +73,11 @@ def test_the_whole_schema_comes_before_models_that_lie_near() -> None:
     chosen = context_paths(["db/schema.rb", *models], {"app/models/changed.rb": ""})
 
     assert chosen[0] == "db/schema.rb"
+
+
+def test_the_imports_of_an_index_come_last() -> None:
+    models = [f"app/models/m{number}.py" for number in range(60)]
+    index = "".join(f"from .m{number} import M{number}\n" for number in range(60))
+    changed = {"app/models/__init__.py": index, "app/models/meter.py": "from app.kit.values import Value\n"}
+
+    assert context_paths([*models, *changed, "app/kit/values.py"], changed)[0] == "app/kit/values.py"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Expression, Index, Literal, Name, Scope, Span, Template, fold, walk
+from rules.facts import Call, Expression, Index, Literal, Name, Scope, Span, Template, fold, name_of, walk
 from rules.meaning.usage.counters import statement_text
 from rules.meaning.vocabulary import words
 
@@ -23,8 +23,8 @@ WHOLE_THINGS = frozenset(
 """What is counted in whole ones anyway; a property that the customer names can be anything."""
 
 
-def whole_casts(code: Code) -> Iterator[tuple[Span, Scope, str, bool]]:
-    """Each cast, with the text that a message shows, and whether the customer says which property it is."""
+def whole_casts(code: Code) -> Iterator[tuple[Span, Scope, str, bool, str]]:
+    """Each cast, with the text that a message shows, whether the customer says which property it is, and the column."""
     seen: set[int] = set()
     for whole, scope in code.expressions:
         for part in walk(whole):
@@ -34,14 +34,14 @@ def whole_casts(code: Code) -> Iterator[tuple[Span, Scope, str, bool]]:
                 yield part.span, scope, *found
 
 
-def cast_in(code: Code, part: Expression, scope: Scope) -> tuple[str, bool] | None:
+def cast_in(code: Code, part: Expression, scope: Scope) -> tuple[str, bool, str] | None:
     if isinstance(part, Literal | Template):
         text = statement_text(part)
         found = next((hit for pattern in SQL_CASTS if (hit := pattern.search(text)) is not None), None)
         key = next((key for key in found.groupdict().values() if key), "") if found is not None else ""
-        return (found.group(0), not key) if found is not None and not counted(key) else None
-    if isinstance(part, Call) and fold(part.method) in ACCESSORS and not part.arguments and from_json(code, part, scope):
-        return code.facts.text(part.span), not names_property(code, part)
+        return (found.group(0), not key, "") if found is not None and not counted(key) else None
+    if isinstance(part, Call) and fold(part.method) in ACCESSORS and not part.arguments and from_json(code, part):
+        return code.facts.text(part.span), not names_property(code, part), column_of(code, part)
     return None
 
 
@@ -49,22 +49,26 @@ def counted(key: str) -> bool:
     return bool(WHOLE_THINGS & set(words(key)))
 
 
-def from_json(code: Code, call: Call, scope: Scope) -> bool:
+def from_json(code: Code, call: Call) -> bool:
     """`Event.payload[name].as_integer()`, directly or through a variable."""
-    if call.receiver is None:
-        return False
-    made: list[Expression | None] = [call.receiver]
-    if isinstance(call.receiver, Name):
-        made = [one.value for one in code.values.definitions.get(call.receiver.text, ())]
-    return any(isinstance(one, Index) and not counted(key_of(one.key)) for one in made)
+    return any(not counted(key_of(one.key)) for one in read_from(code, call))
 
 
 def names_property(code: Code, call: Call) -> bool:
     """Whether a literal says which property is read: `payload["segments"].as_integer()`."""
+    return any(isinstance(one.key, Literal) for one in read_from(code, call))
+
+
+def column_of(code: Code, call: Call) -> str:
+    """`payload` of `Event.payload[name].as_integer()`."""
+    return next((name_of(one.object) for one in read_from(code, call)), "")
+
+
+def read_from(code: Code, call: Call) -> Iterator[Index]:
     made: list[Expression | None] = [call.receiver]
     if isinstance(call.receiver, Name):
         made = [one.value for one in code.values.definitions.get(call.receiver.text, ())]
-    return any(isinstance(one, Index) and isinstance(one.key, Literal) for one in made)
+    yield from (one for one in made if isinstance(one, Index))
 
 
 def key_of(key: Expression) -> str:

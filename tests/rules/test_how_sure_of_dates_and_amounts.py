@@ -103,6 +103,22 @@ export async function recordUsage(db: Db, data: UsageData) {{
     assert expected == sure("MTR-302", "src/billing/usage.ts", text)
 
 
+@pytest.mark.parametrize(("more", "expected"), [("", {"possible"}), ("usage >= key.dailyLimit", {"certain"})])
+def test_a_day_that_is_off_matters_where_something_goes_by_days(more: str, expected: set[str]) -> None:
+    text = f"""
+function dayOf(at) {{
+  const hours = config.timezoneOffset || 8;
+  return new Date(at.getTime() + hours * 3600000).toISOString();
+}}
+async function recordUsage(redis, key, tokens) {{
+  const usage = await redis.hincrby(`usage:${{key.id}}:${{dayOf(new Date())}}`, "tokens", tokens);
+  return {more or "usage"};
+}}
+"""
+
+    assert expected == sure("MTR-302", "src/usage.js", text)
+
+
 MONTH = """package billing
 
 func join(ctx context.Context, store Store, workspace Workspace) error {

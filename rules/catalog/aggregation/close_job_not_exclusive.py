@@ -16,6 +16,7 @@ from rules.meaning.repeats.startups import restarted, unnamed_schedules
 from rules.meaning.subjects import BILLED
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.tracing.due_jobs import asks_first
 
 ABOUT = About(
     id="MTR-312",
@@ -101,7 +102,11 @@ def is_unique(mark: Call) -> bool:
 def extra_starts(code: Code) -> Iterator[Finding]:
     """A job that is on a schedule already, and that each start of a process enqueues or schedules once more."""
     for call, registered in restarted(code):
-        if code.context(call.scope) is not Context.TEST and concerns_usage(code, call):
+        if (
+            code.context(call.scope) is not Context.TEST
+            and concerns_usage(code, call)
+            and not asks_first(code, call, registered)
+        ):
             yield Finding(
                 span=call.span,
                 description="This job already repeats on a schedule, and every start of a process adds one more run without a "
@@ -268,6 +273,32 @@ export async function startBillingJobs(queue: Queue) {
   await queue.add("sync-plans", {});
 }
 """,
+    ),
+    Example(
+        "typescript",
+        """
+import { reportUsage } from "./report";
+
+export async function startBillingJobs(queue: Queue) {
+  await queue.add("report-usage", {}, { repeat: { pattern: "5 * * * *" } });
+  await queue.add("report-usage", {}, { removeOnComplete: true });
+}
+
+export const takeBillingJob = async (job: Job) => {
+  if (job.name === "report-usage") await reportUsage(job);
+};
+""",
+        path="src/billing/queue.ts",
+        context={
+            "src/billing/report.ts": """
+export async function reportUsage(job: Job) {
+  const schedule = await db.schedule.findUnique({ where: { name: "report-usage" } });
+  if (schedule.nextRun.getTime() > Date.now()) return;
+  await meters.report(await usageSince(schedule.nextRun));
+  await db.schedule.update({ where: { name: "report-usage" }, data: { nextRun: anHourAfter(schedule.nextRun) } });
+}
+"""
+        },
     ),
     Example(
         "python",

@@ -61,6 +61,13 @@ LICENCE = frozenset("license licenses licence licences".split())
 KEYS = frozenset("get set hget hset incr incrby hincrby hincrbyfloat incrbyfloat zadd expire".split())
 KEY = re.compile(r"`[\w-]+:[\w:-]*\$\{|[\"'][\w-]+:[\w:-]*[\"']\s*\+")
 """A key of a store that names what it counts and when."""
+GONE_BY = re.compile(
+    r"((?:dai?ly|weekly|monthly|hourly|per_?(?:day|week|month)|today)\w{0,20}_?(?:limit|quota|budget|allowance)"
+    r"|(?:limit|quota|budget|allowance)s?_?(?:per|this)?_?(?:day|dai?ly|week|month|hour)"
+    r"|billing_?(?:day|month|period|cycle)|billing:|invoice|overage)",
+    re.I,
+)
+"""What a program limits or bills by the day or the month."""
 PERIOD_WORDS = frozenset("period month monthly day daily today cycle reset billing renew week year quota start end".split())
 SHIFTING = frozenset(
     "startofmonth endofmonth submonths addmonths setdate startofday endofday setmonth differenceinmonths".split()
@@ -138,7 +145,7 @@ def offsets(code: Code) -> Iterator[Found]:
                         f"counted start {part.right.value} hours off."
                     ),
                     remediation=f"Fall back only where nothing is set ({code.facts.idioms.null_test}).",
-                    confidence=Confidence.CERTAIN if keyed(code, scope) else Confidence.POSSIBLE,
+                    confidence=Confidence.CERTAIN if keyed(code, scope) and goes_by_days(code) else Confidence.POSSIBLE,
                     fix=nullish(code, part),
                 ),
             )
@@ -162,6 +169,11 @@ def keyed(code: Code, scope: Scope, hops: int = 3) -> bool:
         call.scope for call in code.facts.calls if call.method == function.head.name and not within(call.scope, function)
     ]
     return any(keyed(code, one, hops - 1) for one in callers)
+
+
+def goes_by_days(code: Code) -> bool:
+    """Whether anything at hand limits or bills by the day or the month: else only statistics have the wrong day."""
+    return bool(GONE_BY.search(code.facts.source.decode(errors="replace")) or code.elsewhere.found(GONE_BY))
 
 
 def is_zero_for_utc(part: Logical) -> bool:

@@ -12,6 +12,7 @@ from rules.code import Code
 from rules.facts import Binary, Call, Expression, Kind, Literal, Member, Name, Scope, Span, enclosing, fold, walk, within
 from rules.meaning.casts import whole_casts
 from rules.meaning.contexts import Context
+from rules.meaning.money.fine import cut_of_nothing
 from rules.meaning.subjects import name_around
 from rules.meaning.usage.counters import Change
 from rules.meaning.usage.emissions import Emission, shown
@@ -20,6 +21,7 @@ from rules.meaning.usage.quantities import given_quantities, named_quantities
 from rules.meaning.values import definitions_at, root_of
 from rules.meaning.vocabulary import consumes, emits, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.tracing.typed import only_whole
 
 ABOUT = About(
     id="MTR-121",
@@ -50,7 +52,7 @@ def check(code: Code) -> Iterator[Finding]:
     reported: set[Span] = set()
     for what, at, scope, value in amounts(code):
         for cut in cuts(code, value, scope, at.start):
-            if cut.span not in reported:
+            if cut.span not in reported and not cut_of_nothing(code, cut):
                 reported.add(cut.span)
                 yield truncated(code, cut, what, at)
     for emission in code.emissions:
@@ -87,8 +89,10 @@ def cast_to_whole(code: Code) -> Iterator[Finding]:
     """A number that customers send in JSON, compared or summed as a whole one."""
     if not code.billing:
         return
-    for span, scope, text, chosen in whole_casts(code):
-        if code.context(scope) not in (Context.TEST, Context.SCRIPT) and metered(code, scope):
+    for span, scope, text, chosen, column in whole_casts(code):
+        if code.context(scope) in (Context.TEST, Context.SCRIPT) or only_whole(code, column):
+            continue
+        if metered(code, scope):
             yield Finding(
                 span=span,
                 description=f"`{text}` takes a number out of JSON for a whole one: with 0.5 the query fails or the event is "
@@ -427,6 +431,67 @@ def usage_quantity(cursor, customer_id, name):
         (name, customer_id),
     )
 """,
+    ),
+    Example(
+        "python",
+        """
+def billed_usage(model, name):
+    return func.sum(model.event_data[name].as_integer())
+""",
+        path="app/metering/usage_sums.py",
+        context={
+            "app/events/schemas.py": """
+from typing import Annotated
+from pydantic import BaseModel, Field
+
+Value = Annotated[str, Field(max_length=500)] | int | bool
+Data = Annotated[dict[str, Value], Field(max_length=50)]
+
+class EventIn(BaseModel):
+    data: Data = Field(default_factory=dict, serialization_alias="event_data")
+"""
+        },
+    ),
+    Example(
+        "python",
+        """
+def billed_usage(model, name):
+    return func.sum(model.event_data[name].as_integer())  # <- finding
+""",
+        path="app/metering/usage_sums.py",
+        context={
+            "app/events/schemas.py": """
+from pydantic import BaseModel
+
+class EventIn(BaseModel):
+    event_data: dict[str, str | int | float]
+"""
+        },
+    ),
+    Example(
+        "go",
+        """
+package quota
+
+func chargeForModel(ctx context.Context, user int, tokens int, modelRatio float64) error {
+	quota := int(float64(tokens) * modelRatio)
+	if quota < 1 {
+		quota = 1
+	}
+	return store.ConsumeQuota(ctx, user, quota)
+}
+
+func chargeUpFront(ctx context.Context, user int, tokens int, modelRatio float64) error {
+	cost := float64(tokens) * modelRatio
+	if cost <= 0 {
+		cost = 1
+	}
+	quota := int(cost)  // <- finding
+	return store.ConsumeQuota(ctx, user, quota)
+}
+""",
+        path="quota/charge.go",
+        context={"settings/units.go": "package settings\n\nvar QuotaPerUnit = 500 * 1000.0\n"},
     ),
     Example(
         "typescript",

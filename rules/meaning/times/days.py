@@ -8,6 +8,7 @@ from rules.facts import Branch, Call, Compare, Expression, Name, dotted, fold, n
 from rules.meaning.contexts import Context
 from rules.meaning.floats import declared
 from rules.meaning.subjects import bills, only_shows, spoken_in
+from rules.meaning.times.fates import asks
 from rules.meaning.times.periods import mark_names
 from rules.meaning.vocabulary import words
 
@@ -39,12 +40,25 @@ def customers_zone(code: Code) -> str | None:
 
 def days_of_moments(code: Code) -> Iterator[tuple[Call, Expression]]:
     """Each day that is taken from a moment of a billing period, in a function that speaks of no zone, and the moment."""
+    found = list(taken(code))
+    stored = {code.facts.text(call.span) for call, _ in found if not looked_up_by(code, call)}
+    for call, moment in found:
+        # What a row is found again by is right or wrong with what was stored in it.
+        if not looked_up_by(code, call) or code.facts.text(call.span) not in stored:
+            yield call, moment
+
+
+def taken(code: Code) -> Iterator[tuple[Call, Expression]]:
     for call in code.facts.calls:
         moment = asked(call) if fold(call.method) in code.facts.traits.takes_day else None
         if moment is None or not is_moment(code, call, moment) or not EDGES & spoken(moment):
             continue
         if not aware(code, call, moment) and decides(code, call):
             yield call, moment
+
+
+def looked_up_by(code: Code, call: Call) -> bool:
+    return any(argument.span.holds(call.span) for one in code.facts.calls if asks(one) for argument in one.arguments)
 
 
 def asked(call: Call) -> Expression | None:
