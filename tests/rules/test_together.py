@@ -52,3 +52,38 @@ def test_in_a_review_what_stood_there_before_is_not_mixed_with_what_is_new() -> 
     findings = examine(Change("review", (file,)), Options(), "0").findings
 
     assert [("new", 10), ("existing", 5)] == sorted(((one.state, one.line) for one in findings), reverse=True)
+
+
+SPENDS = """
+export async function paint(db: Database, req: Request) {
+  const account = await db.accounts.findById(req.accountId);
+  if (account.credits < COST) {
+    throw new OutOfCredits();
+  }
+  const first = await model.paint(req.prompt);
+  const second = await model.paint(req.prompt);
+  const third = await model.paint(req.prompt);
+  await gallery.keep(first, second, third);
+  await db.accounts.update({ id: account.id, credits: account.credits - COST });
+  return third;
+}
+"""
+TEST_LINE, WRITE_LINE = 4, 11
+
+
+def test_a_limit_that_is_tested_early_and_its_counter_written_back_late_are_one_defect() -> None:
+    findings = [one for one in audited(SPENDS).findings if one.confidence != "possible"]
+
+    assert [("MTR-401", TEST_LINE)] == [(one.rule, one.line) for one in findings]
+    assert WRITE_LINE in [step.line for step in findings[0].trace]
+
+
+def test_where_a_change_touches_only_the_write_it_is_told_there() -> None:
+    hunk = Hunk(WRITE_LINE, 1, WRITE_LINE, 1, frozenset({WRITE_LINE}), frozenset())
+    before = SPENDS.replace("account.credits - COST", "sql`credits - ${COST}`")
+
+    findings = examine(
+        Change("review", (ChangedFile("usage.ts", before, SPENDS, (hunk,), "usage.ts"),)), Options(), "0"
+    ).findings
+
+    assert ("MTR-308", "new", WRITE_LINE) in [(one.rule, one.state, one.line) for one in findings]
