@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Call, Expression, Kind, Literal, Name, Object, Scope, Unary, enclosing, fold
+from rules.meaning.flow import exclusive, same_function
 from rules.meaning.usage.counters import Counter
 from rules.meaning.usage.emissions import is_local
 from rules.meaning.values import definitions_at, root_of
@@ -22,11 +23,14 @@ def of_new_row(code: Code, counter: Counter) -> bool:
 
 def is_new(code: Code, row: Name, scope: Scope, at: int, hops: int) -> bool:
     """Whether all that a variable may hold at byte `at` was made and stored on the way there; nothing at all is no row."""
-    known = [one for one in definitions_at(code.values, row.text, scope, at) if not is_nothing(one.value)]
+    known = [
+        one for one in definitions_at(code.values, row.text, scope, at)
+        if not is_nothing(one.value) and not exclusive(one.scope, scope)
+    ]  # fmt: skip
     return bool(known) and all(
         one.how == "assign"
         and (
-            (makes(code, one.value) and stored_between(code, row.text, scope, one.end, at))
+            (makes(one.value) and stored_between(code, row.text, scope, one.end, at))
             or (isinstance(one.value, Call) and hops > 0 and answers_new(code, one.value, hops - 1))
         )
         for one in known
@@ -37,13 +41,13 @@ def is_nothing(value: Expression | None) -> bool:
     return isinstance(value, Literal) and value.value is None
 
 
-def makes(code: Code, value: Expression | None) -> bool:
-    """`new Task(…)`, `Task(…)`, `&Task{…}`; in Go a call with a capital letter is any exported function."""
+def makes(value: Expression | None) -> bool:
+    """`new Task(…)`, `Task(charged=cost)`, `&Task{…}`; elsewhere a call with a capital letter may be any function."""
     match value:
         case Call(constructs=True):
             return True
-        case Call(method=method):
-            return method[:1].isupper() and not code.facts.traits.plain_records
+        case Call(callee=Name(text=text), arguments=given):
+            return text[:1].isupper() and bool(given) and all(one.name is not None for one in given)
         case Object(type=kind) | Unary(value=Object(type=kind)):
             return bool(kind)
         case _:
@@ -52,11 +56,10 @@ def makes(code: Code, value: Expression | None) -> bool:
 
 def stored_between(code: Code, row: str, scope: Scope, start: int, end: int) -> bool:
     """Whether a store is handed the row as it was made: `db.add(row)`, `row.save()`."""
-    function = enclosing(scope, Kind.FUNCTION, Kind.MODULE)
     return any(
         fold(call.method) in ADDS and start <= call.span.start < end and row in handed_names(call)
         for call in code.facts.calls
-        if function is not None and enclosing(call.scope, Kind.FUNCTION, Kind.MODULE) is function
+        if same_function(call.scope, scope) and not exclusive(call.scope, scope)
     )
 
 

@@ -640,7 +640,11 @@ async def render(session, user, clips):
 
 async def render_again(session, user, hold_id, failed):
     hold = await session.get(CreditHold, hold_id)
-    hold.credits_held = max(0, hold.credits_held - len(failed) * CREDITS_PER_CLIP)  # <- finding
+    if hold is None:
+        hold = CreditHold(user_id=user.id, credits_held=0)
+        session.add(hold)
+    else:
+        hold.credits_held = max(0, hold.credits_held - len(failed) * CREDITS_PER_CLIP)  # <- finding
     await session.commit()
 """,
         path="app/rendering.py",
