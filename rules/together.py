@@ -1,7 +1,7 @@
 """Several findings of one rule in one function that say the same become one: a reader mends them in one go.
 
-A finding with a safe fix stays alone, since its fix is applied on its own. What another rule's finding says better, and leads
-up to in its trace, is said there alone.
+So does a finding with that of another rule, which it gives way to, and whose trace leads up to it. One with a safe fix stays
+alone, since its fix is applied on its own.
 """
 
 import re
@@ -59,12 +59,16 @@ Pair = tuple[Said, Reported]
 
 
 def once(pairs: list[Pair]) -> list[Pair]:
-    """Without those whose write another finding's trace ends at, by a rule that they give way to: one defect, of which one
-    place is told. It is the place of the better rule, unless the change touches only the other."""
+    """Without those that a finding of a rule which they give way to leads up to: they are one defect, told at one place.
+
+    That is the place of the better rule, unless the change touches only the other.
+    """
     kept = dict(enumerate(pairs))
     for number, (one, lesser) in enumerate(pairs):
         for ahead, (other, better) in enumerate(pairs):
-            if number not in kept or ahead not in kept or not leads_to(other, one) or not alike(lesser, better):
+            if number not in kept or ahead not in kept or not leads_to(other, one):
+                continue
+            if has_safe_fix(lesser) or not alike(lesser, better):
                 continue
             stays, goes = (ahead, number) if PLACES.index(better.place) <= PLACES.index(lesser.place) else (number, ahead)
             kept[stays] = (pairs[stays][0], with_place(kept[stays][1], pairs[goes][1]))
@@ -94,7 +98,7 @@ def with_place(stays: Reported, goes: Reported) -> Reported:
 
 def family_of(said: Said, finding: Reported, code: Code | None) -> Family | None:
     """None for what stands at the top of a file or in the text before the change: only a function or class holds together."""
-    if code is None or said.finding.at_base or (finding.fix is not None and finding.fix.safe):
+    if code is None or said.finding.at_base or has_safe_fix(finding):
         return None
     holder = enclosing(innermost(code, said.finding.span), Kind.FUNCTION, Kind.CLASS)
     while holder is not None and isinstance(holder.head, Function) and not holder.head.name:
@@ -110,6 +114,10 @@ def family_of(said: Said, finding: Reported, code: Code | None) -> Family | None
         finding.state,
         finding.confidence != Confidence.POSSIBLE,
     )
+
+
+def has_safe_fix(finding: Reported) -> bool:
+    return finding.fix is not None and finding.fix.safe
 
 
 def joined(family: Family, members: list[Reported]) -> Reported:

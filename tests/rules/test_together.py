@@ -78,6 +78,17 @@ def test_a_limit_that_is_tested_early_and_its_counter_written_back_late_are_one_
     assert WRITE_LINE in [step.line for step in findings[0].trace]
 
 
+def test_a_write_with_a_safe_fix_is_told_beside_the_test() -> None:
+    prisma = SPENDS.replace(
+        "db.accounts.update({ id: account.id, credits: account.credits - COST })",
+        "prisma.account.update({ where: { id: account.id }, data: { credits: account.credits - COST } })",
+    )
+
+    findings = [one for one in audited(prisma).findings if one.confidence != "possible"]
+
+    assert [("MTR-401", TEST_LINE), ("MTR-308", WRITE_LINE)] == [(one.rule, one.line) for one in findings]
+
+
 def test_where_a_change_touches_only_the_write_it_is_told_there() -> None:
     hunk = Hunk(WRITE_LINE, 1, WRITE_LINE, 1, frozenset({WRITE_LINE}), frozenset())
     before = "\n".join(line for line in SPENDS.split("\n") if "update" not in line)
