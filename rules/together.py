@@ -1,6 +1,7 @@
 """Several findings of one rule in one function that say the same become one: a reader mends them in one go.
 
-A finding with a safe fix stays alone, since its fix is applied on its own.
+So does a finding with that of another rule, which it gives way to, and whose trace leads up to it. One with a safe fix stays
+alone, since its fix is applied on its own.
 """
 
 import re
@@ -39,7 +40,8 @@ def together(said: Sequence[Said], findings: Sequence[Reported], code: Code | No
     """
     families: dict[Family, list[Reported]] = {}
     alone: set[str] = set()
-    for one, finding in zip(said, findings, strict=True):
+    pairs = once(list(zip(said, findings, strict=True)))
+    for one, finding in pairs:
         family = family_of(one, finding, code)
         if family is None:
             alone.add(finding.fingerprint)
@@ -48,14 +50,55 @@ def together(said: Sequence[Said], findings: Sequence[Reported], code: Code | No
     first = {one.fingerprint: one for family, members in families.items() for one in (joined(family, members),)}
     return tuple(
         first.get(finding.fingerprint, finding)
-        for finding in findings
+        for _, finding in pairs
         if finding.fingerprint in alone or finding.fingerprint in first
     )
 
 
+Pair = tuple[Said, Reported]
+
+
+def once(pairs: list[Pair]) -> list[Pair]:
+    """Without those that a finding of a rule which they give way to leads up to: they are one defect, told at one place.
+
+    That is the place of the better rule, unless the change touches only the other.
+    """
+    kept = dict(enumerate(pairs))
+    for number, (one, lesser) in enumerate(pairs):
+        for ahead, (other, better) in enumerate(pairs):
+            if number not in kept or ahead not in kept or not leads_to(other, one):
+                continue
+            if has_safe_fix(lesser) or not alike(lesser, better):
+                continue
+            stays, goes = (ahead, number) if PLACES.index(better.place) <= PLACES.index(lesser.place) else (number, ahead)
+            kept[stays] = (pairs[stays][0], with_place(kept[stays][1], pairs[goes][1]))
+            del kept[goes]
+    return list(kept.values())
+
+
+def leads_to(other: Said, one: Said) -> bool:
+    """Whether the trace of one finding points at what another, which gives way to it, is about."""
+    cause = one.finding.cause or one.finding.span
+    return other.rule.name in one.rule.about.gives_way_to and any(
+        step.path is None and step.span == cause for step in other.finding.trace
+    )
+
+
+def alike(one: Reported, other: Reported) -> bool:
+    """Whether both are new or neither, and both are said or neither."""
+    unsaid = Confidence.POSSIBLE
+    return one.state == other.state and (one.confidence == unsaid) == (other.confidence == unsaid)
+
+
+def with_place(stays: Reported, goes: Reported) -> Reported:
+    if goes.line in {stays.line, *(one.line for one in stays.trace if one.path == stays.path)}:
+        return stays
+    return replace(stays, trace=(*stays.trace, TracePoint(goes.path, goes.line, goes.title)))
+
+
 def family_of(said: Said, finding: Reported, code: Code | None) -> Family | None:
     """None for what stands at the top of a file or in the text before the change: only a function or class holds together."""
-    if code is None or said.finding.at_base or (finding.fix is not None and finding.fix.safe):
+    if code is None or said.finding.at_base or has_safe_fix(finding):
         return None
     holder = enclosing(innermost(code, said.finding.span), Kind.FUNCTION, Kind.CLASS)
     while holder is not None and isinstance(holder.head, Function) and not holder.head.name:
@@ -71,6 +114,10 @@ def family_of(said: Said, finding: Reported, code: Code | None) -> Family | None
         finding.state,
         finding.confidence != Confidence.POSSIBLE,
     )
+
+
+def has_safe_fix(finding: Reported) -> bool:
+    return finding.fix is not None and finding.fix.safe
 
 
 def joined(family: Family, members: list[Reported]) -> Reported:

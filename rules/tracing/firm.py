@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from rules.code import Code
-from rules.facts import Call, Handler, Kind, Scope, Start, Use, chain
+from rules.facts import Call, Handler, Kind, Name, Scope, Start, Use, chain, walk
+from rules.meaning.flow import same_function
 from rules.meaning.outcomes import LOST, outcome
 from rules.meaning.usage.takings import conditional, takings
 from rules.tracing.graph import Reached, downwards
@@ -37,9 +38,22 @@ def takes_firmly(code: Code, call: Call) -> bool:
 
     Where a name may mean one of several functions, one that tests is enough: unsure is quiet.
     """
-    if call.start is Start.DETACHED or swallowed(code, call):
+    firm = firm_behind(code, call) if call.start is not Start.DETACHED else ()
+    if not firm or refusal_dropped(code, call):
         return False
-    return bool(firm_behind(code, call)) and not refusal_dropped(code, call)
+    # A handler around it keeps no refusal that is answered, and tested here.
+    return not swallowed(code, call) or (is_tested(code, call) and not any(may_raise(code, one) for one in firm))
+
+
+def is_tested(code: Code, call: Call) -> bool:
+    """Whether the answer of a call stands in a condition: `if not await take(…)`, `taken = await take(…)`, `if not taken`."""
+    names = {one.text for one in call.targets if isinstance(one, Name)}
+    return call.use is Use.TESTED or any(
+        isinstance(part, Name) and part.text in names
+        for test in code.facts.tests
+        if test.span.start > call.span.start and same_function(test.scope, call.scope)
+        for part in walk(test.value)
+    )
 
 
 def refusal_dropped(code: Code, call: Call) -> bool:

@@ -45,6 +45,7 @@ from rules.rule import About, Classification, Confidence, Edit, Example, Finding
 from rules.tracing.alone import called_alone, set_right
 from rules.tracing.digest import digest_of
 from rules.tracing.graph import upwards
+from rules.tracing.newborn import of_new_row
 from rules.tracing.purposes import BALANCES, at_stake
 from rules.tracing.served import is_served
 from rules.tracing.sights import Routine
@@ -142,6 +143,7 @@ def check(code: Code) -> Iterator[Finding]:
             or is_statistic(code, counter)
             or throttles_in_cache(code, counter)
             or conflicts(code, counter, saved)
+            or of_new_row(code, counter)
             or called_alone(code, counter.scope)
             or set_right(code, counter.name, counter.scope, saved.span.end)
         ):
@@ -621,6 +623,48 @@ def is_prisma(call: Call) -> bool:
 
 
 EXAMPLES = (
+    Example(
+        "python",
+        """
+from app.holds import open_hold
+
+
+async def render(session, user, clips):
+    hold = await open_hold(session, user.id, len(clips) * CREDITS_PER_CLIP)
+    failed = await render_all(clips)
+    if hold is not None and failed:
+        hold.credits_held = max(0, hold.credits_held - len(failed) * CREDITS_PER_CLIP)
+        await session.commit()
+    await settle(session, user.id)
+
+
+async def render_again(session, user, hold_id, failed):
+    hold = await session.get(CreditHold, hold_id)
+    if hold is None:
+        hold = CreditHold(user_id=user.id, credits_held=0)
+        session.add(hold)
+    else:
+        hold.credits_held = max(0, hold.credits_held - len(failed) * CREDITS_PER_CLIP)  # <- finding
+    await session.commit()
+""",
+        path="app/rendering.py",
+        context={
+            "app/holds.py": """
+async def open_hold(session, user_id, credits):
+    if credits <= 0:
+        return None
+    row = CreditHold(user_id=user_id, credits_held=credits)
+    session.add(row)
+    await session.commit()
+    return row
+
+
+async def release(session, hold):
+    if hold.credits_held > 0:
+        await refund(session, hold.user_id, hold.credits_held)
+"""
+        },
+    ),
     Example(
         "typescript",
         """

@@ -647,6 +647,58 @@ EXAMPLES = (
     Example(
         "python",
         """
+from app.purse import has_credits, deduct_credit
+
+
+async def write_letter(socket, db, user):
+    try:
+        if not await has_credits(db, user.id):
+            await socket.close(code=4402)
+            return
+        taken = await deduct_credit(db, user.id)
+        if not taken:
+            await socket.close(code=4402)
+            return
+        await socket.send_json(await run_model(user))
+    except Exception:
+        logger.exception("no letter")
+
+
+async def write_poem(socket, db, user):
+    try:
+        if not await has_credits(db, user.id):  # <- finding
+            await socket.close(code=4402)
+            return
+        taken = await deduct_credit(db, user.id)
+        await socket.send_json(await run_model(user))
+        logger.info("taken: %s", taken)
+    except Exception:
+        logger.exception("no poem")
+""",
+        path="app/letters.py",
+        context={
+            "app/purse.py": """
+async def deduct_credit(db, user_id) -> bool:
+    done = await db.execute(
+        update(Purse).where(Purse.user_id == user_id, Purse.balance > 0).values(balance=Purse.balance - 1)
+    )
+    await db.commit()
+    return done.rowcount > 0
+
+
+async def balance_of(db, user_id):
+    purse = await db.get(Purse, user_id)
+    return purse.balance
+
+
+async def has_credits(db, user_id) -> bool:
+    return (await balance_of(db, user_id)) > 0
+"""
+        },
+    ),
+    Example(
+        "python",
+        """
 async def generate(user_id: str, prompt: str):
     allowed = await check_credits(user_id)  # <- finding
     if not allowed:
