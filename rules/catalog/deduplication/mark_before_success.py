@@ -11,7 +11,7 @@ from rules.code import Code
 from rules.facts import Call, Handler, Kind, Literal, Span, enclosing, fold, walk, within
 from rules.meaning.contexts import Context
 from rules.meaning.flow import precedes, serializable
-from rules.meaning.repeats.left_blocks import left_by_return, rolls_back
+from rules.meaning.repeats.left_blocks import left_by_return, rolls_back, tells_failure
 from rules.meaning.repeats.marks import How, Mark, lifetime, marks_of
 from rules.meaning.repeats.transactions import listed_together, shared
 from rules.meaning.subjects import name_around
@@ -287,8 +287,10 @@ def left_early(code: Code) -> Iterator[Finding]:
         function = enclosing(end.scope, Kind.FUNCTION)
         if function is None or function.span in said:
             continue
-        said.add(function.span)
         undone = rolls_back(code)
+        if undone and tells_failure(code, end):
+            continue
+        said.add(function.span)
         left = UNDOES if undone else DEPENDS
         yield Finding(
             span=end.span,

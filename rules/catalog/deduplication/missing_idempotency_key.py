@@ -28,6 +28,7 @@ from rules.meaning.outcomes import Outcome, outcome
 from rules.meaning.repeats.identity import natural_id
 from rules.meaning.repeats.keys import USAGE
 from rules.meaning.repeats.retries import retried
+from rules.meaning.repeats.stored_first import stored_first
 from rules.meaning.usage.emissions import Emission
 from rules.meaning.usage.replacing import overwrites
 from rules.meaning.vocabulary import words
@@ -92,6 +93,8 @@ def check(code: Code) -> Iterator[Finding]:
         if key.required or key.natural or key.implicit or code.context(emission.scope) is Context.TEST:
             continue
         if replaces(code, emission) or by_hand(code, emission.scope):
+            continue
+        if stored_first(code, emission.scope, emission.call.span.start):
             continue
         for event in emission.events:
             if not has_key(event, emission.given, key):
@@ -359,6 +362,19 @@ export async function withOption(customer: string, tokens: number, key: string) 
 
 export async function passedOn(event: Stripe.Billing.MeterEventCreateParams) {
   await stripe.billing.meterEvents.create({ ...event });
+}
+
+export async function afterItsRow(db: Database, receipt: Receipt) {
+  try {
+    await db.insert(receipts).values({ requestId: receipt.requestId, tokens: receipt.tokens });
+  } catch (error) {
+    if (error.code === "23505") return;
+    throw error;
+  }
+  await stripe.billing.meterEvents.create({
+    event_name: "tokens",
+    payload: { stripe_customer_id: receipt.customer, value: String(receipt.tokens) },
+  });
 }
 """,
     ),

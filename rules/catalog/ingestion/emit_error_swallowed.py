@@ -1241,4 +1241,52 @@ func (s *Service) recordUsage(ctx context.Context, pool *Pool) bool {
 }
 """,
     ),
+    Example(
+        "typescript",
+        """
+export class Relay {
+  private async recordUsage(key: string | undefined, upstream: string, tokens: number) {
+    try {
+      if (key) {
+        await this.recordKeyUsage(key, tokens, upstream);
+      } else {
+        await redis.incrementUpstreamUsage(upstream, tokens);
+      }
+    } catch (error) {
+      logger.error("usage not recorded", error);
+    }
+  }
+
+  private async recordKeyUsage(key: string, tokens: number, upstream: string) {
+    try {
+      await redis.hincrby(`usage:${key}`, "tokens", tokens);
+      await redis.hincrby(`upstream:${upstream}`, "tokens", tokens);
+    } catch (error) {
+      await outbox.enqueue({ key, tokens, upstream });
+    }
+  }
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+import logging
+
+async def draw(websocket, user_id, prompt):
+    try:
+        async with new_session() as db:
+            charged = await deduct_credit(db, user_id)
+        if not charged:
+            await websocket.close(code=4402)
+            return
+        picture = await run_pipeline(prompt)
+        await websocket.send_json({"picture": picture})
+    except WebSocketDisconnect:
+        logging.info("customer hung up")
+        return
+    except Exception:
+        logging.exception("no picture drawn")
+""",
+    ),
 )

@@ -23,6 +23,7 @@ from rules.tracing.purposes import at_stake
 from rules.tracing.served import is_served
 from rules.tracing.spared import only_noted, only_states
 from rules.tracing.stakes import Stake, matters, stake
+from rules.tracing.stored_counts import kept_in_store
 from rules.tracing.stores import table_of_counter
 
 ABOUT = About(
@@ -195,6 +196,8 @@ def matters_to_someone(code: Code, write: UsageWrite, call: Call) -> bool:
         if not code.elsewhere.whole:
             return matters(code, call)
         return stake(code.elsewhere.trace, code.facts.path, call) in (Stake.BILL, Stake.LIMIT)
+    if kept_in_store(code, counted):
+        return False
     names = [one.name for one in counted]
     return not (only_states(names) or only_noted(names)) and any(
         at_stake(code, one.name, table_of_counter(code, one), one.scope) for one in counted

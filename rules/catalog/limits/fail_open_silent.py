@@ -29,14 +29,17 @@ from rules.facts import (
     within,
 )
 from rules.meaning.contexts import Context
+from rules.meaning.handlers import handlers_of
 from rules.meaning.limits import gates
 from rules.meaning.limits.limits import Limit, leaves
 from rules.meaning.limits.mixups import stale_tests
 from rules.meaning.limits.unheld import goes_on_unheld, skipped_blocks
-from rules.meaning.outcomes import Outcome, outcome
+from rules.meaning.outcomes import LOST, Outcome, outcome
 from rules.meaning.usage.takings import takings
 from rules.meaning.vocabulary import NOT_OF_A_PLAN, checks_limit, consumes, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
+from rules.tracing.absorbed import leaves_process
+from rules.tracing.spared import functions_behind
 
 ABOUT = About(
     id="MTR-403",
@@ -67,6 +70,7 @@ def check(code: Code) -> Iterator[Finding]:
             what = checked_under(code, scope, scope.head)
             if what is not None and lets_pass(code, scope, what):
                 yield finding(code, scope, what)
+    yield from never_heard(code)
     for test in code.facts.tests:
         limit = missed(code, test)
         if limit is not None and not unjudged(code, test.scope):
@@ -141,12 +145,47 @@ def unjudged(code: Code, scope: Scope) -> bool:
 def checked_under(code: Code, scope: Scope, head: Handler) -> str | None:
     """The name of the check whose failure a handler takes: a helper's, or the function's own where that is a check."""
     for call in gates.asked(code):
-        if guards(head, call) and of_use(code, call):
+        if guards(head, call) and of_use(code, call) and not ends_behind(code, call):
             return call.method
     function = enclosing(scope, Kind.FUNCTION)
     if function is None or not isinstance(function.head, Function):
         return None
     return function.head.name or "the check" if is_check(code, function, head) else None
+
+
+def never_heard(code: Code) -> Iterator[Finding]:
+    """The first of the handlers around a check of another file that ends its own failures with no answer: none gets here."""
+    said: set[str] = set()
+    for call in gates.asked(code):
+        handler = next(iter(handlers_of(code, call, call)), None)
+        if handler is None or call.method in said or not of_use(code, call) or unjudged(code, handler):
+            continue
+        ends = ends_behind(code, call)
+        if ends and all(outcome(other.facts, end) in LOST for other, end in ends) and lets_pass(code, handler, call.method):
+            said.add(call.method)
+            yield unheard(code, call, handler, *ends[0])
+
+
+def ends_behind(code: Code, call: Call) -> tuple[tuple[Code, Scope], ...]:
+    """Where the functions of other files that a call leads to end every failure of their own; empty where one lets some out."""
+    found = tuple(functions_behind(code, call))
+    ends = tuple((other, end) for other, function in found if (end := end_of_all(other, function)) is not None)
+    return ends if len(ends) == len(found) else ()
+
+
+def end_of_all(code: Code, function: Scope) -> Scope | None:
+    """The handler of a try around all that can fail in a function."""
+    failing = [
+        *(one.scope for one in code.calls_in(function) if leaves_process(code, one)),
+        *(one.scope for one in code.facts.raises if enclosing(one.scope, Kind.FUNCTION) is function),
+    ]
+    for one in code.facts.scopes:
+        tried = one.head.guards if isinstance(one.head, Handler) else None
+        if enclosing(one, Kind.FUNCTION) is not function or not isinstance(tried, Scope):
+            continue
+        if all(within(scope, tried) for scope in failing) and outcome(code.facts, one) is not Outcome.RETHROWN:
+            return one
+    return None
 
 
 def guards(head: Handler, call: Call) -> bool:
@@ -330,6 +369,20 @@ def finding(code: Code, handler: Scope, what: str) -> Finding:
             "say so in a comment."
         ),
         confidence=(Confidence.POSSIBLE if not sure else Confidence.CERTAIN if silent and explicit else Confidence.LIKELY),
+    )
+
+
+def unheard(code: Code, call: Call, handler: Scope, other: Code, end: Scope) -> Finding:
+    return Finding(
+        span=handler.span,
+        cause=call.span,
+        description=f"`{call.method}` ends its own failures and answers nothing, so nothing ever gets here: when it cannot "
+        "check, the request goes on as if there were room.",
+        remediation=f"Let `{call.method}` {code.facts.idioms.rethrow}, and refuse here.",
+        confidence=Confidence.LIKELY
+        if is_paid(code, handler, call.method) and not stated(code, handler)
+        else Confidence.POSSIBLE,
+        trace=(Step(end.span, f"`{call.method}` ends its failures here", other.facts.path),),
     )
 
 
@@ -631,5 +684,65 @@ def is_quota_exceeded(response) -> bool:
         return False
     return answer.get("code") == "quota_exceeded"
 """,
+    ),
+    Example(
+        "typescript",
+        """
+import * as quotas from "./quotas";
+
+export async function answer(team: Team, prompt: string) {
+  try {
+    await quotas.checkQuotaUsage(team.id);
+  } catch (error) {}  // <- finding
+  return complete(prompt);
+}
+
+export async function draw(team: Team, prompt: string) {
+  try {
+    await quotas.checkQuotaUsage(team.id);
+  } catch (error) {}
+  return paint(prompt);
+}
+""",
+        path="src/answer.ts",
+        context={
+            "src/quotas.ts": """
+export async function checkQuotaUsage(teamId: string) {
+  try {
+    const used = await redis.get(`used:${teamId}`);
+    const team = await db.team.findUnique({ where: { id: teamId } });
+    if (Number(used) >= team.quota) await db.team.update({ where: { id: teamId }, data: { stopped: true } });
+  } catch (error) {
+    logger.error("quota of team is unknown", error);
+  }
+}
+"""
+        },
+    ),
+    Example(
+        "typescript",
+        """
+import * as quotas from "./quotas";
+
+export async function answer(team: Team, prompt: string) {
+  try {
+    if (await quotas.isQuotaExceeded(team.id)) return refuse(team);
+  } catch (error) {}
+  return complete(prompt);
+}
+""",
+        path="src/answer.ts",
+        context={
+            "src/quotas.ts": """
+export async function isQuotaExceeded(teamId: string) {
+  try {
+    const team = await db.team.findUnique({ where: { id: teamId } });
+    return team.used >= team.quota;
+  } catch (error) {
+    return true;
+  }
+}
+"""
+        },
     ),
 )

@@ -7,6 +7,7 @@ from rules.code import Code
 from rules.facts import Call, Kind, Return, Scope, With, chain, enclosing, fold, within
 from rules.meaning.contexts import Context
 from rules.meaning.flow import exclusive
+from rules.meaning.outcomes import LOG_WORDS
 from rules.meaning.repeats.transactions import called
 from rules.meaning.subjects import bills
 from rules.meaning.vocabulary import words
@@ -23,6 +24,8 @@ CHANGING = frozenset(
 RAILS = re.compile(r"\bActiveRecord::(?:Schema|Migration)\[(\d+\.\d+)\]")
 DEFAULTS = re.compile(r"\bload_defaults[ (]+[\"']?(\d+\.\d+)")
 CALLED = frozenset("call perform run execute".split())
+FAILS = frozenset("fail fails failed failure error errors invalid".split())
+"""Words of the calls by which a result is marked as failed: `result.fail_with!(e)`, `errors.add(…)`, `Failure(e)`."""
 
 
 def left_by_return(code: Code) -> Iterator[tuple[Return, Call]]:
@@ -46,6 +49,18 @@ def rolls_back(code: Code) -> bool:
     runs = max(map(version, code.elsewhere.found(RAILS)), default=None)
     defaults = max(map(version, code.elsewhere.found(DEFAULTS)), default=None)
     return runs == (7, 0) or (runs == (7, 1) and defaults is not None and defaults < (7, 1))
+
+
+def tells_failure(code: Code, end: Return) -> bool:
+    """Whether it is the end of a `rescue` that hands the failure on as a failed result: all is undone, and somebody hears of
+    it. `rescue ActiveRecord::RecordInvalid => e; result.fail_with!(e); return result`."""
+    handler = enclosing(end.scope, Kind.HANDLER, Kind.FUNCTION)
+    if handler is None or handler.kind is Kind.FUNCTION:
+        return False
+    return any(
+        FAILS & set(words(call.method)) and not LOG_WORDS & set(words(call.name.rpartition(".")[0]))
+        for call in code.calls_in(handler)
+    )
 
 
 def version(text: str) -> tuple[int, ...]:

@@ -36,6 +36,7 @@ from rules.meaning.promises import is_void
 from rules.meaning.subjects import STRICT
 from rules.meaning.usage.counters import REDIS_ADDS
 from rules.meaning.usage.emissions import is_local, named_function, sent, shown
+from rules.meaning.usage.unserved import served_after, without_payer
 from rules.meaning.usage.writes import UsageWrite, chained, failing_writes, inserts_usage
 from rules.meaning.vocabulary import ABOUT_USAGE, consumes, emits, words
 
@@ -48,6 +49,8 @@ READING_ERRORS = frozenset(
     "jsondecodeerror valueerror typeerror keyerror attributeerror indexerror syntaxerror doesnotexist objectdoesnotexist "
     "validationerror unicodedecodeerror".split()
 )
+GONE = frozenset("websocketdisconnect clientdisconnect clientdisconnected clientdisconnectederror".split())
+"""What the sending of an answer raises when the customer has hung up."""
 CARRYING = STRICT | frozenset("event events meter charge charges plan subscription buffer sink batch flush ledger".split())
 HOLDERS = frozenset("usage metering meter".split())
 """Words of a class whose bare `track` and `record` write usage: `UsageTracker.track`."""
@@ -72,7 +75,7 @@ def losses(code: Code) -> Iterator[Loss]:
     for write in (*failing_writes(code), *carried(code)):
         if write.call is None or gives_back(write.call) or moves_nothing(write.call) or cannot_fail(code, write.call):
             continue
-        if each_for_itself(code, write.call):
+        if each_for_itself(code, write.call) or without_payer(code, write.call):
             continue
         taken = handlers_of(code, write.call, write.sent or write.call)
         handler = next((one for one in taken if not only_of_reading(one)), None)
@@ -109,6 +112,10 @@ def answers_errors(code: Code, call: Call) -> bool:
     )
 
 
+def heard_elsewhere(code: Code, call: Call) -> bool:
+    return answers_errors(code, call) or cannot_fail(code, call)
+
+
 def each_for_itself(code: Code, call: Call) -> bool:
     """`for user in due: if err := process(user); err != nil { log }`: the row of one that failed is still due the next time."""
     if emits(call.method) or consumes(call.method) or not is_local(call, code.values):
@@ -123,9 +130,11 @@ def each_for_itself(code: Code, call: Call) -> bool:
 
 
 def only_of_reading(handler: Scope) -> bool:
-    """`except (JSONDecodeError, KeyError)`, `except Feature.DoesNotExist`: what was read is at fault, and no write fails so."""
+    """`except (JSONDecodeError, KeyError)`, `except Feature.DoesNotExist`, `except WebSocketDisconnect`: what was read is at
+    fault, or who asked has gone, and no write fails so."""
     caught = handler.head.catches if isinstance(handler.head, Handler) else ()
-    return bool(caught) and all(fold(kind).rsplit(".", 1)[-1] in READING_ERRORS for kind in caught)
+    kinds = [fold(kind).rsplit(".", 1)[-1] for kind in caught]
+    return bool(kinds) and all(kind in READING_ERRORS or kind in GONE for kind in kinds)
 
 
 def cannot_fail(code: Code, call: Call, hops: int = HOPS) -> bool:
@@ -196,7 +205,8 @@ def moves_nothing(call: Call) -> bool:
 
 def excused(code: Code, write: UsageWrite, handler: Scope) -> bool:
     return (
-        stored_elsewhere(code, write, handler)
+        served_after(code, write, handler)
+        or stored_elsewhere(code, write, handler)
         or delivered_before(code, write, handler)
         or fails_anyway(code, handler)
         or kept_for_next(code, write, handler)
@@ -331,7 +341,7 @@ def whole_recorders(code: Code, reported: set[Scope]) -> Iterator[Loss]:
         if not records(handler) or not is_whole(head.guards) or keeps_newest(code, head.guards) or only_of_reading(handler):
             continue
         inside = [call for call in code.calls_in(head.guards) if writes_somewhere(call)]
-        writing = next((call for call in inside if not answers_errors(code, call) and not cannot_fail(code, call)), None)
+        writing = next((call for call in inside if not heard_elsewhere(code, call) and not without_payer(code, call)), None)
         ended = outcome(code.facts, handler)
         if writing is not None and ended in (*LOST, Outcome.NOTHING):
             title = f"the write in `{code.function_name(handler)}`"

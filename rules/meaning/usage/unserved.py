@@ -1,0 +1,74 @@
+"""Writes of usage whose failure bills nobody too little: the work is left undone with them, or nobody is there to pay."""
+
+from rules.code import Code
+from rules.facts import Branch, Call, Handler, Kind, Name, Scope, Start, chain, enclosing, within
+from rules.meaning.limits.gates import test_of
+from rules.meaning.limits.limits import leaves
+from rules.meaning.outcomes import answers, logs
+from rules.meaning.usage.work import is_work
+from rules.meaning.usage.writes import UsageWrite
+from rules.meaning.vocabulary import consumes, emits
+
+
+def served_after(code: Code, write: UsageWrite, handler: Scope) -> bool:
+    """Whether what is charged for comes after the charge in the same try, only where the charge says yes: if it fails, nothing
+    is served.
+
+    `try { if (!(await deductCredit(user))) return refuse(); return await draw(prompt) } catch (e) { log(e) }`.
+    """
+    tried = handler.head.guards if isinstance(handler.head, Handler) else None
+    call = write.call
+    if call is None or not isinstance(tried, Scope) or not consumes(call.method):
+        return False
+    test = test_of(code, call)
+    if test is None or not within(test.scope, tried) or not leaves(code.facts, test.then):
+        return False
+    inside = [one for one in code.calls_in(tried) if one.start is Start.AWAITED or not code.facts.traits.promises]
+    later = [one for one in inside if one.span.start >= test_end(test.then) and not logs(one) and not answers(one)]
+    function = enclosing(handler, Kind.FUNCTION, Kind.MODULE)
+    done = any(is_work(one) for one in code.calls_in(function) if one.span.end <= call.span.start)
+    return bool(later) and not done and not goes_on(code, handler)
+
+
+def test_end(then: Scope | None) -> int:
+    return then.span.end if then is not None else 0
+
+
+def goes_on(code: Code, handler: Scope) -> bool:
+    """Whether the function serves after the handler what the failed charge was for."""
+    if leaves(code.facts, handler):
+        return False
+    function = enclosing(handler, Kind.FUNCTION, Kind.MODULE)
+    return any(
+        one.span.start >= handler.span.end
+        and one.start is Start.AWAITED
+        and enclosing(one.scope, Kind.HANDLER, Kind.FINALLY) is None
+        for one in code.calls_in(function)
+    )
+
+
+def without_payer(code: Code, call: Call) -> bool:
+    """Whether a write is what is left to count where the payer is not known: `if (key) book(key, account) else count(account)`.
+
+    The account is noted beside the payer where there is one, so it is not what is billed.
+    """
+    for scope in chain(call.scope):
+        if scope.kind is Kind.FUNCTION:
+            return False
+        head = scope.head
+        if isinstance(head, Branch) and head.arm == "else" and isinstance(head.test, Name):
+            mine = names_given(call)
+            return head.test.text not in mine and any(
+                {head.test.text} < names_given(one) and mine & names_given(one) for one in booked_for(code, head.test)
+            )
+    return False
+
+
+def booked_for(code: Code, payer: Name) -> list[Call]:
+    """The bookings of the arm that is taken where the payer is known."""
+    arms = [test.then for test in code.facts.tests if test.value is payer and test.then is not None]
+    return [one for arm in arms for one in code.calls_in(arm) if emits(one.method) or consumes(one.method)]
+
+
+def names_given(call: Call) -> frozenset[str]:
+    return frozenset(one.value.text for one in call.arguments if isinstance(one.value, Name))
