@@ -124,15 +124,14 @@ def projects(change: Change, names: OwnNames) -> tuple[Project, Project]:
     complete = frozenset(map(fold, change.complete))
     shared: dict[str, tuple[str, Code | None]] = {}
     texts = {**change.context, **change.base_context, **base}
-    was = Project(texts, names, False, complete, dict.fromkeys(base, Before()), shared)
+    was = Project(texts, names, False, complete, dict.fromkeys(base, Before()), shared=shared)
     before = {
         file.path: Before(was if file.base is not None else None, file.base_path or file.path, file.deleted)
         for file in change.files
         if file.head is not None
     }
-    return was, Project(
-        {**change.context, **head}, names, change.mode == "audit" and not change.partial, complete, before, shared
-    )
+    whole = change.mode == "audit" and not change.partial
+    return was, Project({**change.context, **head}, names, whole, complete, before, change.rest, change.sought, shared)
 
 
 def examine_file(

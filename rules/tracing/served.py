@@ -14,6 +14,7 @@ from rules.facts import Call, Class, Function, Scope, chain, fold, name_of
 from rules.meaning.contexts import Context
 from rules.meaning.vocabulary import words
 from rules.mentions import Mention
+from rules.rest import SERVED
 from rules.tracing.callers import (
     BY_FOLDER,
     BY_NAME,
@@ -22,7 +23,6 @@ from rules.tracing.callers import (
     HOOKS,
     INDEX,
     MANY,
-    SERVED,
     Asked,
     asked_of,
     defined_at,
