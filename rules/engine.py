@@ -8,6 +8,7 @@ from functools import partial
 from rules import catalog
 from rules.change import Change, ChangedFile, NotAnalyzed
 from rules.code import Code, OwnNames
+from rules.copies import said_once
 from rules.facts import fold
 from rules.ignores import Ignore, ignores, silences
 from rules.judge import Around, Judged, Said, judge
@@ -68,6 +69,8 @@ def examine(
             on_file(FileDone(file.path, number, len(change.files), result.findings, result.not_analyzed))
     judged = frozenset(result.judged.code.facts.path for result in results if result.judged.code is not None)
     found = with_siblings((one for result in results for one in result.findings), ends[1].trace.graph, judged)
+    if ends[1].whole:
+        found = said_once(found, ends[1])
     findings = with_shown(found, options) if change.mode == "review" else all_in_summary(found)
     new = tuple(finding for finding in findings if finding.state != "existing")
     parts = frozenset().union(*(result.touched for result in results))

@@ -16,7 +16,8 @@ from rules.meaning.unreached import never_runs
 from rules.meaning.vocabulary import BILLING_EVIDENCE, WEAK_EVIDENCE
 from rules.rule import Confidence, Finding, Rule
 from rules.tracing.arms import never_matches
-from rules.tracing.callers import set_beside, uncalled
+from rules.tracing.callers import set_beside
+from rules.tracing.uncalled import uncalled
 from rules.wording import as_written
 
 SIZE = 512 * 1024

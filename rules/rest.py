@@ -5,17 +5,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
+from pathlib import PurePosixPath
 from typing import Protocol
 
 from rules.code import Code
 from rules.languages import front_end
 from rules.meaning.contexts import TEST_PATH, Context
+from rules.meaning.samples import bills_nobody
 from rules.mentions import Mention
 from rules.tracing.digest import digest_of
 from rules.tracing.graph import Graph, joined
 from rules.tracing.sights import Digest
 
 SERVED = frozenset({Context.REQUEST, Context.WEBHOOK, Context.WORKER, Context.SCHEDULE})
+INDEX = frozenset({"index", "__init__", "mod"})
+"""Files that are named by their folder."""
 SERVING = re.compile(r"route|controller|handler|endpoint|job|worker|cron|consumer|webhook|api|server|main|app|view", re.I)
 LOWERED = 12
 """Files in which it is looked for something that is served, where those at hand serve nothing."""
@@ -67,10 +71,17 @@ class Rest:
 
     @cached_property
     def is_program(self) -> bool:
-        """Whether any file serves, consumes or is scheduled: in a library the callers are other programs."""
+        """Whether any file serves, consumes or is scheduled: in a library the callers are other programs, and its samples
+        are none of its own."""
         likely = sorted(self.all.texts, key=lambda path: (not SERVING.search(path), path))
-        digests = filter(None, map(self.digest, (path for path in likely if not TEST_PATH.search(path))))
-        return any(one.context in SERVED for digest in islice(digests, LOWERED) for one in digest.routines)
+        codes = filter(None, map(self.code_of, (path for path in likely if not TEST_PATH.search(path))))
+        own = (code.facts.path for code in codes if not bills_nobody(code.facts))
+        digests = filter(None, map(self.digest, islice(own, LOWERED)))
+        return any(one.context in SERVED for digest in digests for one in digest.routines)
+
+    def is_handed_out(self, name: str, path: str) -> bool:
+        """Whether the index of a package has it, so that whoever uses the package may call it."""
+        return any(PurePosixPath(one).stem in INDEX for one in self.naming(name) - {path})
 
     def digest(self, path: str) -> Digest | None:
         if path not in self._digests:

@@ -12,8 +12,6 @@ ENUM = r"\benum\s+({0})\b|\buse\s+[\w\\]*\\Enums\\({0})\s*;"
 
 def never_matches(code: Code, scope: Scope) -> bool:
     """Whether a branch around asks such an attribute for a string."""
-    if not code.facts.path.endswith(".php"):
-        return False
     tests = [one.head.test for one in chain(scope) if isinstance(one.head, Branch) and one.head.arm in ("case", "then")]
     return any(test is not None and always_false(code, test, scope) for test in tests)
 
@@ -24,10 +22,12 @@ def always_false(code: Code, test: Expression, scope: Scope) -> bool:
         return all(sides) if test.operator == "or" else any(sides)
     if not isinstance(test, Compare) or test.operator not in ("==", "==="):
         return False
-    return any(
-        isinstance(asked, Member) and isinstance(answer, Literal) and isinstance(answer.value, str) and holds_enum(code, asked, scope)
-        for asked, answer in ((test.left, test.right), (test.right, test.left))
-    )  # fmt: skip
+    pairs = ((test.left, test.right), (test.right, test.left))
+    return any(isinstance(asked, Member) and is_text(answer) and holds_enum(code, asked, scope) for asked, answer in pairs)
+
+
+def is_text(value: Expression) -> bool:
+    return isinstance(value, Literal) and isinstance(value.value, str)
 
 
 def holds_enum(code: Code, asked: Member, scope: Scope) -> bool:

@@ -15,7 +15,7 @@ from rules.facts import Call, Class, Expression, Function, Kind, Name, Object, S
 from rules.meaning.contexts import Context
 from rules.meaning.vocabulary import words
 from rules.mentions import Mention
-from rules.rest import SERVED, Rest
+from rules.rest import INDEX, SERVED
 from rules.tracing.graph import Graph, Node
 from rules.tracing.sights import Routine
 from rules.tracing.standing import scope_of
@@ -57,8 +57,6 @@ UNUSED = frozenset({"unused", "obsolete"})
 FROM_OUTSIDE = frozenset("event evt req request payload".split())
 """What a platform hands to the functions it calls; a configuration, which is no code, names them."""
 GENERATED_CALLER = re.compile(r"\b\w*pb\.|Request\b")
-INDEX = frozenset({"index", "__init__", "mod"})
-"""Files that are named by their folder."""
 BESIDE = frozenset("repos snapshot snapshots upstream references".split())
 FEW = 5
 """So few files that concern billing are no program: what calls them lies elsewhere."""
@@ -108,33 +106,6 @@ class Asked:
         package = self.code.facts.traits.packages_are_folders
         folder = here.parent.name if here.stem in INDEX or package else ""
         return tuple(filter(None, (self.routine.holder, "" if here.stem in INDEX else here.stem, folder)))
-
-
-def uncalled(code: Code, scope: Scope) -> bool:
-    """Whether all of a program can be looked through and nothing in it calls, names or registers the function around."""
-    if code.elsewhere.rest is not None:
-        return uncalled_in_rest(code, code.elsewhere.rest, scope)
-    trace = code.elsewhere.trace if code.elsewhere.whole else None
-    if trace is None or not is_program(trace.graph):
-        return False
-    node = trace.graph.at(code.facts.path, scope.span.line)
-    return node is not None and is_dead(code.elsewhere, trace.graph, outermost(trace.graph, node))
-
-
-def uncalled_in_rest(code: Code, rest: Rest, scope: Scope) -> bool:
-    """The same where only some files are judged: of the others those are asked that have the function's name."""
-    function = outermost_function(scope)
-    name = function.head.name if function is not None and isinstance(function.head, Function) else ""
-    if function is None or not rest.sees(name) or len(rest.naming(name)) > MANY:
-        return False
-    graph = rest.graph_of(name)
-    node = graph.at(code.facts.path, function.span.line)
-    return node is not None and is_dead(rest, graph, node) and rest.is_program
-
-
-def outermost_function(scope: Scope) -> Scope | None:
-    named = [one for one in chain(scope) if isinstance(one.head, Function) and one.head.name]
-    return named[-1] if named else None
 
 
 def is_dead(elsewhere: Named, graph: Graph, node: Node, above: frozenset[Node] = frozenset()) -> bool:
