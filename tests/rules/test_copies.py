@@ -36,7 +36,7 @@ def test_it_is_said_in_the_main_place_and_names_the_copy_however_that_is_laid_ou
 
     assert places(report) == [MAIN]
     assert cut(report)[0].description.endswith(f"The same stands in the copy `{COPY}`.")
-    assert (COPY, 5) in [(step.path, step.line) for step in cut(report)[0].trace]
+    assert (COPY, 4) in [(step.path, step.line) for step in cut(report)[0].trace]
 
 
 def test_several_copies_are_counted() -> None:
