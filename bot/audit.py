@@ -9,6 +9,7 @@ from bot.context import context_paths, needs_context
 from bot.git import LocalError
 from bot.local import Excluded, LocalChange
 from bot.local_files import UnreadableError, is_code, read_file, shown_path, text_of
+from bot.rest_of_root import Found, naming_below
 from rules.change import Change, ChangedFile, NotAnalyzed
 
 NEVER_ENTERED = frozenset({".git", ".hg", ".svn", "node_modules", ".venv", "__pycache__"})
@@ -45,17 +46,26 @@ def audit_change(paths: Iterable[Path], root: Path, excluded: Excluded, tick: Ti
             files.append(ChangedFile(shown, None, text_of(read_file(file, follow=True))))
         except UnreadableError as error:
             not_analyzed.append(NotAnalyzed(shown, str(error)))
-    change = Change("audit", tuple(files), context=context_below(top, files), partial=partial, not_analyzed=tuple(not_analyzed))
+    heads = {file.path: file.head for file in files if file.head is not None}
+    there = {name(path, top): path for path in files_below(top)} if needs_context(heads) else {}
+    context = context_of(there, heads)
+    rest = naming_below(top, there, heads, excluded) if partial else Found()
+    change = Change(
+        mode="audit",
+        files=tuple(files),
+        context=context,
+        partial=partial,
+        rest=rest.texts,
+        sought=rest.sought,
+        not_analyzed=tuple(not_analyzed),
+    )
     return LocalChange(change, reasons)
 
 
-def context_below(top: Path, files: list[ChangedFile]) -> dict[str, str]:
+def context_of(below: Mapping[str, Path], heads: Mapping[str, str]) -> dict[str, str]:
     """Files under the root that the audited ones import, and the schema."""
-    heads = {file.path: file.head for file in files if file.head is not None}
-    if not needs_context(heads):
-        return {}
-    there = {name(path, top): path for path in code_below(top)}
-    found = {}
+    there = {path: file for path, file in below.items() if is_code(path)}
+    found: dict[str, str] = {}
     for path in context_paths(there, heads):
         try:
             found[path] = text_of(read_file(there[path], follow=False))
@@ -67,11 +77,15 @@ def context_below(top: Path, files: list[ChangedFile]) -> dict[str, str]:
 
 def code_below(folder: Path) -> Iterator[Path]:
     """The code files of a folder, links not followed. A folder inside that cannot be read raises LocalError, too."""
+    return (path for path in files_below(folder) if is_code(path.name))
+
+
+def files_below(folder: Path) -> Iterator[Path]:
     for here, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = sorted(one for one in folders if one not in NEVER_ENTERED)
         for file in sorted(files):
             path = Path(here) / file
-            if is_code(file) and not path.is_symlink():
+            if not path.is_symlink():
                 yield path
 
 

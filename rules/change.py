@@ -66,5 +66,9 @@ class Change:
     """Names of which every file of the repository that has them is among the files or in the context."""
     partial: bool = False
     """An audit of some files of a project: what is not among them may well be there."""
+    rest: Mapping[str, str] = field(default_factory=dict)
+    """Of a partial audit: texts that are looked through for who calls what, and for nothing else."""
+    sought: frozenset[str] = frozenset()
+    """Names of functions and classes of which every file that has them is among the files, the context or the rest."""
     not_analyzed: tuple[NotAnalyzed, ...] = ()
     """What the door that made the change already had to leave out."""

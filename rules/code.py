@@ -22,6 +22,7 @@ from rules.schema.tables import Schema, Table
 
 if TYPE_CHECKING:
     from rules.meaning.money.reckoning import Reckoning
+    from rules.rest import Rest
     from rules.tracing.whole import Trace
 
 
@@ -106,6 +107,15 @@ class Elsewhere(Protocol):
         """Whether a project is judged as it stands, and nobody has picked the files or just written them."""
         ...
 
+    @property
+    def rest(self) -> "Rest | None":
+        """What is looked through for who calls a function, where not all of the project is at hand."""
+        ...
+
+    def sees(self, name: str) -> bool:
+        """Whether all files are at hand that have a name."""
+        ...
+
     def code_at(self, path: str) -> "Code | None":
         """The code of a file, if it is at hand."""
         ...
@@ -148,6 +158,10 @@ class Nothing:
     trace: "Trace | None" = None
     whole: bool = False
     swept: bool = False
+    rest: "Rest | None" = None
+
+    def sees(self, name: str) -> bool:
+        return False
 
     def code_at(self, path: str) -> "Code | None":
         return None

@@ -8,6 +8,7 @@ from functools import partial
 from rules import catalog
 from rules.change import Change, ChangedFile, NotAnalyzed
 from rules.code import Code, OwnNames
+from rules.copies import said_once
 from rules.facts import fold
 from rules.ignores import Ignore, ignores, silences
 from rules.judge import Around, Judged, Said, judge
@@ -68,6 +69,8 @@ def examine(
             on_file(FileDone(file.path, number, len(change.files), result.findings, result.not_analyzed))
     judged = frozenset(result.judged.code.facts.path for result in results if result.judged.code is not None)
     found = with_siblings((one for result in results for one in result.findings), ends[1].trace.graph, judged)
+    if ends[1].whole:
+        found = said_once(found, ends[1])
     findings = with_shown(found, options) if change.mode == "review" else all_in_summary(found)
     new = tuple(finding for finding in findings if finding.state != "existing")
     parts = frozenset().union(*(result.touched for result in results))
@@ -124,15 +127,14 @@ def projects(change: Change, names: OwnNames) -> tuple[Project, Project]:
     complete = frozenset(map(fold, change.complete))
     shared: dict[str, tuple[str, Code | None]] = {}
     texts = {**change.context, **change.base_context, **base}
-    was = Project(texts, names, False, complete, dict.fromkeys(base, Before()), shared)
+    was = Project(texts, names, False, complete, dict.fromkeys(base, Before()), shared=shared)
     before = {
         file.path: Before(was if file.base is not None else None, file.base_path or file.path, file.deleted)
         for file in change.files
         if file.head is not None
     }
-    return was, Project(
-        {**change.context, **head}, names, change.mode == "audit" and not change.partial, complete, before, shared
-    )
+    whole = change.mode == "audit" and not change.partial
+    return was, Project({**change.context, **head}, names, whole, complete, before, change.rest, change.sought, shared)
 
 
 def examine_file(

@@ -15,7 +15,9 @@ from rules.meaning.samples import bills_nobody, is_library
 from rules.meaning.unreached import never_runs
 from rules.meaning.vocabulary import BILLING_EVIDENCE, WEAK_EVIDENCE
 from rules.rule import Confidence, Finding, Rule
-from rules.tracing.callers import set_beside, uncalled
+from rules.tracing.arms import never_matches
+from rules.tracing.callers import set_beside
+from rules.tracing.uncalled import uncalled
 from rules.wording import as_written
 
 SIZE = 512 * 1024
@@ -110,7 +112,8 @@ def is_idle(code: Code, finding: Finding) -> bool:
     if finding.confidence is Confidence.POSSIBLE or finding.at_base:
         return False
     scope = innermost(code, finding.span)
-    return never_runs(code.facts, scope, finding.span) or set_beside(code) or uncalled(code, scope)
+    unreached = never_runs(code.facts, scope, finding.span) or never_matches(code, scope)
+    return unreached or set_beside(code) or uncalled(code, scope)
 
 
 def in_broken(code: Code, finding: Finding) -> bool:

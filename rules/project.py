@@ -20,6 +20,7 @@ from rules.meaning.usage.losses import keeps_failures, records_by_class
 from rules.meaning.usage.writes import calls_procedure, inserts_usage
 from rules.meaning.vocabulary import consumes, emits, words
 from rules.mentions import Mention, mentions
+from rules.rest import Rest
 from rules.schema import Schema, Table, looks_like_schema, tables_of
 from rules.schema.tables import joined
 from rules.tracing.digest import digest_of
@@ -59,6 +60,10 @@ class Project:
     """Names of which every file that has them is at hand, where not all files are; folded."""
     judged: Mapping[str, Before] = field(default_factory=dict)
     """The files that are judged, with what they were: all of them are lowered, the others as far as FILES allows."""
+
+    beyond: Mapping[str, str] = field(default_factory=dict)
+    sought: frozenset[str] = frozenset()
+    """Texts that are only looked through for who calls a function, and the names of which no other file has any."""
 
     shared: dict[str, tuple[str, Code | None]] = field(default_factory=dict)
     """The context files that were lowered: both ends of a change have the same ones."""
@@ -114,6 +119,14 @@ class Project:
     def trace(self) -> Trace:
         """The ways of the meters over all files at hand."""
         return traced((digest_of(code) for code in self.codes), self.schema)
+
+    @cached_property
+    def rest(self) -> Rest | None:
+        everything = Project({**self.beyond, **self.texts}, self.names)
+        return Rest(everything, self.sought, self.code_of) if self.sought and not self.whole else None
+
+    def sees(self, name: str) -> bool:
+        return self.whole
 
     def speaks_of(self, name: str, apart_from: frozenset[str]) -> bool:
         """Whether any other text names it, in whatever spelling; tests and the schema, which name everything, left out."""

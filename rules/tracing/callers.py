@@ -7,13 +7,15 @@ library, whose callers are other programs. What only functions call that nobody 
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
-from rules.code import Code, Elsewhere
+from rules.code import Code
 from rules.facts import Call, Class, Expression, Function, Kind, Name, Object, Scope, Span, chain, dotted, fold
 from rules.meaning.contexts import Context
 from rules.meaning.vocabulary import words
 from rules.mentions import Mention
+from rules.rest import INDEX, SERVED
 from rules.tracing.graph import Graph, Node
 from rules.tracing.sights import Routine
 from rules.tracing.standing import scope_of
@@ -55,9 +57,6 @@ UNUSED = frozenset({"unused", "obsolete"})
 FROM_OUTSIDE = frozenset("event evt req request payload".split())
 """What a platform hands to the functions it calls; a configuration, which is no code, names them."""
 GENERATED_CALLER = re.compile(r"\b\w*pb\.|Request\b")
-INDEX = frozenset({"index", "__init__", "mod"})
-"""Files that are named by their folder."""
-SERVED = frozenset({Context.REQUEST, Context.WEBHOOK, Context.WORKER, Context.SCHEDULE})
 BESIDE = frozenset("repos snapshot snapshots upstream references".split())
 FEW = 5
 """So few files that concern billing are no program: what calls them lies elsewhere."""
@@ -71,6 +70,18 @@ DEFINES = (
     r"\b(?:function|def|func|fn|fun|class|struct|interface|trait|impl|type|object|enum|record)\b\s*\*?\s*(?:\([^)]*\)\s*)?{}\b"
 )
 OWN = r"(?:\$this->|\bthis\.|\bself\.|\bself::|\bstatic::|\bcls\.){}\b"
+
+
+class Named(Protocol):
+    """Where it is looked for who names a function: a project, or the rest of one of which only some files are judged."""
+
+    def sees(self, name: str) -> bool: ...
+
+    def naming(self, name: str) -> frozenset[str]: ...
+
+    def mentions(self, name: str) -> tuple[Mention, ...]: ...
+
+    def code_of(self, path: str) -> Code | None: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,16 +108,7 @@ class Asked:
         return tuple(filter(None, (self.routine.holder, "" if here.stem in INDEX else here.stem, folder)))
 
 
-def uncalled(code: Code, scope: Scope) -> bool:
-    """Whether all of a program is at hand and nothing in it calls, names or registers the function around."""
-    trace = code.elsewhere.trace if code.elsewhere.whole else None
-    if trace is None or not is_program(trace.graph):
-        return False
-    node = trace.graph.at(code.facts.path, scope.span.line)
-    return node is not None and is_dead(code.elsewhere, trace.graph, outermost(trace.graph, node))
-
-
-def is_dead(elsewhere: Elsewhere, graph: Graph, node: Node, above: frozenset[Node] = frozenset()) -> bool:
+def is_dead(elsewhere: Named, graph: Graph, node: Node, above: frozenset[Node] = frozenset()) -> bool:
     """`above`: those of which it is asked whether only it calls them, so that their calling it says nothing."""
     if node in above:
         return True
@@ -121,7 +123,7 @@ def is_dead(elsewhere: Elsewhere, graph: Graph, node: Node, above: frozenset[Nod
     return False
 
 
-def asked_of(elsewhere: Elsewhere, graph: Graph, node: Node) -> Asked | None:
+def asked_of(elsewhere: Named, graph: Graph, node: Node) -> Asked | None:
     """None where nothing can be said: the top of a file runs, and so does what answers a request."""
     routine = graph.routine(node)
     code = elsewhere.code_of(graph.path(node))
@@ -181,10 +183,10 @@ def is_mark(decorator: Expression) -> bool:
     )
 
 
-def is_called(elsewhere: Elsewhere, asked: Asked, above: frozenset[Node]) -> bool:
+def is_called(elsewhere: Named, asked: Asked, above: frozenset[Node]) -> bool:
     """Whether any line means it that runs. A name of one word, and a method called like a hook, says nothing."""
     said = words(asked.routine.name)
-    if len(said) < 2 or (said[0] in HOOKS and asked.routine.holder):
+    if len(said) < 2 or not elsewhere.sees(asked.routine.name) or (said[0] in HOOKS and asked.routine.holder):
         return True
     others = {asked.graph.path(one) for one in asked.graph.by_name.get(asked.routine.name, ()) if one != asked.node}
     if asked.path in others or is_published(elsewhere, asked, asked.routine.name):
@@ -198,15 +200,17 @@ def is_called(elsewhere: Elsewhere, asked: Asked, above: frozenset[Node]) -> boo
     return any_runs(elsewhere, asked.graph, found, above)
 
 
-def is_published(elsewhere: Elsewhere, asked: Asked, name: str) -> bool:
+def is_published(elsewhere: Named, asked: Asked, name: str) -> bool:
     """Whether a package hands it out: whoever uses that package may call it."""
     if not PUBLISHED.search(OWN_LIB.sub("", asked.path)):
         return False
+    if not elsewhere.sees(name) or not elsewhere.sees(PurePosixPath(asked.path).stem):
+        return True
     handing = {path for path in elsewhere.naming(PurePosixPath(asked.path).stem) if PurePosixPath(path).stem in INDEX}
     return bool(handing) or bool(elsewhere.naming(name) - {asked.path})
 
 
-def in_unused_bundle(elsewhere: Elsewhere, one: Mention) -> bool:
+def in_unused_bundle(elsewhere: Named, one: Mention) -> bool:
     """`export const usage = { add: addUse }`: that it is put into an object which nobody names, calls nothing."""
     code = elsewhere.code_of(one.path)
     for assign in code.facts.assigns if code is not None else ():
@@ -223,7 +227,7 @@ def within_lines(span: Span, path: str, one: Mention) -> bool:
     return one.path == path and span.line <= one.line <= span.end_line
 
 
-def means(elsewhere: Elsewhere, asked: Asked, one: Mention, others: set[str]) -> bool:
+def means(elsewhere: Named, asked: Asked, one: Mention, others: set[str]) -> bool:
     """Whether a line that has its name means this function, and does more than define it or hand it out."""
     name = re.escape(asked.routine.name)
     if one.path == asked.path:
@@ -265,7 +269,7 @@ def defined_at(asked: Asked, one: Mention) -> bool:
     return any(routine is not None and (routine.path, routine.line) == (one.path, one.line) for routine in at)
 
 
-def any_runs(elsewhere: Elsewhere, graph: Graph, found: list[Mention], above: frozenset[Node]) -> bool:
+def any_runs(elsewhere: Named, graph: Graph, found: list[Mention], above: frozenset[Node]) -> bool:
     """Whether one of these lines may run: it stands in no function that nobody calls."""
     nodes = {graph.at(one.path, one.line) for one in found}
     callers = {outermost(graph, node) for node in nodes if node is not None}
@@ -274,13 +278,15 @@ def any_runs(elsewhere: Elsewhere, graph: Graph, found: list[Mention], above: fr
     return any(not is_dead(elsewhere, graph, one, above) for one in sorted(callers))
 
 
-def of_unused_class(elsewhere: Elsewhere, asked: Asked, above: frozenset[Node]) -> bool:
+def of_unused_class(elsewhere: Named, asked: Asked, above: frozenset[Node]) -> bool:
     """Whether it is a method of a class that no line names that runs: nobody makes one."""
     holder = next((one for one in chain(asked.scope) if isinstance(one.head, Class)), None)
     name = asked.routine.holder
     if holder is None or len(words(name)) < 2 or BY_NAME.search(name):
         return False
     stem = PurePosixPath(asked.path).stem
+    if not elsewhere.sees(name) or not elsewhere.sees(stem):
+        return False
     if is_published(elsewhere, asked, name) or (fold(stem) != fold(name) and elsewhere.naming(stem) - {asked.path}):
         return False
     if len(elsewhere.naming(name)) > MANY:

@@ -14,15 +14,14 @@ from rules.facts import Call, Class, Function, Scope, chain, fold, name_of
 from rules.meaning.contexts import Context
 from rules.meaning.vocabulary import words
 from rules.mentions import Mention
+from rules.rest import INDEX, SERVED
 from rules.tracing.callers import (
     BY_FOLDER,
     BY_NAME,
     FROM_OUTSIDE,
     GENERATED_CALLER,
     HOOKS,
-    INDEX,
     MANY,
-    SERVED,
     Asked,
     asked_of,
     defined_at,

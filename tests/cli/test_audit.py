@@ -124,3 +124,51 @@ def test_a_folder_that_cannot_be_listed_stops_the_audit(meteraudit: Meteraudit, 
     ran = audit(meteraudit, folder=tmp_path)
 
     assert (ran.code, "closed cannot be read (Permission denied)" in ran.err) == (2, True)
+
+
+COUNTING = """
+export async function deductCredits(team, amount) {
+  const row = await prisma.team.findUnique({ where: { id: team } });
+  await prisma.team.update({ where: { id: team }, data: { credits: row.credits - amount } });
+}
+
+export async function grantCredits(team, amount) {
+  await prisma.team.update({ where: { id: team }, data: { credits: { increment: amount } } });
+}
+"""
+CALLING = """
+import { %s } from "./credits";
+
+app.post("/credits", async (req, res) => {
+  await %s(req.body.team, 1);
+  res.json({ ok: true });
+});
+"""
+
+
+@pytest.mark.parametrize(
+    ("others", "sure"),
+    [
+        ({}, "possible"),
+        ({"use.js": CALLING % ("deductCredits", "deductCredits")}, "certain"),
+        ({"pages/use.vue": '<button @click="deductCredits(team, 1)">'}, "certain"),
+        ({"use.test.js": CALLING % ("deductCredits", "deductCredits"), "NOTES.md": "deductCredits"}, "possible"),
+    ],
+)
+def test_the_rest_of_the_root_is_asked_who_calls_what_a_named_file_defines(
+    meteraudit: Meteraudit, tmp_path: Path, others: dict[str, str], sure: str
+) -> None:
+    put(tmp_path, {"credits.js": COUNTING, "routes.js": CALLING % ("grantCredits", "grantCredits")} | others)
+
+    ran = audit(meteraudit, tmp_path / "credits.js", "--root", tmp_path)
+
+    assert [sure] == [one["confidence"] for one in ran.report["findings"] if one["rule"] == "MTR-308"]
+
+
+def test_a_folder_of_a_larger_repository_says_nothing_of_who_calls(meteraudit: Meteraudit, tmp_path: Path) -> None:
+    put(tmp_path, {"app/credits.js": COUNTING, "app/routes.js": CALLING % ("grantCredits", "grantCredits")})
+    (tmp_path / ".git").mkdir()
+
+    ran = audit(meteraudit, tmp_path / "app/credits.js", "--root", tmp_path / "app")
+
+    assert ["certain"] == [one["confidence"] for one in ran.report["findings"] if one["rule"] == "MTR-308"]

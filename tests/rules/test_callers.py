@@ -4,7 +4,7 @@ import pytest
 
 from rules.mentions import mentions
 from rules.project import Before, Project
-from rules.tracing.callers import uncalled
+from rules.tracing.uncalled import uncalled
 
 COUNTING = """
 export async function addSeatUse(db, id) {

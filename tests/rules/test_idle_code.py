@@ -66,6 +66,59 @@ def test_of_some_files_nobody_can_say_what_calls_them() -> None:
     assert said(files, partial=True) == [("src/billing/credits.ts", "certain")]
 
 
+IDLE = (
+    CREDITS
+    + """
+export async function grantCredits(team: string, amount: number) {
+  await prisma.team.update({ where: { id: team }, data: { credits: { increment: amount } } });
+}
+"""
+)
+GRANTS = ROUTE.replace("deductCredits", "grantCredits")
+
+
+def said_with_rest(rest: dict[str, str], sought: set[str], audited: str = IDLE) -> list[str]:
+    """How sure a finding is where one file is audited, and others are looked through for the names that it defines."""
+    file = ChangedFile("src/billing/credits.ts", None, audited)
+    change = Change("audit", (file,), partial=True, rest=rest, sought=frozenset(sought))
+    return [one.confidence for one in examine(change, Options(), "0").findings if one.rule == "MTR-308"]
+
+
+NAMES = {"deductCredits", "grantCredits", "credits"}
+
+
+def test_where_the_rest_is_looked_through_what_nothing_calls_is_only_possible() -> None:
+    assert said_with_rest({"src/app/api/run/route.ts": GRANTS}, NAMES) == ["possible"]
+
+
+def test_a_caller_in_the_rest_is_one() -> None:
+    callers = {"src/app/api/run/route.ts": GRANTS, "src/app/api/use/route.ts": ROUTE}
+
+    assert said_with_rest(callers, NAMES) == ["certain"]
+
+
+def test_a_name_that_other_files_may_have_is_called() -> None:
+    assert said_with_rest({"src/app/api/run/route.ts": GRANTS}, NAMES - {"deductCredits"}) == ["certain"]
+
+
+def test_a_file_that_nobody_uses_at_all_may_be_loaded_by_its_place() -> None:
+    other = ROUTE.replace("deductCredits", "spendCredits")
+
+    assert said_with_rest({"src/app/api/run/route.ts": other}, NAMES) == ["certain"]
+
+
+def test_what_the_index_of_a_package_hands_out_may_be_called_by_its_users() -> None:
+    index = 'export { deductCredits, grantCredits } from "./billing/credits";\n'
+
+    assert said_with_rest({"src/app/api/run/route.ts": GRANTS, "src/index.ts": index}, NAMES) == ["certain"]
+
+
+def test_a_library_without_a_program_is_called_by_others_though_its_parts_call_each_other() -> None:
+    inner = "import { grantCredits } from './credits';\nexport const give = (team: string) => grantCredits(team, 1);\n"
+
+    assert said_with_rest({"src/billing/give.ts": inner}, NAMES) == ["certain"]
+
+
 def test_other_repositories_that_are_kept_beside_are_not_the_program() -> None:
     files = {**OTHERS, "src/billing/credits.ts": CREDITS, "src/app/api/run/route.ts": ROUTE}
     beside = {f"repos/kit/{path}": text for path, text in files.items()}

@@ -14,7 +14,7 @@ from rules.meaning.contexts import Context
 from rules.meaning.usage.emissions import Emission
 from rules.providers import imports
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
-from rules.tracing.callers import uncalled
+from rules.tracing.uncalled import uncalled
 
 ABOUT = About(
     id="MTR-124",
