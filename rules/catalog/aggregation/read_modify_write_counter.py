@@ -245,13 +245,16 @@ def begins_period(code: Code, counter: Counter) -> bool:
 
 def is_of_another(code: Code, counter: Counter) -> bool:
     """`user.limit = user.next_plan.limit + rest`: what another thing has is applied, and nothing is added to the own field."""
-    if counter.call is not None or not isinstance(counter.read, Member) or not isinstance(counter.read.object, Member):
+    if counter.call is not None or not isinstance(counter.read, Member):
         return False
     targets = next((one.targets for one in code.facts.assigns if one.span == counter.span), ())
-    return any(
-        isinstance(one, Member) and code.facts.text(one.object.span) == code.facts.text(counter.read.object.object.span)
-        for one in targets
-    )
+    owners = {code.facts.text(one.object.span) for one in targets if isinstance(one, Member)}
+    owned = counter.read.object
+    while isinstance(owned, Member):
+        owned = owned.object
+        if code.facts.text(owned.span) in owners:
+            return True
+    return False
 
 
 def of_one_row(code: Code, saved: Call) -> bool:
@@ -755,6 +758,7 @@ def settle_seat(session, seat_id):
         """
 def begin_next_plan(session, subscriber):
     subscriber.data_quota = subscriber.next_plan.data_quota + subscriber.bonus
+    subscriber.seat_quota = subscriber.next_plan.tier.seat_quota + subscriber.bonus_seats
     session.commit()
 
 

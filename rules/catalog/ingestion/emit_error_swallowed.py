@@ -1289,4 +1289,23 @@ async def draw(websocket, user_id, prompt):
         logging.exception("no picture drawn")
 """,
     ),
+    Example(
+        "python",
+        """
+import logging
+import stripe
+
+def report_usage(account, usage, key):
+    try:
+        require_billing()
+        return stripe.billing.MeterEvent.create(
+            event_name="usage",
+            payload={"value": usage, "stripe_customer_id": account.customer_id},
+            idempotency_key=key,
+        )
+    except BillingDisabledError:
+        logging.info("this installation bills nobody")
+        return None
+""",
+    ),
 )

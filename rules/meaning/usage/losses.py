@@ -1,5 +1,6 @@
 """Where the failure of a usage write is lost: the handlers that end it, and what excuses them."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -51,6 +52,8 @@ READING_ERRORS = frozenset(
 )
 GONE = frozenset("websocketdisconnect clientdisconnect clientdisconnected clientdisconnectederror".split())
 """What the sending of an answer raises when the customer has hung up."""
+SWITCHED_OFF = re.compile(r"(?:disabled|notenabled|notconfigured|unconfigured)(?:error|exception)?$")
+"""What is raised where an installation bills nobody."""
 CARRYING = STRICT | frozenset("event events meter charge charges plan subscription buffer sink batch flush ledger".split())
 HOLDERS = frozenset("usage metering meter".split())
 """Words of a class whose bare `track` and `record` write usage: `UsageTracker.track`."""
@@ -130,11 +133,11 @@ def each_for_itself(code: Code, call: Call) -> bool:
 
 
 def only_of_reading(handler: Scope) -> bool:
-    """`except (JSONDecodeError, KeyError)`, `except Feature.DoesNotExist`, `except WebSocketDisconnect`: what was read is at
-    fault, or who asked has gone, and no write fails so."""
+    """`except (JSONDecodeError, KeyError)`, `except WebSocketDisconnect`, `except BillingDisabledError`: what was read is at
+    fault, or who asked has gone, or nobody is billed, and no write fails so."""
     caught = handler.head.catches if isinstance(handler.head, Handler) else ()
     kinds = [fold(kind).rsplit(".", 1)[-1] for kind in caught]
-    return bool(kinds) and all(kind in READING_ERRORS or kind in GONE for kind in kinds)
+    return bool(kinds) and all(kind in READING_ERRORS or kind in GONE or SWITCHED_OFF.search(kind) for kind in kinds)
 
 
 def cannot_fail(code: Code, call: Call, hops: int = HOPS) -> bool:
