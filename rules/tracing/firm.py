@@ -8,7 +8,7 @@ from rules.facts import Call, Handler, Kind, Name, Scope, Start, Use, chain, wal
 from rules.meaning.flow import same_function
 from rules.meaning.outcomes import LOST, outcome
 from rules.meaning.usage.takings import conditional, takings
-from rules.tracing.graph import Reached, downwards
+from rules.tracing.graph import Node, Reached, downwards
 from rules.tracing.routines import index_of
 from rules.tracing.standing import graph_of, standing
 
@@ -79,15 +79,18 @@ def firm_behind(code: Code, call: Call) -> tuple[Reached, ...]:
 
 def may_raise(code: Code, reached: Reached) -> bool:
     """Whether any function on the way may raise, as far as it is at hand; one that is not may."""
+    nodes = {reached.node, *(link.caller for link in reached.links), *(link.callee for link in reached.links)}
+    return any(raises(code, node) for node in nodes)
+
+
+def raises(code: Code, node: Node) -> bool:
+    """Whether a function has anything that raises. One that is not at hand may."""
     graph = graph_of(code)
-    for node in {reached.node, *(link.caller for link in reached.links), *(link.callee for link in reached.links)}:
-        routine = graph.routine(node) if graph is not None else None
-        there = code.elsewhere.code_of(routine.path) if routine is not None else None
-        if routine is None or there is None:
-            return True
-        if any(routine.line <= one.span.line <= routine.end_line for one in there.facts.raises):
-            return True
-    return False
+    routine = graph.routine(node) if graph is not None else None
+    there = code.elsewhere.code_of(routine.path) if routine is not None else None
+    if routine is None or there is None:
+        return True
+    return any(routine.line <= one.span.line <= routine.end_line for one in there.facts.raises)
 
 
 def swallowed(code: Code, call: Call) -> bool:

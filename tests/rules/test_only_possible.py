@@ -497,3 +497,22 @@ def test_an_amount_is_cut_for_nobody_where_nothing_served_leads(answer: str, con
     beside = {f"app__plans_{one}_dot_py": f"usage_limit = {one}\n" for one in range(5)}
     routes = ROUTES.format(answer)
     assert told("MTR-304", app__gateway_dot_py=CUTS, app__main_dot_py=routes, **beside) == confidence
+
+
+@pytest.mark.parametrize(("refused", "confidence"), [("throw new Error('no credits')", "possible"), ("return", "likely")])
+def test_a_test_that_the_taking_makes_again_and_raises_is_told_there(refused: str, confidence: str) -> None:
+    text = f"""
+export async function GET(request: Request) {{
+  const account = await db.account.findUnique({{ where: {{ id: request.headers.get("account") }} }});
+  if (account.credits < 1) return new Response("no credits", {{ status: 402 }});
+  await spendCredits(account.id, 1);
+  return Response.json(ROWS);
+}}
+
+async function spendCredits(id: string, amount: number) {{
+  const account = await db.account.findUnique({{ where: {{ id }} }});
+  if (account.credits < amount) {refused};
+  await db.account.update({{ where: {{ id }}, data: {{ credits: account.credits - amount }} }});
+}}
+"""
+    assert told("MTR-401", src__app__api__rows__route_dot_ts=text) == ["certain", confidence]

@@ -55,7 +55,7 @@ from rules.rule import About, Classification, Confidence, Example, Finding, Seve
 from rules.tracing.alone import called_alone
 from rules.tracing.belonging import belongs
 from rules.tracing.counted import WRITES, Looked, behind, looked_at, moves
-from rules.tracing.firm import refusal_dropped, takes_firmly
+from rules.tracing.firm import raises, refusal_dropped, swallowed, takes_firmly
 from rules.tracing.graph import Node
 from rules.tracing.held import callers_hold, in_one_step, in_procedure, read_under_lock
 from rules.tracing.served import is_served, only_timed
@@ -154,20 +154,28 @@ def told_below(code: Code, span: Span, test: Test | None, taken: Taking) -> bool
     With work in between the early test is what lets the work begin, whatever is refused after it.
     """
     call, trace = taken.call, code.elsewhere.trace
-    if call is None or taken.counter is not None or call.use is Use.DISCARDED or trace is None:
+    if call is None or taken.counter is not None or trace is None:
         return False
-    return tests_first(code, trace, call) and not works_between(code, span, test, call)
+    testing = tests_first(code, trace, call)
+    return bool(testing) and heard(code, call, testing) and not works_between(code, span, test, call)
 
 
-def tests_first(code: Code, trace: Trace, call: Call) -> bool:
-    """Whether a function that is called compares, and then writes, itself."""
+def heard(code: Code, call: Call, testing: tuple[Node, ...]) -> bool:
+    """Whether a refusal of the function that tests comes back: by its answer, or raised, and kept by no handler here."""
+    if call.use is not Use.DISCARDED:
+        return True
+    return call.start is not Start.DETACHED and not swallowed(code, call) and all(raises(code, one) for one in testing)
+
+
+def tests_first(code: Code, trace: Trace, call: Call) -> tuple[Node, ...]:
+    """The functions that a call may mean that compare, and then write, themselves."""
     node = trace.graph.at(code.facts.path, call.span.line)
-    for callee in meant(trace.graph, node, (call.method,)) if node is not None else ():
-        sights = trace.seen.by_node.get(callee, ())
-        tested = [one.line for one in sights if one.kind is Sighted.LIMIT]
-        if any(one.kind in WRITES and any(line < one.line for line in tested) for one in sights):
-            return True
-    return False
+    return tuple(
+        callee
+        for callee in (meant(trace.graph, node, (call.method,)) if node is not None else ())
+        for tested in [[one.line for one in trace.seen.by_node.get(callee, ()) if one.kind is Sighted.LIMIT]]
+        if any(one.kind in WRITES and any(line < one.line for line in tested) for one in trace.seen.by_node.get(callee, ()))
+    )
 
 
 def works_between(code: Code, span: Span, test: Test | None, taking: Call) -> bool:
