@@ -18,9 +18,11 @@ def run(job, customer):
 """
 RECORDED = """
 import stripe
+from celery import shared_task
 
+{mark}
 def report(customer, tokens):
-    stripe.billing.MeterEvent.create(event_name="tokens", payload={"stripe_customer_id": customer, "value": tokens})
+    stripe.billing.MeterEvent.create(event_name="tokens", payload={{"stripe_customer_id": customer, "value": tokens}})
 """
 
 
@@ -40,4 +42,11 @@ def test_it_speaks_where_the_files_were_picked() -> None:
 
 
 def test_a_rule_with_a_record_speaks_in_both() -> None:
-    assert told(RECORDED, PICKED)["MTR-201"] == told(RECORDED, PICKED, partial=True)["MTR-201"] == "certain"
+    text = RECORDED.format(mark="@shared_task")
+    assert told(text, PICKED)["MTR-201"] == told(text, PICKED, partial=True)["MTR-201"] == "certain"
+
+
+def test_what_nothing_is_seen_to_send_again_is_only_possible_in_a_whole_project() -> None:
+    text = RECORDED.format(mark="")
+    assert told(text, PICKED)["MTR-201"] == "possible"
+    assert told(text, PICKED, partial=True)["MTR-201"] == "certain"

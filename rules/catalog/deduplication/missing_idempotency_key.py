@@ -164,9 +164,24 @@ def finding(code: Code, emission: Emission, event: Given, key: Key) -> Finding:
         span=emission.call.span,
         description=f"This {record.title} carries no `{field}`, so {again} sends it as new usage and it is billed twice.",
         remediation=f"Pass `{field}` that belongs to this usage, such as {example(found)}, and keep it on a retry.",
-        confidence=Confidence.POSSIBLE if meant(code, emission) else Confidence.CERTAIN,
+        confidence=confidence(code, emission),
         fix=Fix(f"Add `{field}`", (edit,)) if edit else None,
     )
+
+
+def confidence(code: Code, emission: Emission) -> Confidence:
+    """In a project that is judged as it stands, what would send it again must be seen; nobody has just left the key out."""
+    if meant(code, emission) or (code.elsewhere.swept and not runs_again(code, emission.call)):
+        return Confidence.POSSIBLE
+    return Confidence.CERTAIN
+
+
+def runs_again(code: Code, call: Call) -> bool:
+    """Whether there is a retry around it, or a job, a webhook or a clock runs it or leads to it."""
+    if retried(code, call.scope) is not None or code.context(call.scope) in REDELIVERED:
+        return True
+    found = standing(code, call.span.line)
+    return found is not None and started_in(*found, REDELIVERED, HOPS)
 
 
 def mistaken(code: Code, emission: Emission, event: Given, key: Key) -> Finding:
