@@ -14,6 +14,7 @@ from rules.facts import (
     Name,
     Object,
     Scope,
+    Sequence,
     Start,
     enclosing,
     fold,
@@ -41,7 +42,17 @@ OF_FAULTS = frozenset("retry retries failure failures failed error errors attemp
 def absorbed(code: Code, call: Call) -> bool:
     """Whether the function of another file that a call leads to falls back where its store fails, and says nothing of it."""
     found = tuple(functions_behind(code, call)) or tuple(methods_of_field(code, call))
-    return bool(found) and all(absorbs(other, function) for other, function in found)
+    return bool(found) and all(absorbs(other, function) or never_errs(other, function) for other, function in found)
+
+
+def never_errs(code: Code, function: Scope) -> bool:
+    """Whether a function of Go that may answer an error never does: each of its returns ends in `nil`."""
+    head = function.head
+    if not code.facts.traits.errors_returned or not isinstance(head, Function) or "error" not in head.returns:
+        return False
+    given = [one.value for one in code.facts.returns if enclosing(one.scope, Kind.FUNCTION) is function]
+    last = [one.items[-1] if isinstance(one, Sequence) and one.items else one for one in given]
+    return bool(last) and all(isinstance(one, Literal) and one.value is None for one in last)
 
 
 def methods_of_field(code: Code, call: Call) -> Iterator[tuple[Code, Scope]]:

@@ -477,6 +477,35 @@ func (s *Service) recordUsage(ctx context.Context, pool *Pool) {results} {{
     assert bool(found) is bool(said)
 
 
+@pytest.mark.parametrize(
+    ("taken", "said"), [("return s.store.DeductBalance(ctx, cost)", True), ("s.spend(ctx, cost)\n\treturn nil", False)]
+)
+def test_an_error_that_is_always_nil_is_no_lost_one(taken: str, said: bool) -> None:
+    text = """
+package billing
+
+func (s *Service) answer(ctx context.Context, pool *Pool) string {
+	if err := s.recordUsage(ctx, pool); err != nil {
+		log.Printf("usage is not booked: %v", err)
+	}
+	return pool.Answer
+}
+"""
+    recorder = f"""
+package billing
+
+func (s *Service) recordUsage(ctx context.Context, pool *Pool) error {{
+	cost := priceOf(pool.Tokens)
+	{taken}
+}}
+
+func (s *Service) spend(ctx context.Context, cost float64) {{
+	_ = s.store.DeductBalance(ctx, cost)
+}}
+"""
+    assert bool(told("MTR-102", billing__answer_dot_go=text, billing__record_dot_go=recorder)) is said
+
+
 CUTS = """
 def pay_back(order, amount: float):
     return stripe.Refund.create(payment_intent=order.intent, amount=int(amount * 100))
