@@ -37,6 +37,9 @@ NOT_OF_A_PLAN = frozenset(
     "coupon referral launch launches speaker speakers".split()
 )
 """Words that make a limit one of machinery or of a request's form, which nobody is billed for."""
+MAILED = frozenset("email emails mail mails otp verification confirmation".split())
+ASKED_FOR = frozenset("request requests resend resends".split())
+"""`emailRequests`: how often somebody has had a link sent to them, which is held down to keep a mailbox free."""
 LEFT_WORDS = frozenset("credits credit balance remaining quota".split())
 NOT_LEFT = frozenset(
     "used usage spent spend consumed cost costs price required needed need limit limits max maximum min minimum total to "
@@ -209,7 +212,8 @@ def names_limit(name: str) -> bool:
 
 def of_a_plan(name: str) -> bool:
     """Whether a limit of this name may be one that a customer bought, and not one of machinery or of paging."""
-    return not frozenset(words(name)) & NOT_OF_A_PLAN
+    said = frozenset(words(name))
+    return not said & NOT_OF_A_PLAN and not (said & MAILED and said & ASKED_FOR)
 
 
 def evidence(text: str) -> tuple[int, int]:

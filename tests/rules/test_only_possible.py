@@ -545,3 +545,25 @@ async function spendCredits(id: string, amount: number) {{
 }}
 """
     assert told("MTR-401", src__app__api__rows__route_dot_ts=text) == ["certain", confidence]
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "confidence"),
+    [
+        ("src__credits__balances_dot_ts", "remaining", ["certain"]),
+        ("src__hr__leave_balances_dot_ts", "remaining", ["possible"]),
+        ("src__accounts__links_dot_ts", "usedEmailRequests", []),
+        ("src__accounts__links_dot_ts", "usedTokens", ["certain"]),
+    ],
+)
+def test_days_off_and_links_that_are_sent_are_on_nobodys_bill(path: str, field: str, confidence: list[str]) -> None:
+    text = f"""
+import {{ invoice, subscription, usageLimit }} from "../billing/plan";
+
+export async function POST(request: Request) {{
+  const account = await db.account.findUnique({{ where: {{ id: request.headers.get("account") }} }});
+  await db.account.update({{ where: {{ id: account.id }}, data: {{ {field}: account.{field} + 1 }} }});
+  if (account.{field} > account.plan.limit) throw new LimitReached();
+}}
+"""
+    assert told("MTR-308", **{path: text}) == confidence

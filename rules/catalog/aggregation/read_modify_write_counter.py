@@ -92,6 +92,9 @@ MEASURES = 2
 AVERAGES = frozenset("average avg mean median p50 p90 p95 p99".split())
 GAMES = frozenset("forum learning game games gamification challenge challenges bounty leaderboard".split())
 """Where points are earned and nobody pays for them."""
+STAFF_DAYS = frozenset("hr vacation vacations pto absence absences attendance timeoff".split())
+LEAVE = frozenset({"leave", "balance"})
+"""Where the days off of the staff are counted."""
 KNOWN = re.compile(
     r"read-modify-write|(only|single) writer|race (is )?(accepted|fine|ok)|"
     r"\b(race|concurren\w+|overwrit\w+)\b[^\n]{0,160}\b(ok|okay|fine|acceptable|accepted|tolera\w+|inexact|approximate)\b",
@@ -241,6 +244,12 @@ def in_process(code: Code, counter: Counter, saved: Call) -> bool:
 def begins_period(code: Code, counter: Counter) -> bool:
     """A write that also sets a counter to nothing begins a period: run twice, it writes the same values twice."""
     return counter.call is not None and any(one.call is counter.call and one.change is Change.RESET for one in code.counters)
+
+
+def counts_days_off(code: Code) -> bool:
+    """`hr/LeaveBalanceRepository`: what is left of a year's leave is on nobody's bill."""
+    said = frozenset(words(code.facts.path))
+    return bool(STAFF_DAYS & said) or said >= LEAVE
 
 
 def is_of_another(code: Code, counter: Counter) -> bool:
@@ -483,7 +492,7 @@ def finding(code: Code, counter: Counter, saved: Call, limits: bool) -> Finding:
     game = "points" in words(counter.name) and GAMES & set(words(code.facts.path))
     shown = bool(SHOWN_COUNTS & set(words(counter.name)) or in_batch(code, counter.scope) or game)
     shown = shown or brings_over(code, counter.scope) or laid_aside(code, counter.scope) or not is_served(code, counter.scope)
-    shown = shown or only_by_staff(code, counter)
+    shown = shown or only_by_staff(code, counter) or counts_days_off(code)
     return Finding(
         span=counter.span if counter.call is None else within_call(counter),
         cause=counter.span,
