@@ -10,12 +10,13 @@ from rules.facts import Call, Expression, Facts, Function, Kind, Scope, enclosin
 from rules.meaning.contexts import Context, context_of
 from rules.meaning.limits.limits import Limit, limits_of
 from rules.meaning.naming import Meter, Use, meters_of, uses_of
+from rules.meaning.origins import Origin, origins
 from rules.meaning.sql import Statement, statements_of
 from rules.meaning.times.periods import Boundary, Held, boundaries_of, expressions
 from rules.meaning.times.ranges import Bound, bounds_of
 from rules.meaning.usage.counters import Counter, counters_of
 from rules.meaning.usage.emissions import Emission, emissions_of, outer_calls
-from rules.meaning.values import Origin, Values, origins, values_of
+from rules.meaning.values import Values, values_of
 from rules.meaning.vocabulary import consumes, emits, evidence
 from rules.mentions import Mention
 from rules.schema.tables import Schema, Table

@@ -20,11 +20,11 @@ from rules.answers.seen import (
 from rules.code import Code
 from rules.facts import Literal, walk
 from rules.meaning.handlers import handlers_of
+from rules.meaning.origins import Kinds
 from rules.meaning.outcomes import LOST, Outcome, outcome
 from rules.meaning.repeats.retries import retried
 from rules.meaning.usage.quantities import given_quantities
 from rules.meaning.usage.requests import reads
-from rules.meaning.values import Kinds
 from rules.meaning.vocabulary import words
 from rules.report import Evidence
 from rules.rule import Confidence

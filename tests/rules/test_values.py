@@ -3,7 +3,7 @@
 import pytest
 
 from rules.code import Code
-from rules.meaning.values import Kinds
+from rules.meaning.origins import Kinds
 from tests.rules.examples import code_of
 
 PATHS = {"python": "usage.py", "typescript": "usage.ts", "go": "usage.go"}

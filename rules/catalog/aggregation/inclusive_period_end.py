@@ -23,10 +23,11 @@ from rules.facts import (
     walk,
 )
 from rules.meaning.contexts import Context
+from rules.meaning.origins import Kinds
 from rules.meaning.subjects import bills, name_around, only_shows, spoken_in
 from rules.meaning.times.periods import Boundary, Precision
 from rules.meaning.times.ranges import Bound, Range, is_instant, ranges_of
-from rules.meaning.values import Kinds, definitions_at, resolved
+from rules.meaning.values import definitions_at, resolved
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 

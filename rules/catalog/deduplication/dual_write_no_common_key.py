@@ -11,10 +11,11 @@ from rules.code import Code
 from rules.facts import Call, Expression, Function, Literal, Member, Name, Scope, chain, fold, walk
 from rules.meaning.contexts import Context
 from rules.meaning.flow import exclusive
+from rules.meaning.origins import Kinds
 from rules.meaning.repeats.keys import OWN_KEYS
 from rules.meaning.usage.emissions import Emission
 from rules.meaning.usage.writes import UsageWrite, inserts_usage, usage_writes
-from rules.meaning.values import Kinds, resolved
+from rules.meaning.values import resolved
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
 

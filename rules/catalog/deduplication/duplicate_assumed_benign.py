@@ -27,9 +27,9 @@ from rules.facts import (
     within,
 )
 from rules.meaning.contexts import REDELIVERED, Context
+from rules.meaning.origins import Kinds
 from rules.meaning.repeats.retries import retried
 from rules.meaning.usage.emissions import Emission
-from rules.meaning.values import Kinds
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.facts import Expression, Function, Kind, Member, Name, Scope, Span, chain, enclosing, fold, walk, within
 from rules.meaning.contexts import REDELIVERED, Context
+from rules.meaning.origins import Kinds
 from rules.meaning.repeats.retries import retried
 from rules.meaning.usage.emissions import Emission
-from rules.meaning.values import Kinds
 from rules.providers import Key, Time
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity
 

@@ -26,11 +26,12 @@ from rules.facts import (
     within,
 )
 from rules.meaning.contexts import REDELIVERED, Context
+from rules.meaning.origins import Kinds, Origin
 from rules.meaning.outcomes import stores
 from rules.meaning.repeats.identity import natural_id
 from rules.meaning.repeats.keys import NAMED, Key, keys_of, written
 from rules.meaning.repeats.retries import retried
-from rules.meaning.values import Kinds, Origin, definitions_at
+from rules.meaning.values import definitions_at
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 from rules.tracing.spared import unfilled

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.facts import Binary, Call, Expression, Function, Literal, Member, Scope, chain, fold, walk
 from rules.meaning.contexts import Context
+from rules.meaning.origins import Kinds
 from rules.meaning.times.durations import seconds
 from rules.meaning.usage.emissions import Emission
-from rules.meaning.values import Kinds, resolved
+from rules.meaning.values import resolved
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
 
 ABOUT = About(

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.facts import Call, Compare, Expression, Function, Kind, Member, Name, Scope, chain, dotted, enclosing, walk, within
 from rules.meaning.contexts import Context
+from rules.meaning.origins import Kinds
 from rules.meaning.times.clock import naive
 from rules.meaning.usage.emissions import Emission
-from rules.meaning.values import Kinds, resolved
+from rules.meaning.values import resolved
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Variant
 from rules.traits import Dates

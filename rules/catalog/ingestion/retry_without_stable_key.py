@@ -12,10 +12,10 @@ from rules.edits import added_field
 from rules.facts import Expression, Literal, Scope, within
 from rules.meaning.arguments import Given
 from rules.meaning.contexts import Context
+from rules.meaning.origins import Kinds, Origin
 from rules.meaning.repeats.identity import natural_id
 from rules.meaning.repeats.retries import retried
 from rules.meaning.usage.emissions import Emission
-from rules.meaning.values import Kinds, Origin
 from rules.providers import Key
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 

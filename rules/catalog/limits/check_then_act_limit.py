@@ -39,6 +39,7 @@ from rules.meaning.limits import gates
 from rules.meaning.limits.amounts import is_amount, is_share, spared_if_free
 from rules.meaning.limits.limits import Limit, arm_of, is_zero, lets_through, of_loop, said_by
 from rules.meaning.limits.machinery import SOLD, keeps_up, places
+from rules.meaning.origins import Kinds
 from rules.meaning.times.expiries import lone_expiries
 from rules.meaning.usage.takings import (
     Taking,
@@ -49,7 +50,7 @@ from rules.meaning.usage.takings import (
     same_thing,
     takings,
 )
-from rules.meaning.values import Kinds, definitions_at, resolved, root_of
+from rules.meaning.values import definitions_at, resolved, root_of
 from rules.meaning.vocabulary import names_left, names_used, releases, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step, Variant
 from rules.tracing.alone import called_alone

@@ -13,8 +13,9 @@ from rules.meaning.contexts import Context
 from rules.meaning.flow import follows
 from rules.meaning.limits import gates
 from rules.meaning.limits.limits import Limit, is_number, lets_through, said_by
+from rules.meaning.origins import Kinds
 from rules.meaning.usage.takings import Taking, conditional, same_thing, takings
-from rules.meaning.values import Kinds, resolved
+from rules.meaning.values import resolved
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 from rules.tracing.served import is_served
 

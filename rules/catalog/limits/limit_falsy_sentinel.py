@@ -34,8 +34,8 @@ from rules.facts import (
 from rules.meaning.contexts import TEST_PATH, Context
 from rules.meaning.limits.flags import compared_with_nothing
 from rules.meaning.limits.limits import Limit, is_zero, leaves, operands, said_by
+from rules.meaning.origins import Kinds
 from rules.meaning.subjects import bills
-from rules.meaning.values import Kinds
 from rules.meaning.vocabulary import LIMIT_NOUNS, names_limit, of_a_plan, words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity
 from rules.traits import Truth

@@ -12,8 +12,9 @@ from rules.facts import Call, Expression, Literal, Name, Unary, walk
 from rules.meaning.contexts import Context
 from rules.meaning.flow import follows
 from rules.meaning.limits.limits import Limit, lets_through, said_by
+from rules.meaning.origins import Kinds
 from rules.meaning.usage.takings import Taking, amount_of, conditional, one_more, same_for_all, same_thing, takings
-from rules.meaning.values import Kinds, resolved
+from rules.meaning.values import resolved
 from rules.meaning.vocabulary import words
 from rules.rule import About, Classification, Confidence, Edit, Example, Finding, Fix, Severity, Step
 

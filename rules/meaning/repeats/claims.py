@@ -23,13 +23,14 @@ from rules.facts import (
     within,
 )
 from rules.meaning.flow import held_alone, runs_alone
+from rules.meaning.origins import Kinds
 from rules.meaning.repeats.keys import NAMED
 from rules.meaning.repeats.marks import DONE, state_of
 from rules.meaning.repeats.recognition import id_columns, refuses
 from rules.meaning.usage.counters import written_fields
 from rules.meaning.usage.duties import Work
 from rules.meaning.usage.emissions import is_local
-from rules.meaning.values import Kinds, resolved
+from rules.meaning.values import resolved
 from rules.meaning.vocabulary import words
 
 KEYED_BY = frozenset(

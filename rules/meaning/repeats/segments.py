@@ -7,8 +7,9 @@ from enum import StrEnum
 
 from rules.code import Code
 from rules.facts import Call, Expression, Index, Literal, Member, Name, Scope, fold, walk
+from rules.meaning.origins import Kinds, Origin
 from rules.meaning.repeats.keys import Key
-from rules.meaning.values import Kinds, Origin, definitions_at
+from rules.meaning.values import definitions_at
 from rules.meaning.vocabulary import words
 
 

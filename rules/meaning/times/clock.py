@@ -3,7 +3,8 @@
 from enum import StrEnum
 
 from rules.facts import Binary, Call, Conditional, Expression, Literal, Logical, Member, Name, Scope, Unary, fold
-from rules.meaning.values import Values, definitions_at, is_clock
+from rules.meaning.origins import is_clock
+from rules.meaning.values import Values, definitions_at
 from rules.traits import Dates
 
 HOPS = 3

@@ -6,8 +6,9 @@ from rules.code import Code
 from rules.facts import Binary, Call, Expression, Name, fold, parts
 from rules.meaning.contexts import Context
 from rules.meaning.floats import declared
+from rules.meaning.origins import is_clock
 from rules.meaning.usage.fields import Field, fields
-from rules.meaning.values import is_clock, resolved
+from rules.meaning.values import resolved
 from rules.meaning.vocabulary import words
 
 LAST = frozenset("timestamp time ts".split())

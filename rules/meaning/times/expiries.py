@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from rules.code import Code
 from rules.facts import Branch, Call, Compare, Kind, Literal, Span, enclosing, fold, walk
 from rules.meaning.flow import follows
-from rules.meaning.values import Kinds
+from rules.meaning.origins import Kinds
 from rules.meaning.vocabulary import words
 
 

@@ -30,7 +30,9 @@ from rules.facts import (
     within,
 )
 from rules.meaning.contexts import Context, own_request
-from rules.meaning.values import Kinds, Origin, definitions_at, is_request, resolved, root_of
+from rules.meaning.origins import Kinds, Origin
+from rules.meaning.requested import is_request
+from rules.meaning.values import definitions_at, resolved, root_of
 from rules.meaning.vocabulary import words
 
 HOPS = 4
