@@ -6,6 +6,7 @@ is lost is lost further in.
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from rules.code import Code
 from rules.facts import (
@@ -20,6 +21,7 @@ from rules.facts import (
     Scope,
     Start,
     Use,
+    chain,
     enclosing,
     fold,
     name_of,
@@ -45,6 +47,11 @@ ON_TASKS = frozenset({"start", "adddonecallback"})
 """What is called on a task or thread without waiting for it."""
 KEYS = frozenset("idempotencykey idempotencyid dedupkey dedupekey identifier eventid transactionid requestid uniqueid".split())
 BEST_EFFORT = re.compile(r"best[- ]effort\b.{0,200}?\b(?:never|not)\s+(?:throw|raise|reject|fail|break|block)s?\b", re.I | re.S)
+HEALS = re.compile(
+    r"\bself[- ]?heal|\bnext\W+(?:\w+\W+){0,3}re-?(?:posts?|sends?|reports?|computes?)\b|"
+    r"\bre-?(?:posts?|sends?|reports?)\W+(?:\w+\W+){0,2}(?:cumulative|total)",
+    re.I,
+)
 DOCSTRING = re.compile(r"[^\"']{0,400}(\"\"\"|''')(.{0,2000}?)\1", re.S)
 
 
@@ -182,11 +189,23 @@ def keys_of(code: Code, call: Call) -> frozenset[str]:
 
 
 def never_throws_by_design(code: Code, handler: Scope) -> bool:
-    """Whether the comment on the function says that it does its best and never fails: that a loss is borne was decided."""
-    function = enclosing(handler, Kind.FUNCTION)
-    if function is None:
-        return False
-    said = [one.text for one in code.facts.comments if 0 <= function.span.line - one.span.end_line <= 1]
-    if inside := DOCSTRING.match(code.facts.text(function.span)):
-        said.append(inside[2])
-    return any(map(BEST_EFFORT.search, said))
+    """Whether the comment on a function around says that it does its best and never fails, or that the next run makes good
+    what one lost: that a loss is borne was decided."""
+    around = [one for one in chain(handler) if one.kind is Kind.FUNCTION]
+    return any(BEST_EFFORT.search(said) or HEALS.search(said) for said in map(partial(said_over, code), around))
+
+
+def said_over(code: Code, function: Scope) -> str:
+    """The comment right over a function, of as many lines as it has, and its docstring."""
+    said: list[str] = []
+    below = function.span.line + 1
+    for one in sorted(code.facts.comments, key=lambda one: -one.span.start):
+        if one.span.line >= function.span.line:
+            continue
+        # A mark such as `#[cfg(…)]` may stand between the comment and the function.
+        if below - one.span.end_line > (3 if not said else 1):
+            break
+        said.append(one.text)
+        below = one.span.line
+    inside = DOCSTRING.match(code.facts.text(function.span))
+    return " ".join([*reversed(said), inside[2] if inside else ""])

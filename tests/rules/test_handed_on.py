@@ -128,3 +128,27 @@ def note_search(account_id: str, cost: int) -> None:
 """
     change = Change("audit", (ChangedFile("app/billing/searches.py", None, text),))
     assert [one.confidence for one in examine(change, Options(), "test").findings if one.rule == "MTR-102"] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("The next sync re-posts the\n// whole figure, so a lost one heals.", "possible"),
+        ("Posts the figure to the\n// provider.", "likely"),
+    ],
+)
+def test_a_comment_of_several_lines_says_that_the_next_run_makes_it_good(words: str, expected: str) -> None:
+    text = f"""
+// noteSeats counts the seats. {words}
+export async function noteSeats(accountId: string, seats: number): Promise<void> {{
+  queue.defer(async () => {{
+    try {{
+      await billing.recordUsage({{ accountId, seats, idempotencyKey: accountId }});
+    }} catch (error) {{
+      logger.warn("not recorded", error);
+    }}
+  }});
+}}
+"""
+    change = Change("audit", (ChangedFile("src/billing/seats.ts", None, text),))
+    assert [one.confidence for one in examine(change, Options(), "test").findings if one.rule == "MTR-102"] == [expected]
