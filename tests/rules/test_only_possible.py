@@ -552,11 +552,14 @@ async function spendCredits(id: string, amount: number) {{
     [
         ("src__credits__balances_dot_ts", "remaining", ["certain"]),
         ("src__hr__leave_balances_dot_ts", "remaining", ["possible"]),
+        ("src__indexers__deposits_dot_ts", "remaining", ["possible"]),
         ("src__accounts__links_dot_ts", "usedEmailRequests", []),
         ("src__accounts__links_dot_ts", "usedTokens", ["certain"]),
     ],
 )
-def test_days_off_and_links_that_are_sent_are_on_nobodys_bill(path: str, field: str, confidence: list[str]) -> None:
+def test_days_off_links_that_are_sent_and_a_log_that_is_followed_are_on_nobodys_bill(
+    path: str, field: str, confidence: list[str]
+) -> None:
     text = f"""
 import {{ invoice, subscription, usageLimit }} from "../billing/plan";
 

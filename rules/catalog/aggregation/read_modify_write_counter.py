@@ -95,6 +95,8 @@ GAMES = frozenset("forum learning game games gamification challenge challenges b
 STAFF_DAYS = frozenset("hr vacation vacations pto absence absences attendance timeoff".split())
 LEAVE = frozenset({"leave", "balance"})
 """Where the days off of the staff are counted."""
+IN_ORDER = frozenset("indexer indexers subgraph subgraphs projector projectors".split())
+"""What follows a chain or a log entry by entry, and alone writes what it makes of it."""
 KNOWN = re.compile(
     r"read-modify-write|(only|single) writer|race (is )?(accepted|fine|ok)|"
     r"\b(race|concurren\w+|overwrit\w+)\b[^\n]{0,160}\b(ok|okay|fine|acceptable|accepted|tolera\w+|inexact|approximate)\b",
@@ -493,6 +495,7 @@ def finding(code: Code, counter: Counter, saved: Call, limits: bool) -> Finding:
     shown = bool(SHOWN_COUNTS & set(words(counter.name)) or in_batch(code, counter.scope) or game)
     shown = shown or brings_over(code, counter.scope) or laid_aside(code, counter.scope) or not is_served(code, counter.scope)
     shown = shown or only_by_staff(code, counter) or counts_days_off(code)
+    shown = shown or bool(IN_ORDER & set(words(code.facts.path)))
     return Finding(
         span=counter.span if counter.call is None else within_call(counter),
         cause=counter.span,
