@@ -260,6 +260,20 @@ export function relay(upstream: IncomingMessage, res: Response) {
   });
 }
 
+export function relayAndNote(upstream: IncomingMessage, res: Response, customer: Customer) {
+  let usage = { input: 0, output: 0 };
+  upstream.on("data", (chunk) => {
+    usage = usageIn(chunk) ?? usage;
+    setImmediate(() => {
+      usage = usageIn(chunk) ?? usage;
+      logger.debug("usage so far", usage);
+    });
+  });
+  upstream.on("end", async () => {
+    await recordUsage(customer.id, usage.input + usage.output);
+  });
+}
+
 export async function complete(answer: Completion, customer: Customer) {
   const usage = answer.usage;
   await recordUsage(customer.id, usage.input + usage.output);

@@ -10,6 +10,7 @@ from rules.meaning.floats import declared
 from rules.meaning.subjects import bills, only_shows, spoken_in
 from rules.meaning.times.fates import asks
 from rules.meaning.times.periods import mark_names
+from rules.meaning.times.told import told_only
 from rules.meaning.vocabulary import words
 
 OWNER = re.compile(r"(customer|account|organi[sz]ation|tenant|subscriber|merchant|workspace|company)$")
@@ -92,7 +93,7 @@ def decides(code: Code, call: Call) -> bool:
     day, which is off by as much."""
     if code.context(call.scope) in (Context.TEST, Context.SCRIPT, Context.BROWSER) or ONCE & set(words(code.facts.path)):
         return False
-    if only_told(code, call) or only_shown(code, call):
+    if only_told(code, call) or only_shown(code, call) or told_only(code, call):
         return False
     return bills(code.facts, call.scope) and not only_shows(code.facts, call.scope) and not levelled(code, call)
 

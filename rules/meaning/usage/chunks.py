@@ -24,6 +24,7 @@ from rules.facts import (
     within,
 )
 from rules.meaning.contexts import Context
+from rules.meaning.outcomes import is_nothing
 from rules.meaning.usage.requests import outermost
 from rules.meaning.usage.writes import UsageWrite, usage_writes
 from rules.meaning.values import definitions_at
@@ -129,6 +130,8 @@ def read_too_early(code: Code) -> Iterator[tuple[Call, UsageWrite, str]]:
         if later is None or code.context(call.scope) in (Context.TEST, Context.BROWSER):
             continue
         for name in set_there(code, later):
+            if set_at_once(code, name, call):
+                continue
             write = next((one for one in usage_writes(code) if reads(code, one, name, later, call)), None)
             if write is not None:
                 yield call, write, name
@@ -156,6 +159,19 @@ def set_there(code: Code, later: Scope) -> Iterator[str]:
             own = isinstance(root, Name) and around(code, root.text, later)
             if isinstance(root, Name) and USED & set(words(code.facts.text(target.span))) and own:
                 yield root.text
+
+
+def set_at_once(code: Code, name: str, call: Call) -> bool:
+    """Whether the function that puts the body off has set the variable already: what comes later says the same again."""
+    function = enclosing(call.scope, Kind.FUNCTION)
+    return any(
+        not one.declares
+        and one.span.end <= call.span.start
+        and enclosing(one.scope, Kind.FUNCTION) is function
+        and not (one.value is not None and is_nothing(one.value))
+        and any(isinstance(target, Name) and target.text == name for target in one.targets)
+        for one in code.facts.assigns
+    )
 
 
 def around(code: Code, name: str, later: Scope) -> bool:
