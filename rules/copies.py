@@ -15,25 +15,28 @@ from rules.facts import Function
 from rules.project import Project
 from rules.report import Reported, TracePoint
 from rules.rule import Confidence
+from rules.together import has_safe_fix
 
 LAYOUT = re.compile(r"[\s()\"'`;]+|,(?=\s*[)\]}])")
-"""What a formatter changes in a copy."""
+"""What a formatter may change in a copy: its spaces, quotes, and parentheses that are not needed. Of the others none is told
+from these, which is borne: who brackets anew and changes nothing else is not met."""
 TAIL = 2
-"""So many last parts of a path are the same, its name among them: every other folder has an `index.ts`."""
+"""So many last parts of a path are the same, its name among them: every other folder has an `index.ts`. A file at the top of
+the project, which has no more, is nobody's copy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What makes findings of several files one: rule and form, the file's name, and the code without its layout."""
+    """What makes findings of several files one: rule and variant, the end of the path, and the code without its layout."""
 
     rule: str
     variant: str | None
     audible: bool
-    name: str
+    tail: tuple[str, ...]
     around: str
     description: str
     count: int = 0
-    """Of equal ones before it in its file."""
+    """The how-manieth of equal ones in its file it is."""
 
 
 def said_once(found: Iterable[Reported], project: Project) -> list[Reported]:
@@ -43,7 +46,7 @@ def said_once(found: Iterable[Reported], project: Project) -> list[Reported]:
     counts: Counter[tuple[str, Copied]] = Counter()
     for one in sorted(findings, key=lambda one: (one.path, one.line)):
         code = project.by_path.get(one.path)
-        if code is not None and (one.fix is None or not one.fix.safe):
+        if code is not None and not has_safe_fix(one):
             family = copied(one, code)
             counts[one.path, family] += 1
             families.setdefault(replace(family, count=counts[one.path, family]), []).append(one)
@@ -51,7 +54,7 @@ def said_once(found: Iterable[Reported], project: Project) -> list[Reported]:
     gone: set[str] = set()
     for members in families.values():
         lead = min(members, key=lambda one: (one.path.count("/"), len(one.path), one.path))
-        copies = [one for one in members if one is not lead and same_tail(lead.path, one.path)]
+        copies = [one for one in members if one is not lead]
         if copies:
             leads[lead.fingerprint] = naming(lead, copies)
             gone.update(one.fingerprint for one in copies)
@@ -61,7 +64,7 @@ def said_once(found: Iterable[Reported], project: Project) -> list[Reported]:
 def copied(one: Reported, code: Code) -> Copied:
     audible = one.confidence != Confidence.POSSIBLE
     text, description = (LAYOUT.sub("", each) for each in (around(one, code), one.description))
-    return Copied(one.rule, one.variant, audible, PurePosixPath(one.path).name, text, description)
+    return Copied(one.rule, one.variant, audible, PurePosixPath(one.path).parts[-TAIL:], text, description)
 
 
 def around(one: Reported, code: Code) -> str:
@@ -69,13 +72,6 @@ def around(one: Reported, code: Code) -> str:
     functions = (scope.span for scope in code.facts.scopes if isinstance(scope.head, Function) and scope.head.name)
     holding = [span for span in functions if span.line <= one.line and one.end_line <= span.end_line]
     return code.facts.text(min(holding, key=lambda span: span.end - span.start, default=code.facts.root.span))
-
-
-def same_tail(one: str, other: str) -> bool:
-    """`src/usage.ts` and `New folder/src/usage.ts`."""
-    first, second = (PurePosixPath(path).parts for path in (one, other))
-    least = min(TAIL, len(first), len(second))
-    return first[-least:] == second[-least:]
 
 
 def naming(lead: Reported, copies: list[Reported]) -> Reported:

@@ -37,7 +37,7 @@ NOT_OF_A_PLAN = frozenset(
     "coupon referral launch launches speaker speakers".split()
 )
 """Words that make a limit one of machinery or of a request's form, which nobody is billed for."""
-MAILED = frozenset("email emails mail mails otp verification confirmation".split())
+MAILED = frozenset("email emails mail mails".split())
 ASKED_FOR = frozenset("request requests resend resends".split())
 """`emailRequests`: how often somebody has had a link sent to them, which is held down to keep a mailbox free."""
 LEFT_WORDS = frozenset("credits credit balance remaining quota".split())

@@ -1,5 +1,6 @@
 """Failures that never come back from what was called, or whose row the next run of a clock finds again."""
 
+import re
 from collections.abc import Iterator
 
 from rules.code import Code
@@ -28,6 +29,7 @@ from rules.meaning.vocabulary import words
 from rules.tracing.spared import STORES, functions_behind, runs_by_itself
 from rules.tracing.standing import graph_of, scope_of
 
+NAMED_RESULT = re.compile(r"\w\s+error\b")
 PICKS = frozenset("find findmany findall select filter where query all list fetch scan get due pending".split())
 DUE = frozenset(
     "due status state next retry retries until before pending processed attempts scheduled expires renewed billed".split()
@@ -46,9 +48,14 @@ def absorbed(code: Code, call: Call) -> bool:
 
 
 def never_errs(code: Code, function: Scope) -> bool:
-    """Whether a function of Go that may answer an error never does: each of its returns ends in `nil`."""
+    """Whether a function of Go that may answer an error never does: each of its returns ends in `nil`.
+
+    Not where the result has a name: what is deferred may still set it.
+    """
     head = function.head
     if not code.facts.traits.errors_returned or not isinstance(head, Function) or "error" not in head.returns:
+        return False
+    if NAMED_RESULT.search(head.returns):
         return False
     given = [one.value for one in code.facts.returns if enclosing(one.scope, Kind.FUNCTION) is function]
     last = [one.items[-1] if isinstance(one, Sequence) and one.items else one for one in given]

@@ -6,12 +6,17 @@ import re
 from rules.code import Code
 from rules.facts import Branch, Compare, Expression, Function, Kind, Literal, Logical, Member, Name, Scope, chain, enclosing
 
-CASTS = r"\bclass\s+{model}\b[\s\S]{{0,20000}}?\bcasts\b[^;]*?[\"']{attribute}[\"']\s*=>\s*\\?(?:\w+\\)*(\w+)::class\s*[,\])]"
+CASTS = (
+    r"\bclass\s+{model}\b(?:(?!\bclass\s+\w)[\s\S]){{0,20000}}?"
+    r"\bcasts\b[^;]*?[\"']{attribute}[\"']\s*=>\s*\\?(?:\w+\\)*(\w+)::class\s*[,\])]"
+)
 ENUM = r"\benum\s+({0})\b|\buse\s+[\w\\]*\\Enums\\({0})\s*;"
 
 
 def never_matches(code: Code, scope: Scope) -> bool:
     """Whether a branch around asks such an attribute for a string."""
+    if code.facts.language != "php":
+        return False
     tests = [one.head.test for one in chain(scope) if isinstance(one.head, Branch) and one.head.arm in ("case", "then")]
     return any(test is not None and always_false(code, test, scope) for test in tests)
 

@@ -83,14 +83,15 @@ def may_raise(code: Code, reached: Reached) -> bool:
     return any(raises(code, node) for node in nodes)
 
 
-def raises(code: Code, node: Node) -> bool:
-    """Whether a function has anything that raises. One that is not at hand may."""
+def raises(code: Code, node: Node, lines: range | None = None) -> bool:
+    """Whether a function, or some lines of it, have anything that raises. One that is not at hand may."""
     graph = graph_of(code)
     routine = graph.routine(node) if graph is not None else None
     there = code.elsewhere.code_of(routine.path) if routine is not None else None
     if routine is None or there is None:
         return True
-    return any(routine.line <= one.span.line <= routine.end_line for one in there.facts.raises)
+    meant = lines or range(routine.line, routine.end_line + 1)
+    return any(one.span.line in meant for one in there.facts.raises)
 
 
 def swallowed(code: Code, call: Call) -> bool:

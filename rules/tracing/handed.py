@@ -47,11 +47,12 @@ ON_TASKS = frozenset({"start", "adddonecallback"})
 """What is called on a task or thread without waiting for it."""
 KEYS = frozenset("idempotencykey idempotencyid dedupkey dedupekey identifier eventid transactionid requestid uniqueid".split())
 BEST_EFFORT = re.compile(r"best[- ]effort\b.{0,200}?\b(?:never|not)\s+(?:throw|raise|reject|fail|break|block)s?\b", re.I | re.S)
+DENIED = r"(?!(?:not|never|no|nothing|cannot|can|does|doesn|don|won|will)\b)"
 HEALS = re.compile(
-    r"\bself[- ]?heal|\bnext\W+(?:\w+\W+){0,3}re-?(?:posts?|sends?|reports?|computes?)\b|"
-    r"\bre-?(?:posts?|sends?|reports?)\W+(?:\w+\W+){0,2}(?:cumulative|total)",
+    rf"\bself[- ]?heals\b|\bnext\W+(?:{DENIED}\w+\W+){{0,3}}re-?(?:posts|sends|reports|computes)\b",
     re.I,
 )
+"""How a comment says that the next run makes good what this one lost; not that it does not."""
 DOCSTRING = re.compile(r"[^\"']{0,400}(\"\"\"|''')(.{0,2000}?)\1", re.S)
 
 

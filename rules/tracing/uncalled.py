@@ -21,7 +21,7 @@ def uncalled(code: Code, scope: Scope) -> bool:
 
 def uncalled_in_rest(code: Code, rest: Rest, scope: Scope) -> bool:
     """The same where only some files are judged: of the others those are asked that have the function's name."""
-    function = outermost_function(scope)
+    function = outermost_named(scope)
     name = function.head.name if function is not None and isinstance(function.head, Function) else ""
     if function is None or not rest.sees(name) or len(rest.naming(name)) > MANY:
         return False
@@ -46,6 +46,6 @@ def is_called_beyond(found: tuple[Mention, ...], name: str, path: str) -> bool:
     return not any(defines(one, name) for one in beyond) and any(not only_hands_out(one, name) for one in beyond)
 
 
-def outermost_function(scope: Scope) -> Scope | None:
+def outermost_named(scope: Scope) -> Scope | None:
     named = [one for one in chain(scope) if isinstance(one.head, Function) and one.head.name]
     return named[-1] if named else None

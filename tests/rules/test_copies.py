@@ -55,6 +55,13 @@ def test_the_same_code_in_a_file_that_lies_elsewhere_is_said_there() -> None:
     assert places(said({MAIN: CREDITS, "app/teams/credits.ts": CREDITS})) == ["app/teams/credits.ts", MAIN]
 
 
+def test_a_file_at_the_top_is_nobodys_copy() -> None:
+    assert places(said({"credits.ts": CREDITS, "services/teams/credits.ts": CREDITS})) == [
+        "credits.ts",
+        "services/teams/credits.ts",
+    ]
+
+
 def test_one_with_a_safe_fix_is_said_in_both_so_that_both_can_be_mended() -> None:
     report = said({MAIN: CREDITS, COPY: CREDITS})
 

@@ -93,8 +93,10 @@ AVERAGES = frozenset("average avg mean median p50 p90 p95 p99".split())
 GAMES = frozenset("forum learning game games gamification challenge challenges bounty leaderboard".split())
 """Where points are earned and nobody pays for them."""
 STAFF_DAYS = frozenset("hr vacation vacations pto absence absences attendance timeoff".split())
-LEAVE = frozenset({"leave", "balance"})
-"""Where the days off of the staff are counted."""
+BALANCE_WORDS = frozenset({"balance", "balances"})
+"""Where the days off of the staff are counted, with `leave` beside them."""
+SOLD = frozenset("credit credits billing subscription subscriptions token tokens seat seats quota quotas invoice plan".split())
+"""What makes a count one of something that is sold, wherever it stands."""
 IN_ORDER = frozenset("indexer indexers subgraph subgraphs projector projectors".split())
 """What follows a chain or a log entry by entry, and alone writes what it makes of it."""
 KNOWN = re.compile(
@@ -248,10 +250,13 @@ def begins_period(code: Code, counter: Counter) -> bool:
     return counter.call is not None and any(one.call is counter.call and one.change is Change.RESET for one in code.counters)
 
 
-def counts_days_off(code: Code) -> bool:
-    """`hr/LeaveBalanceRepository`: what is left of a year's leave is on nobody's bill."""
+def sells_nothing(code: Code, counter: Counter) -> bool:
+    """`hr/LeaveBalanceRepository`: what is left of a year's leave is on nobody's bill. Nor does a file race with itself that
+    follows a chain or a log in order."""
     said = frozenset(words(code.facts.path))
-    return bool(STAFF_DAYS & said) or said >= LEAVE
+    if SOLD & (said | {*words(counter.name)}):
+        return False
+    return bool((STAFF_DAYS | IN_ORDER) & said) or ("leave" in said and bool(BALANCE_WORDS & said))
 
 
 def is_of_another(code: Code, counter: Counter) -> bool:
@@ -487,15 +492,26 @@ def whole_record(saved: Call, read: Call, counts: bool) -> Finding:
     )
 
 
+def only_looked_at(code: Code, counter: Counter) -> bool:
+    """Whether, as far as can be seen, no customer is billed or limited by the count while two requests change it."""
+    game = "points" in words(counter.name) and GAMES & set(words(code.facts.path))
+    return bool(
+        SHOWN_COUNTS & set(words(counter.name))
+        or game
+        or in_batch(code, counter.scope)
+        or brings_over(code, counter.scope)
+        or laid_aside(code, counter.scope)
+        or not is_served(code, counter.scope)
+        or only_by_staff(code, counter)
+        or sells_nothing(code, counter)
+    )
+
+
 def finding(code: Code, counter: Counter, saved: Call, limits: bool) -> Finding:
     assert counter.read is not None
     sign = "add" if counter.change is Change.ADD else "subtract"
     sure = counter.call is not None and not runs_alone(code, counter.scope)
-    game = "points" in words(counter.name) and GAMES & set(words(code.facts.path))
-    shown = bool(SHOWN_COUNTS & set(words(counter.name)) or in_batch(code, counter.scope) or game)
-    shown = shown or brings_over(code, counter.scope) or laid_aside(code, counter.scope) or not is_served(code, counter.scope)
-    shown = shown or only_by_staff(code, counter) or counts_days_off(code)
-    shown = shown or bool(IN_ORDER & set(words(code.facts.path)))
+    shown = only_looked_at(code, counter)
     return Finding(
         span=counter.span if counter.call is None else within_call(counter),
         cause=counter.span,

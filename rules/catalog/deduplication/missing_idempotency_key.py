@@ -177,7 +177,10 @@ def confidence(code: Code, emission: Emission) -> Confidence:
 
 
 def runs_again(code: Code, call: Call) -> bool:
-    """Whether there is a retry around it, or a job, a webhook or a clock runs it or leads to it."""
+    """Whether there is a retry around it, or a job, a webhook or a clock runs it or leads to it.
+
+    A request that a customer sends again is mostly new usage, and is no such thing; nor is a retry in another file seen.
+    """
     if retried(code, call.scope) is not None or code.context(call.scope) in REDELIVERED:
         return True
     found = standing(code, call.span.line)

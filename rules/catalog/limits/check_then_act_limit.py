@@ -6,7 +6,7 @@ limit`) whose affected rows are looked at, an atomic increment that is compared 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from rules.code import Code
 from rules.facts import (
@@ -62,6 +62,7 @@ from rules.tracing.held import callers_hold, in_one_step, in_procedure, read_und
 from rules.tracing.served import is_served, only_timed
 from rules.tracing.shared_store import share_store
 from rules.tracing.sights import Kind as Sighted
+from rules.tracing.sights import Sight
 from rules.tracing.standing import meant
 from rules.tracing.whole import Trace
 
@@ -161,22 +162,30 @@ def told_below(code: Code, span: Span, test: Test | None, taken: Taking) -> bool
     return bool(testing) and heard(code, call, testing) and not works_between(code, span, test, call)
 
 
-def heard(code: Code, call: Call, testing: tuple[Node, ...]) -> bool:
-    """Whether a refusal of the function that tests comes back: by its answer, or raised, and kept by no handler here."""
+def heard(code: Code, call: Call, testing: Mapping[Node, range]) -> bool:
+    """Whether a refusal of the functions that test comes back: by the answer, or raised after the test and kept by nothing."""
     if call.use is not Use.DISCARDED:
         return True
-    return call.start is not Start.DETACHED and not swallowed(code, call) and all(raises(code, one) for one in testing)
+    raised = all(raises(code, node, lines) for node, lines in testing.items())
+    return raised and call.start is not Start.DETACHED and not swallowed(code, call)
 
 
-def tests_first(code: Code, trace: Trace, call: Call) -> tuple[Node, ...]:
-    """The functions that a call may mean that compare, and then write, themselves."""
+def tests_first(code: Code, trace: Trace, call: Call) -> dict[Node, range]:
+    """The functions that a call may mean that compare, and then write, themselves: each with the lines in between."""
     node = trace.graph.at(code.facts.path, call.span.line)
-    return tuple(
-        callee
+    found = {
+        callee: between(trace.seen.by_node.get(callee, ()))
         for callee in (meant(trace.graph, node, (call.method,)) if node is not None else ())
-        for tested in [[one.line for one in trace.seen.by_node.get(callee, ()) if one.kind is Sighted.LIMIT]]
-        if any(one.kind in WRITES and any(line < one.line for line in tested) for one in trace.seen.by_node.get(callee, ()))
-    )
+    }
+    return {callee: lines for callee, lines in found.items() if lines is not None}
+
+
+def between(sights: Iterable[Sight]) -> range | None:
+    """The lines from the first test of a limit to the last write after it."""
+    there = list(sights)
+    first = min((one.line for one in there if one.kind is Sighted.LIMIT), default=None)
+    written = [one.line for one in there if one.kind in WRITES and first is not None and one.line > first]
+    return range(first, max(written) + 1) if first is not None and written else None
 
 
 def works_between(code: Code, span: Span, test: Test | None, taking: Call) -> bool:

@@ -52,7 +52,9 @@ READING_ERRORS = frozenset(
 )
 GONE = frozenset("websocketdisconnect clientdisconnect clientdisconnected clientdisconnectederror".split())
 """What the sending of an answer raises when the customer has hung up."""
-SWITCHED_OFF = re.compile(r"(?:disabled|notenabled|notconfigured|unconfigured)(?:error|exception)?$")
+SWITCHED_OFF = re.compile(
+    r"^(?:billing|payments?|stripe|metering|integrations?)(?:is)?(?:disabled|notenabled|notconfigured|unconfigured)(?:error|exception)?$"
+)
 """What is raised where an installation bills nobody."""
 CARRYING = STRICT | frozenset("event events meter charge charges plan subscription buffer sink batch flush ledger".split())
 HOLDERS = frozenset("usage metering meter".split())
