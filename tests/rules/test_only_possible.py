@@ -578,3 +578,20 @@ export async function POST(request: Request) {{
 }}
 """
     assert told("MTR-308", **{path: text}) == confidence
+
+
+@pytest.mark.parametrize(("changed", "count"), [("self._model", 0), ("accounts", 1)])
+def test_what_the_statement_changes_is_no_earlier_reading(changed: str, count: int) -> None:
+    text = f"""
+class Accounts:
+    async def book(self, account_id: str, credits: Decimal) -> None:
+        statement = (
+            update({changed})
+            .where(self._model.id == account_id)
+            .values(total_credits=self._model.total_credits + credits)
+        )
+        await self._session.execute(statement)
+        await self._session.flush()
+"""
+    change = Change("audit", (ChangedFile("billing/accounts.py", None, text),), partial=True)
+    assert len([one for one in examine(change, Options(), "test").findings if one.rule == "MTR-308"]) == count

@@ -55,7 +55,6 @@ ABOUT = About(
     classes=("A7",),
     cwe=("CWE-682",),
     iso_25010="Functional suitability / functional correctness",
-    unprompted=True,
 )
 PERIODIC = frozenset(
     "period cycle billing renew renews renewal renewed reset resets month monthly anchor recurring invoice "

@@ -41,6 +41,7 @@ from rules.meaning.limits.limits import Limit, arm_of, is_zero, lets_through, of
 from rules.meaning.limits.machinery import SOLD, keeps_up, places
 from rules.meaning.origins import Kinds
 from rules.meaning.times.expiries import lone_expiries
+from rules.meaning.usage.counters import Change
 from rules.meaning.usage.takings import (
     Taking,
     compares_version,
@@ -110,6 +111,8 @@ def check(code: Code) -> Iterator[Finding]:
     found: dict[Scope | None, list[tuple[Limit, Taking]]] = {}
     for limit in code.limits:
         if unjudged(code, limit.scope) or shares_out(code, limit) or of_loop(code.facts, limit) or known(code, limit.span):
+            continue
+        if refused_by_column(code, limit):
             continue
         if from_taking(code, limit) or held_alone(code, limit.scope, limit.span.start) or after_the_fact(limit.function):
             continue
@@ -222,6 +225,15 @@ def after_the_fact(function: Scope | None) -> bool:
         for said in (words(one.name), words(one.type))
         if said
     )
+
+
+def refused_by_column(code: Code, limit: Limit) -> bool:
+    """Whether the column is taken from in the store, and the schema lets it not fall below nothing: the second take fails."""
+    name = name_of(limit.used).rpartition(".")[2]
+    if not limit.left or not any(one.atomic and one.name == name and one.change is Change.SUBTRACT for one in code.counters):
+        return False
+    never_less = rf"check\s*\(\s*[\"`]?({re.escape(name)})[\"`]?\s*>=\s*0\b"
+    return bool(code.elsewhere.found(re.compile(never_less, re.I)))
 
 
 def is_price(code: Code, limit: Limit) -> bool:
@@ -1428,5 +1440,28 @@ def notify(account):
         account.plan.credits -= credits
         account.plan.save()
 """,
+    ),
+    Example(
+        "typescript",
+        """
+export async function draft(db: Pool, accountId: string) {
+  const { rows } = await db.query("SELECT credits_left FROM plans_bought WHERE account_id = $1", [accountId]);
+  const bought = rows[0];
+  if (bought.credits_left <= 0) throw new PaymentRequired();
+  await db.query("UPDATE plans_bought SET drafts = drafts + 1, credits_left = credits_left - 1 WHERE account_id = $1", [
+    accountId,
+  ]);
+}
+""",
+        path="src/drafts.ts",
+        context={
+            "migrations/004_plans.sql": """
+CREATE TABLE plans_bought (
+  account_id uuid PRIMARY KEY,
+  drafts integer NOT NULL DEFAULT 0,
+  credits_left integer NOT NULL CHECK (credits_left >= 0)
+);
+"""
+        },
     ),
 )

@@ -384,18 +384,28 @@ def classified(values: Values, span: Span, name: str, value: Expression, scope: 
 
 
 def is_column(left: Expression, call: Call | None) -> bool:
-    """`F("used") + 1`, `Sequel[:used] + 1`, `User.used + n` inside a query: the database adds."""
+    """`F("used") + 1`, `Sequel[:used] + 1`, `User.used + n` inside a query, `update(model).values(used=model.used + n)`: the
+    database adds."""
     if isinstance(left, Index):
         return isinstance(left.object, Name) and left.object.text == "Sequel"
     if isinstance(left, Call):
         return fold(left.method) in ("f", "raw", "literal", "col", "column", "expr", "coalesce")
-    return (
-        call is not None
-        and isinstance(left, Member)
-        and isinstance(left.object, Name)
-        and left.object.text[:1].isupper()
-        and fold(call.method) in ("values", "update", "set", "execute")
-    )
+    if call is None or not isinstance(left, Member):
+        return False
+    if (whole := dotted(left.object)) and whole == updated(call):
+        return True
+    named = isinstance(left.object, Name) and left.object.text[:1].isupper()
+    return named and fold(call.method) in ("values", "update", "set", "execute")
+
+
+def updated(call: Call) -> str:
+    """What the `update(…)` that a call is chained to changes."""
+    link: Expression | None = call.receiver
+    while isinstance(link, Call):
+        if fold(link.method) == "update" and link.arguments:
+            return dotted(link.arguments[0].value)
+        link = link.receiver
+    return ""
 
 
 def in_store(value: Expression) -> bool:
