@@ -10,19 +10,17 @@ from typing import Protocol
 
 from rules.code import Code
 from rules.languages import front_end
-from rules.meaning.contexts import TEST_PATH, Context
+from rules.meaning.contexts import SERVED, TEST_PATH
 from rules.meaning.samples import bills_nobody
 from rules.mentions import Mention
 from rules.tracing.digest import digest_of
 from rules.tracing.graph import Graph, joined
+from rules.tracing.places import INDEX
 from rules.tracing.sights import Digest
 
-SERVED = frozenset({Context.REQUEST, Context.WEBHOOK, Context.WORKER, Context.SCHEDULE})
-INDEX = frozenset({"index", "__init__", "mod"})
-"""Files that are named by their folder."""
 SERVING = re.compile(r"route|controller|handler|endpoint|job|worker|cron|consumer|webhook|api|server|main|app|view", re.I)
 LOWERED = 12
-"""Files in which it is looked for something that is served, where those at hand serve nothing."""
+"""Files searched for something that is served."""
 
 
 class Texts(Protocol):
