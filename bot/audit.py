@@ -22,12 +22,30 @@ def audit_change(paths: Iterable[Path], root: Path, excluded: Excluded, tick: Ti
     A file that is named itself is read even where `excluded` would leave it alone; in a folder, only code is read.
     `tick` is told each path. Raises LocalError for a path that is not there or a folder that cannot be read.
     """
-    top = root.resolve()
+    named, top = tuple(paths), root.resolve()
+    found, reasons = picked(named, top, excluded)
+    files, not_analyzed = read_in_full(found, tick)
+    heads = {file.path: file.head for file in files if file.head is not None}
+    partial = not any(top.is_relative_to(path.resolve()) for path in named)
+    asks = needs_context(heads)
+    rest = naming_below(top, below(top, files_below(top)), heads, excluded) if partial and asks else Found()
+    change = Change(
+        mode="audit",
+        files=files,
+        context=context_of(dict(below(top, code_below(top))), heads) if asks else {},
+        partial=partial,
+        rest=rest.texts,
+        sought=rest.sought,
+        not_analyzed=not_analyzed,
+    )
+    return LocalChange(change, reasons)
+
+
+def picked(paths: Iterable[Path], top: Path, excluded: Excluded) -> tuple[dict[str, Path], Counter[str]]:
+    """The files to audit as the report calls them, and how many are left alone for which reason."""
     found: dict[str, Path] = {}
     reasons: Counter[str] = Counter()
-    partial = True
     for path in paths:
-        partial = partial and not top.is_relative_to(path.resolve())
         if path.is_dir():
             for file in code_below(path):
                 reason = excluded(name(file, top))
@@ -39,6 +57,10 @@ def audit_change(paths: Iterable[Path], root: Path, excluded: Excluded, tick: Ti
             found.setdefault(name(path, top), path)
         else:
             raise LocalError(f"{path} is not there: name files or folders of this machine, or - for a bundle.")
+    return found, reasons
+
+
+def read_in_full(found: Mapping[str, Path], tick: Tick) -> tuple[tuple[ChangedFile, ...], tuple[NotAnalyzed, ...]]:
     files, not_analyzed = [], []
     for shown, file in sorted(found.items()):
         tick(shown)
@@ -46,25 +68,11 @@ def audit_change(paths: Iterable[Path], root: Path, excluded: Excluded, tick: Ti
             files.append(ChangedFile(shown, None, text_of(read_file(file, follow=True))))
         except UnreadableError as error:
             not_analyzed.append(NotAnalyzed(shown, str(error)))
-    heads = {file.path: file.head for file in files if file.head is not None}
-    there = {name(path, top): path for path in files_below(top)} if needs_context(heads) else {}
-    context = context_of(there, heads)
-    rest = naming_below(top, there, heads, excluded) if partial else Found()
-    change = Change(
-        mode="audit",
-        files=tuple(files),
-        context=context,
-        partial=partial,
-        rest=rest.texts,
-        sought=rest.sought,
-        not_analyzed=tuple(not_analyzed),
-    )
-    return LocalChange(change, reasons)
+    return tuple(files), tuple(not_analyzed)
 
 
-def context_of(below: Mapping[str, Path], heads: Mapping[str, str]) -> dict[str, str]:
+def context_of(there: Mapping[str, Path], heads: Mapping[str, str]) -> dict[str, str]:
     """Files under the root that the audited ones import, and the schema."""
-    there = {path: file for path, file in below.items() if is_code(path)}
     found: dict[str, str] = {}
     for path in context_paths(there, heads):
         try:
@@ -98,6 +106,11 @@ def name(file: Path, top: Path) -> str:
     """As the report calls it. Links above the file are resolved, so that one file has one name."""
     whole = file.parent.resolve() / file.name
     return shown_path((whole.relative_to(top) if whole.is_relative_to(top) else whole).as_posix())
+
+
+def below(top: Path, files: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+    """Files under a root that is resolved, by name. No link was followed to them, so that theirs need not be resolved."""
+    return ((shown_path(file.relative_to(top).as_posix()), file) for file in files)
 
 
 def bundle_change(files: Mapping[str, str]) -> LocalChange:

@@ -3,6 +3,7 @@
 import os
 import stat
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 FILE_BYTES = 512 * 1024
 TOO_LARGE = f"larger than {FILE_BYTES // 1024} kB"
@@ -15,35 +16,35 @@ class UnreadableError(Exception):
     """A file cannot be judged; the text is the reason, as the report gives it."""
 
 
-def read_file(path: Path, *, follow: bool = False) -> bytes:
-    """The bytes of a regular file of at most 512 kB; a symbolic link only where `follow` is set. Raises UnreadableError."""
+def read_file(path: Path, *, follow: bool = False, most: int = FILE_BYTES) -> bytes:
+    """The bytes of a regular file of at most `most`; a symbolic link only where `follow` is set. Raises UnreadableError."""
     try:
         about = path.stat() if follow else path.lstat()
         if stat.S_ISLNK(about.st_mode):
             raise UnreadableError("a symbolic link")
         if not stat.S_ISREG(about.st_mode):
             raise UnreadableError("not a regular file")
-        if about.st_size > FILE_BYTES:
+        if about.st_size > most:
             raise UnreadableError(TOO_LARGE)
         # The file may have become something else since it was looked at: a pipe would block, a link lead elsewhere.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW))
         with os.fdopen(handle, "rb") as file:
-            data = file.read(FILE_BYTES + 1)
+            data = file.read(most + 1)
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror}") from error
-    if len(data) > FILE_BYTES:
+    if len(data) > most:
         raise UnreadableError(TOO_LARGE)
     return data
 
 
-def text_of(data: bytes) -> str:
-    """The text of a file. Raises UnreadableError for what is not UTF-8 text."""
+def text_of(data: bytes, errors: Literal["strict", "replace"] = "strict") -> str:
+    """The text of a file. Raises UnreadableError for what is no text, and where `errors` is strict, for what is not UTF-8."""
     if data.startswith(POINTER):
         raise UnreadableError("a Git LFS pointer: the file itself is not in the repository")
     if b"\0" in data[:SNIFFED]:
         raise UnreadableError("binary")
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8", errors)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UnreadableError(f"not UTF-8 text at line {line}") from error

@@ -62,8 +62,9 @@ class Project:
     """The files that are judged, with what they were: all of them are lowered, the others as far as FILES allows."""
 
     beyond: Mapping[str, str] = field(default_factory=dict)
+    """Texts that are only looked through for who calls a function."""
     sought: frozenset[str] = frozenset()
-    """Texts that are only looked through for who calls a function, and the names of which no other file has any."""
+    """Names of which every file that has them is among these texts or the others."""
 
     shared: dict[str, tuple[str, Code | None]] = field(default_factory=dict)
     """The context files that were lowered: both ends of a change have the same ones."""
@@ -126,7 +127,7 @@ class Project:
         return Rest(everything, self.sought, self.code_of) if self.sought and not self.whole else None
 
     def sees(self, name: str) -> bool:
-        return self.whole
+        return self.whole or fold(name) in self.complete
 
     def speaks_of(self, name: str, apart_from: frozenset[str]) -> bool:
         """Whether any other text names it, in whatever spelling; tests and the schema, which name everything, left out."""
@@ -201,9 +202,9 @@ class Project:
 
     def only_in(self, name: str) -> tuple[str, ...] | None:
         """The files that have a name, however it is spelled; None where others may have it that are not at hand."""
-        wanted = fold(name)
-        if not self.whole and wanted not in self.complete:
+        if not self.sees(name):
             return None
+        wanted = fold(name)
         return tuple(path for path, text in self.texts.items() if wanted in fold(text))
 
     def has(self, code: Code) -> bool:

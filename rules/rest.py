@@ -1,28 +1,31 @@
 """The rest of a program of which only some files are judged: looked through for callers of a function, lowered where asked."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import PurePosixPath
 from typing import Protocol
 
 from rules.code import Code
 from rules.languages import front_end
-from rules.meaning.contexts import TEST_PATH, Context
-from rules.meaning.samples import bills_nobody
+from rules.meaning.contexts import SERVED, TEST_PATH
+from rules.meaning.samples import bills_nobody, is_aside
+from rules.meaning.vocabulary import words
 from rules.mentions import Mention
 from rules.tracing.digest import digest_of
 from rules.tracing.graph import Graph, joined
+from rules.tracing.places import INDEX
 from rules.tracing.sights import Digest
 
-SERVED = frozenset({Context.REQUEST, Context.WEBHOOK, Context.WORKER, Context.SCHEDULE})
-INDEX = frozenset({"index", "__init__", "mod"})
-"""Files that are named by their folder."""
-SERVING = re.compile(r"route|controller|handler|endpoint|job|worker|cron|consumer|webhook|api|server|main|app|view", re.I)
+SERVING = frozenset(
+    "route routes router controller controllers handler handlers endpoint endpoints job jobs worker workers cron consumer "
+    "consumers webhook webhooks api server view views".split()
+)
+"""Words of the paths, `src/api/` and `UsageController.java`, of files that are likely to be served."""
+STARTING = frozenset({"main", "app"})
+"""What a file is called that serves; as a folder, `src/main/`, either is around everything."""
 LOWERED = 12
-"""Files in which it is looked for something that is served, where those at hand serve nothing."""
+"""Files searched for something that is served."""
 
 
 class Texts(Protocol):
@@ -73,10 +76,10 @@ class Rest:
     def is_program(self) -> bool:
         """Whether any file serves, consumes or is scheduled: in a library the callers are other programs, and its samples
         are none of its own."""
-        likely = sorted(self.all.texts, key=lambda path: (not SERVING.search(path), path))
-        codes = filter(None, map(self.code_of, (path for path in likely if not TEST_PATH.search(path))))
-        own = (code.facts.path for code in codes if not bills_nobody(code.facts))
-        digests = filter(None, map(self.digest, islice(own, LOWERED)))
+        own = (path for path in self.all.texts if front_end(path) and not TEST_PATH.search(path) and not is_aside(path))
+        likely = sorted(own, key=lambda path: (not may_serve(path), path))[:LOWERED]
+        codes = filter(None, map(self.code_of, likely))
+        digests = filter(None, (self.digest(code.facts.path) for code in codes if not bills_nobody(code.facts)))
         return any(one.context in SERVED for digest in digests for one in digest.routines)
 
     def is_handed_out(self, name: str, path: str) -> bool:
@@ -100,3 +103,7 @@ class Rest:
     @cached_property
     def _graphs(self) -> dict[str, Graph]:
         return {}
+
+
+def may_serve(path: str) -> bool:
+    return not SERVING.isdisjoint(words(path)) or PurePosixPath(path).stem in STARTING

@@ -43,6 +43,8 @@ class Context(StrEnum):
 
 REDELIVERED = frozenset({Context.WEBHOOK, Context.WORKER, Context.SCHEDULE})
 """Contexts that run again by themselves after a failure."""
+SERVED = REDELIVERED | {Context.REQUEST}
+"""Contexts that something outside of the program starts: a client, a queue, a clock."""
 
 HTTP = frozenset(
     "get post put patch delete all use route options head handle handlefunc mutation query api_route httpget "

@@ -61,14 +61,7 @@ SHORT_NAMES = 0.6
 
 def bills_nobody(facts: Facts) -> bool:
     """By its folder or file name, or because a provider's test key is written into it."""
-    if is_copy(facts.path):
-        return True
-    *folders, file = MAIN_CODE.sub("/", facts.path).lower().split("/")
-    if OBSERVES & {*folders, file.rpartition(".")[0]}:
-        return True
-    if folders[1:] and folders[-1] == "dev":
-        return True
-    if CAMEL.match(facts.path.rpartition("/")[2]) or FOLDERS & set(folders) or STEM.search(file.rpartition(".")[0] or file):
+    if is_aside(facts.path):
         return True
     written = [argument.value for call in facts.calls for argument in call.arguments]
     written += [assign.value for assign in facts.assigns if assign.value is not None]
@@ -77,6 +70,15 @@ def bills_nobody(facts: Facts) -> bool:
         for value in written
         for part in walk(value)
     )
+
+
+def is_aside(path: str) -> bool:
+    """By its folder or file name alone."""
+    *folders, file = MAIN_CODE.sub("/", path).lower().split("/")
+    if is_copy(path) or OBSERVES & {*folders, file.rpartition(".")[0]} or (folders[1:] and folders[-1] == "dev"):
+        return True
+    stem = file.rpartition(".")[0] or file
+    return bool(CAMEL.match(path.rpartition("/")[2]) or FOLDERS & set(folders) or STEM.search(stem))
 
 
 def is_copy(path: str) -> bool:

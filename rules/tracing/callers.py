@@ -12,11 +12,11 @@ from weakref import WeakKeyDictionary
 
 from rules.code import Code
 from rules.facts import Call, Class, Expression, Function, Kind, Name, Object, Scope, Span, chain, dotted, fold
-from rules.meaning.contexts import Context
+from rules.meaning.contexts import SERVED, Context
 from rules.meaning.vocabulary import words
 from rules.mentions import Mention
-from rules.rest import INDEX, SERVED
 from rules.tracing.graph import Graph, Node
+from rules.tracing.places import INDEX
 from rules.tracing.sights import Routine
 from rules.tracing.standing import scope_of
 
@@ -73,7 +73,7 @@ OWN = r"(?:\$this->|\bthis\.|\bself\.|\bself::|\bstatic::|\bcls\.){}\b"
 
 
 class Named(Protocol):
-    """Where it is looked for who names a function: a project, or the rest of one of which only some files are judged."""
+    """Where to look for who names a function: a project, or the rest of one of which only some files are judged."""
 
     def sees(self, name: str) -> bool: ...
 

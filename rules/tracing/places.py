@@ -7,6 +7,9 @@ from pathlib import PurePosixPath
 from rules.facts import fold
 from rules.languages import traits_of
 
+INDEX = frozenset({"index", "__init__", "mod"})
+"""Files that are named by their folder."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -23,7 +26,7 @@ class Place:
 
 def place_of(path: str) -> Place:
     where = PurePosixPath(path)
-    index = where.stem in ("index", "__init__", "mod")
+    index = where.stem in INDEX
     whole = where.parent if index else where.with_suffix("")
     stem = where.parent.name if index else where.stem
     return Place(

@@ -11,10 +11,9 @@ from weakref import WeakKeyDictionary
 
 from rules.code import Code, Elsewhere
 from rules.facts import Call, Class, Function, Scope, chain, fold, name_of
-from rules.meaning.contexts import Context
+from rules.meaning.contexts import SERVED, Context
 from rules.meaning.vocabulary import words
 from rules.mentions import Mention
-from rules.rest import INDEX, SERVED
 from rules.tracing.callers import (
     BY_FOLDER,
     BY_NAME,
@@ -34,6 +33,7 @@ from rules.tracing.callers import (
     outermost,
 )
 from rules.tracing.graph import Graph, Node
+from rules.tracing.places import INDEX
 from rules.tracing.standing import scope_of
 
 FAR = 8

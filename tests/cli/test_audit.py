@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from bot import rest_of_root
+from bot.audit import audit_change
 from bot.bundle import write_bundle
 from tests.cli.conftest import Meteraudit
 from tests.cli.local_repositories import PLAIN, UNKEYED, put
@@ -163,6 +165,68 @@ def test_the_rest_of_the_root_is_asked_who_calls_what_a_named_file_defines(
     ran = audit(meteraudit, tmp_path / "credits.js", "--root", tmp_path)
 
     assert [sure] == [one["confidence"] for one in ran.report["findings"] if one["rule"] == "MTR-308"]
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("use.js", b"// caf\xe9\n" + (CALLING % ("deductCredits", "deductCredits")).encode()),
+        ("use.vue", b'<p>caf\xe9</p> <button @click="deductCredits(team, 1)">'),
+        ("bundle.js", b"// -\n" * 150_000 + (CALLING % ("deductCredits", "deductCredits")).encode()),
+        ("use.js", (CALLING % ("deductCredits", "deductCredits")).encode("utf-16")),
+    ],
+    ids=["latin-1", "latin-1-unread", "large", "utf-16"],
+)
+def test_a_caller_that_is_not_plain_text_is_one(meteraudit: Meteraudit, tmp_path: Path, path: str, content: bytes) -> None:
+    put(tmp_path, {"credits.js": COUNTING, "routes.js": CALLING % ("grantCredits", "grantCredits"), path: content})
+
+    assert sure_of_counting(meteraudit, tmp_path) == ["certain"]
+
+
+@pytest.mark.parametrize("path", ["logo.png", "model", "font.ttf"])
+def test_what_is_no_text_calls_nothing(meteraudit: Meteraudit, tmp_path: Path, path: str) -> None:
+    put(tmp_path, {"credits.js": COUNTING, "routes.js": CALLING % ("grantCredits", "grantCredits"), path: b"\0deductCredits"})
+
+    assert sure_of_counting(meteraudit, tmp_path) == ["possible"]
+
+
+@pytest.mark.parametrize(("name", "most"), [("SEARCHED", 1), ("SEARCHED_BYTES", 100)])
+def test_in_a_root_that_is_too_large_nothing_is_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, most: int
+) -> None:
+    put(tmp_path, {"credits.js": COUNTING, "routes.js": CALLING % ("grantCredits", "grantCredits")})
+
+    def sought() -> set[str]:
+        return {*audit_change([tmp_path / "credits.js"], tmp_path, lambda path: None).change.sought}
+
+    assert sought() == {"credits", "deductCredits", "grantCredits"}
+    monkeypatch.setattr(rest_of_root, name, most)
+    assert sought() == set()
+
+
+def test_a_file_that_nobody_names_is_not_taken_for_sought(tmp_path: Path) -> None:
+    put(tmp_path, {"team-credits.js": COUNTING, "routes.js": CALLING % ("grantCredits", "grantCredits")})
+
+    sought = audit_change([tmp_path / "team-credits.js"], tmp_path, lambda path: None).change.sought
+
+    assert sought == {"deductCredits", "grantCredits"}
+
+
+@pytest.mark.parametrize(
+    ("index", "sure"), [('export * from "./team-credits";\n', "certain"), ("export const version = 1;\n", "possible")]
+)
+def test_what_the_index_of_a_package_hands_out_by_its_file_may_be_called(
+    meteraudit: Meteraudit, tmp_path: Path, index: str, sure: str
+) -> None:
+    routes = (CALLING % ("grantCredits", "grantCredits")).replace("./credits", "../packages/kit/src/team-credits")
+    put(tmp_path, {"packages/kit/src/team-credits.ts": COUNTING, "app/routes.js": routes, "packages/kit/src/index.ts": index})
+
+    assert sure_of_counting(meteraudit, tmp_path, "packages/kit/src/team-credits.ts") == [sure]
+
+
+def sure_of_counting(meteraudit: Meteraudit, root: Path, path: str = "credits.js") -> list[str]:
+    ran = audit(meteraudit, root / path, "--root", root)
+    return [one["confidence"] for one in ran.report["findings"] if one["rule"] == "MTR-308"]
 
 
 def test_a_folder_of_a_larger_repository_says_nothing_of_who_calls(meteraudit: Meteraudit, tmp_path: Path) -> None:

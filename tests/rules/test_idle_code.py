@@ -119,6 +119,13 @@ def test_a_library_without_a_program_is_called_by_others_though_its_parts_call_e
     assert said_with_rest({"src/billing/give.ts": inner}, NAMES) == ["certain"]
 
 
+def test_a_program_is_found_among_many_files_that_serve_nothing() -> None:
+    idle = {f"app/reviews/mapping{number}.ts": "export const one = 1;\n" for number in range(20)}
+    samples = {f"examples/api/route{number}.ts": ROUTE.replace("deductCredits", "takeCredits") for number in range(20)}
+
+    assert said_with_rest({**idle, **samples, "src/routes/run.ts": GRANTS}, NAMES) == ["possible"]
+
+
 def test_other_repositories_that_are_kept_beside_are_not_the_program() -> None:
     files = {**OTHERS, "src/billing/credits.ts": CREDITS, "src/app/api/run/route.ts": ROUTE}
     beside = {f"repos/kit/{path}": text for path, text in files.items()}

@@ -3,6 +3,7 @@
 from rules.change import Change, ChangedFile
 from rules.engine import examine
 from rules.options import Options
+from rules.project import Project
 
 RECORDER = """import { withRetry } from "./retry";
 import { insertUsageLog } from "./repository";
@@ -36,3 +37,10 @@ def test_sql_that_the_grammar_of_sql_stumbles_over_costs_nothing_else() -> None:
     report = examine(Change("audit", (ChangedFile("billing/usage.py", None, code),)), Options(), "0")
 
     assert () == report.not_analyzed
+
+
+def test_where_not_all_is_at_hand_a_name_is_seen_of_which_every_file_is() -> None:
+    part = Project({"lib/usage.ts": RECORDER}, whole=False, complete=frozenset({"reportusage"}))
+
+    assert (part.sees("reportUsage"), part.sees("announce")) == (True, False)
+    assert (part.only_in("reportUsage"), part.only_in("announce")) == (("lib/usage.ts",), None)
