@@ -1,7 +1,22 @@
 """Work that only the first of several runs comes to: the row stored before it is refused to all others."""
 
 from rules.code import Code
-from rules.facts import Branch, Compare, Expression, Handler, Kind, Literal, Scope, Unary, enclosing, name_of, walk, within
+from rules.facts import (
+    Branch,
+    Compare,
+    Expression,
+    Handler,
+    Kind,
+    Literal,
+    Raise,
+    Return,
+    Scope,
+    Unary,
+    enclosing,
+    name_of,
+    walk,
+    within,
+)
 from rules.meaning.flow import exclusive
 from rules.meaning.limits.limits import leaves, operands
 from rules.meaning.outcomes import DUPLICATE, Outcome, outcome
@@ -44,7 +59,7 @@ def ends_for_duplicate(code: Code, handler: Scope) -> bool:
 def never_passed(code: Code, handler: Scope) -> bool:
     """Whether no path goes on after the handler: its own last words leave, whatever was tested before them."""
     around = (Kind.BRANCH, Kind.LOOP, Kind.TRY, Kind.HANDLER, Kind.FUNCTION)
-    ends = (*code.facts.returns, *code.facts.raises)
+    ends: tuple[Return | Raise, ...] = (*code.facts.returns, *code.facts.raises)
     return any(enclosing(one.scope, *around) is handler for one in ends)
 
 
