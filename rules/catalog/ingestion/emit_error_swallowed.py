@@ -1293,6 +1293,72 @@ async def draw(websocket, user_id, prompt):
         "python",
         """
 import logging
+
+def draw_anyway(user_id, prompt):
+    try:
+        charged = deduct_credit(user_id)
+        if not charged:
+            return None
+        note_charge(user_id)
+    except Exception:  # <- finding
+        logging.exception("credit not taken")
+    return paint(prompt)
+
+def draw_there(user_id, prompt):
+    try:
+        if not deduct_credit(user_id):
+            return None
+        picture = paint(prompt)
+    except Exception:  # <- finding
+        logging.exception("credit not taken")
+        picture = paint(prompt)
+    return picture
+
+def draw_charged(user_id, prompt):
+    try:
+        if not deduct_credit(user_id):
+            return None
+        return paint(prompt)
+    except Exception:
+        logging.exception("no picture drawn")
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function drawAnyway(user: string, prompt: string) {
+  try {
+    if (!(await deductCredits(user))) return refused(user);
+    await noteCharge(user);
+  } catch (error) {  // <- finding
+    console.error("credits not taken", error);
+  }
+  return paint(prompt);
+}
+
+export async function drawLarger(user: string, prompt: string) {
+  try {
+    if (await deductCredits(user)) return paintLarge(prompt);
+    await noteRefusal(user);
+  } catch (error) {  // <- finding
+    console.error("credits not taken", error);
+  }
+}
+
+export async function drawCharged(user: string, prompt: string) {
+  try {
+    if (!(await deductCredits(user))) return refused(user);
+    return paint(prompt);
+  } catch (error) {
+    console.error("no picture drawn", error);
+  }
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+import logging
 import stripe
 
 def report_usage(account, usage, key):

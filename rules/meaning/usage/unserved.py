@@ -1,8 +1,8 @@
 """Writes of usage whose failure bills nobody too little: the work is left undone with them, or nobody is there to pay."""
 
 from rules.code import Code
-from rules.facts import Branch, Call, Handler, Kind, Name, Scope, Start, chain, enclosing, within
-from rules.meaning.limits.gates import test_of
+from rules.facts import Branch, Call, Handler, Kind, Name, Scope, Start, Use, chain, enclosing, within
+from rules.meaning.limits.gates import refuses, test_of
 from rules.meaning.limits.limits import leaves
 from rules.meaning.outcomes import answers, logs
 from rules.meaning.usage.work import is_work
@@ -21,30 +21,39 @@ def served_after(code: Code, write: UsageWrite, handler: Scope) -> bool:
     if call is None or not isinstance(tried, Scope) or not consumes(call.method):
         return False
     test = test_of(code, call)
-    if test is None or not within(test.scope, tried) or not leaves(code.facts, test.then):
+    if test is None or not within(test.scope, tried) or test.then is None:
         return False
-    inside = [one for one in code.calls_in(tried) if one.start is Start.AWAITED or not code.facts.traits.promises]
-    later = [one for one in inside if one.span.start >= test_end(test.then) and not logs(one) and not answers(one)]
+    if not refuses(test) or not leaves(code.facts, test.then):
+        return False
+    later = (one for one in code.calls_in(tried) if one.span.start >= test.then.span.end)
+    served = frozenset(one.method for one in later if serves(code, one))
     function = enclosing(handler, Kind.FUNCTION, Kind.MODULE)
     done = any(is_work(one) for one in code.calls_in(function) if one.span.end <= call.span.start)
-    return bool(later) and not done and not goes_on(code, handler)
+    return bool(served) and not done and not goes_on(code, handler, served)
 
 
-def test_end(then: Scope | None) -> int:
-    return then.span.end if then is not None else 0
+def serves(code: Code, call: Call) -> bool:
+    """Whether a call does something whose end is waited for or handed back: `await draw(prompt)`, `return draw(prompt)`."""
+    ends = call.start is Start.AWAITED or call.use is Use.RETURNED or not code.facts.traits.promises
+    return ends and not logs(call) and not answers(call)
 
 
-def goes_on(code: Code, handler: Scope) -> bool:
-    """Whether the function serves after the handler what the failed charge was for."""
+def goes_on(code: Code, handler: Scope, served: frozenset[str]) -> bool:
+    """Whether the function serves in the handler or after it what the failed charge was for."""
+    if any(serves(code, one) and (one.method in served or is_work(one)) and hands_back(one) for one in code.calls_in(handler)):
+        return True
     if leaves(code.facts, handler):
         return False
     function = enclosing(handler, Kind.FUNCTION, Kind.MODULE)
     return any(
-        one.span.start >= handler.span.end
-        and one.start is Start.AWAITED
-        and enclosing(one.scope, Kind.HANDLER, Kind.FINALLY) is None
+        one.span.start >= handler.span.end and serves(code, one) and enclosing(one.scope, Kind.HANDLER, Kind.FINALLY) is None
         for one in code.calls_in(function)
     )
+
+
+def hands_back(call: Call) -> bool:
+    """Whether something is made of the answer; a socket's own `send` says that it failed as it says that it is done."""
+    return call.use in (Use.RETURNED, Use.ASSIGNED)
 
 
 def without_payer(code: Code, call: Call) -> bool:
