@@ -1294,6 +1294,36 @@ async def draw(websocket, user_id, prompt):
         """
 import logging
 
+def settle(db, user, subscription, tokens):
+    try:
+        if subscription:
+            record_subscription_usage(db, subscription, tokens)
+        else:
+            deduct_credits(db, user, tokens)
+    except Exception:  # <- finding
+        logging.exception("usage not settled")
+
+def record(user, subscription, tokens):
+    try:
+        if subscription:
+            record_subscription_usage(session(), subscription, tokens)
+        else:
+            record_user_usage(user, tokens)
+    except Exception:  # <- finding
+        logging.exception("usage not recorded")
+
+def record_subscription_usage(db, subscription, tokens):
+    try:
+        db.increment_usage(subscription.id, tokens)
+    except Exception:
+        outbox.enqueue({"subscription": subscription.id, "tokens": tokens})
+""",
+    ),
+    Example(
+        "python",
+        """
+import logging
+
 def draw_anyway(user_id, prompt):
     try:
         charged = deduct_credit(user_id)

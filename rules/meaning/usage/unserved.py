@@ -1,13 +1,14 @@
 """Writes of usage whose failure bills nobody too little: the work is left undone with them, or nobody is there to pay."""
 
 from rules.code import Code
-from rules.facts import Branch, Call, Handler, Kind, Name, Scope, Start, Use, chain, enclosing, within
+from rules.facts import Branch, Call, Handler, Kind, Literal, Name, Scope, Start, Use, chain, dotted, enclosing, within
 from rules.meaning.limits.gates import refuses, test_of
-from rules.meaning.limits.limits import leaves
+from rules.meaning.limits.limits import leaves, said_by
 from rules.meaning.outcomes import answers, logs
+from rules.meaning.usage.quantities import is_quantity
 from rules.meaning.usage.work import is_work
 from rules.meaning.usage.writes import UsageWrite
-from rules.meaning.vocabulary import consumes, emits
+from rules.meaning.vocabulary import CONSUME_VERBS, consumes, emits, words
 
 
 def served_after(code: Code, write: UsageWrite, handler: Scope) -> bool:
@@ -59,17 +60,20 @@ def hands_back(call: Call) -> bool:
 def without_payer(code: Code, call: Call) -> bool:
     """Whether a write is what is left to count where the payer is not known: `if (key) book(key, account) else count(account)`.
 
-    The account is noted beside the payer where there is one, so it is not what is billed.
+    All that it counts for is noted beside the payer where there is one, so it is not what is billed. What charges somebody
+    has found its payer.
     """
+    if CONSUME_VERBS & set(words(call.method)):
+        return False
     for scope in chain(call.scope):
         if scope.kind is Kind.FUNCTION:
             return False
         head = scope.head
         if isinstance(head, Branch) and head.arm == "else" and isinstance(head.test, Name):
-            mine = names_given(call)
-            return head.test.text not in mine and any(
-                {head.test.text} < names_given(one) and mine & names_given(one) for one in booked_for(code, head.test)
-            )
+            payer, mine = head.test.text, counted_for(call)
+            if not mine or payer in mine:
+                return False
+            return any({payer} | mine <= names_given(one) for one in booked_for(code, head.test))
     return False
 
 
@@ -79,5 +83,11 @@ def booked_for(code: Code, payer: Name) -> list[Call]:
     return [one for arm in arms for one in code.calls_in(arm) if emits(one.method) or consumes(one.method)]
 
 
+def counted_for(call: Call) -> frozenset[str]:
+    """What a call is given that is no amount: whom or what it counts for. What has no name is nobody that is known."""
+    given = (one.value for one in call.arguments if not isinstance(one.value, Literal))
+    return frozenset(dotted(one) for one in given if not is_quantity(said_by(one)))
+
+
 def names_given(call: Call) -> frozenset[str]:
-    return frozenset(one.value.text for one in call.arguments if isinstance(one.value, Name))
+    return frozenset(dotted(one.value) for one in call.arguments) - {""}
