@@ -1274,6 +1274,7 @@ export class Relay {
 import logging
 
 async def draw(websocket, user_id, prompt):
+    begun = clock()
     try:
         async with new_session() as db:
             charged = await deduct_credit(db, user_id)
@@ -1281,11 +1282,14 @@ async def draw(websocket, user_id, prompt):
             await websocket.close(code=4402)
             return
         picture = await run_pipeline(prompt)
-        await websocket.send_json({"picture": picture})
+        took = round(clock() - begun)
+        await websocket.send_json({"picture": picture, "took": took})
     except WebSocketDisconnect:
         logging.info("customer hung up")
         return
     except Exception:
+        took = round(clock() - begun)
+        await websocket.send_json({"failed_after": took})
         logging.exception("no picture drawn")
 """,
     ),

@@ -27,7 +27,7 @@ def served_after(code: Code, write: UsageWrite, handler: Scope) -> bool:
     if not refuses(test) or not leaves(code.facts, test.then):
         return False
     later = (one for one in code.calls_in(tried) if one.span.start >= test.then.span.end)
-    served = frozenset(one.method for one in later if serves(code, one))
+    served = [one for one in later if serves(code, one)]
     function = enclosing(handler, Kind.FUNCTION, Kind.MODULE)
     done = any(is_work(one) for one in code.calls_in(function) if one.span.end <= call.span.start)
     return bool(served) and not done and not goes_on(code, handler, served)
@@ -39,9 +39,9 @@ def serves(code: Code, call: Call) -> bool:
     return ends and not logs(call) and not answers(call)
 
 
-def goes_on(code: Code, handler: Scope, served: frozenset[str]) -> bool:
+def goes_on(code: Code, handler: Scope, served: list[Call]) -> bool:
     """Whether the function serves in the handler or after it what the failed charge was for."""
-    if any(serves(code, one) and (one.method in served or is_work(one)) and hands_back(one) for one in code.calls_in(handler)):
+    if any(is_work(one) or any(repeats(one, other) for other in served) for one in code.calls_in(handler)):
         return True
     if leaves(code.facts, handler):
         return False
@@ -52,9 +52,10 @@ def goes_on(code: Code, handler: Scope, served: frozenset[str]) -> bool:
     )
 
 
-def hands_back(call: Call) -> bool:
-    """Whether something is made of the answer; a socket's own `send` says that it failed as it says that it is done."""
-    return call.use in (Use.RETURNED, Use.ASSIGNED)
+def repeats(call: Call, other: Call) -> bool:
+    """Whether the same is made of the same once more: `return draw(prompt)`; a `send` on the same socket only tells of it."""
+    made = call.method == other.method and call.use in (Use.RETURNED, Use.ASSIGNED)
+    return made and bool(names_given(call) & names_given(other))
 
 
 def without_payer(code: Code, call: Call) -> bool:
