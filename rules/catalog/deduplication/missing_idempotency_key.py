@@ -394,6 +394,55 @@ export async function afterItsRow(db: Database, receipt: Receipt) {
     payload: { stripe_customer_id: receipt.customer, value: String(receipt.tokens) },
   });
 }
+
+export async function orElseThrown(db: Database, receipt: Receipt) {
+  try {
+    await db.insert(receipts).values({ requestId: receipt.requestId, tokens: receipt.tokens });
+  } catch (error) {
+    if (error.code !== "23505") throw error;
+    return;
+  }
+  await stripe.billing.meterEvents.create({
+    event_name: "tokens",
+    payload: { stripe_customer_id: receipt.customer, value: String(receipt.tokens) },
+  });
+}
+""",
+    ),
+    Example(
+        "typescript",
+        """
+import Stripe from "stripe";
+const stripe = new Stripe(process.env.STRIPE_KEY!);
+
+export async function whateverItsRow(db: Database, receipt: Receipt) {
+  try {
+    await db.insert(receipts).values({ requestId: receipt.requestId, tokens: receipt.tokens });
+  } catch (error) {
+    if (error.code !== "23505") throw error;
+  }
+  await stripe.billing.meterEvents.create({  // <- finding
+    event_name: "tokens",
+    payload: { stripe_customer_id: receipt.customer, value: String(receipt.tokens) },
+  });
+}
+""",
+    ),
+    Example(
+        "python",
+        """
+import stripe
+
+def whatever_its_row(session, receipt):
+    try:
+        session.insert(receipt)
+    except IntegrityError as error:
+        if "unique" not in str(error):
+            raise
+    stripe.billing.MeterEvent.create(  # <- finding
+        event_name="tokens",
+        payload={"stripe_customer_id": receipt.customer, "value": str(receipt.tokens)},
+    )
 """,
     ),
     Example(

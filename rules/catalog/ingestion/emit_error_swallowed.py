@@ -1274,6 +1274,7 @@ export class Relay {
 import logging
 
 async def draw(websocket, user_id, prompt):
+    begun = clock()
     try:
         async with new_session() as db:
             charged = await deduct_credit(db, user_id)
@@ -1281,12 +1282,111 @@ async def draw(websocket, user_id, prompt):
             await websocket.close(code=4402)
             return
         picture = await run_pipeline(prompt)
-        await websocket.send_json({"picture": picture})
+        took = round(clock() - begun)
+        await websocket.send_json({"picture": picture, "took": took})
     except WebSocketDisconnect:
         logging.info("customer hung up")
         return
     except Exception:
+        took = round(clock() - begun)
+        await websocket.send_json({"failed_after": took})
         logging.exception("no picture drawn")
+""",
+    ),
+    Example(
+        "python",
+        """
+import logging
+
+def settle(db, user, subscription, tokens):
+    try:
+        if subscription:
+            record_subscription_usage(db, subscription, tokens)
+        else:
+            deduct_credits(db, user, tokens)
+    except Exception:  # <- finding
+        logging.exception("usage not settled")
+
+def record(user, subscription, tokens):
+    try:
+        if subscription:
+            record_subscription_usage(session(), subscription, tokens)
+        else:
+            record_user_usage(user, tokens)
+    except Exception:  # <- finding
+        logging.exception("usage not recorded")
+
+def record_subscription_usage(db, subscription, tokens):
+    try:
+        db.increment_usage(subscription.id, tokens)
+    except Exception:
+        outbox.enqueue({"subscription": subscription.id, "tokens": tokens})
+""",
+    ),
+    Example(
+        "python",
+        """
+import logging
+
+def draw_anyway(user_id, prompt):
+    try:
+        charged = deduct_credit(user_id)
+        if not charged:
+            return None
+        note_charge(user_id)
+    except Exception:  # <- finding
+        logging.exception("credit not taken")
+    return paint(prompt)
+
+def draw_there(user_id, prompt):
+    try:
+        if not deduct_credit(user_id):
+            return None
+        picture = paint(prompt)
+    except Exception:  # <- finding
+        logging.exception("credit not taken")
+        picture = paint(prompt)
+    return picture
+
+def draw_charged(user_id, prompt):
+    try:
+        if not deduct_credit(user_id):
+            return None
+        return paint(prompt)
+    except Exception:
+        logging.exception("no picture drawn")
+""",
+    ),
+    Example(
+        "typescript",
+        """
+export async function drawAnyway(user: string, prompt: string) {
+  try {
+    if (!(await deductCredits(user))) return refused(user);
+    await noteCharge(user);
+  } catch (error) {  // <- finding
+    console.error("credits not taken", error);
+  }
+  return paint(prompt);
+}
+
+export async function drawLarger(user: string, prompt: string) {
+  try {
+    if (await deductCredits(user)) return paintLarge(prompt);
+    await noteRefusal(user);
+  } catch (error) {  // <- finding
+    console.error("credits not taken", error);
+  }
+}
+
+export async function drawCharged(user: string, prompt: string) {
+  try {
+    if (!(await deductCredits(user))) return refused(user);
+    return paint(prompt);
+  } catch (error) {
+    console.error("no picture drawn", error);
+  }
+}
 """,
     ),
     Example(

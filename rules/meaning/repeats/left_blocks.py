@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 
 from rules.code import Code
-from rules.facts import Call, Kind, Return, Scope, With, chain, enclosing, fold, within
+from rules.facts import Call, Kind, Return, Scope, With, chain, dotted, enclosing, fold, walk, within
 from rules.meaning.contexts import Context
 from rules.meaning.flow import exclusive
-from rules.meaning.outcomes import LOG_WORDS
+from rules.meaning.outcomes import REPORTS
 from rules.meaning.repeats.transactions import called
 from rules.meaning.subjects import bills
 from rules.meaning.vocabulary import words
@@ -25,7 +25,9 @@ RAILS = re.compile(r"\bActiveRecord::(?:Schema|Migration)\[(\d+\.\d+)\]")
 DEFAULTS = re.compile(r"\bload_defaults[ (]+[\"']?(\d+\.\d+)")
 CALLED = frozenset("call perform run execute".split())
 FAILS = frozenset("fail fails failed failure error errors invalid".split())
-"""Words of the calls by which a result is marked as failed: `result.fail_with!(e)`, `errors.add(…)`, `Failure(e)`."""
+"""Words of the calls by which a result is marked as failed: `result.fail_with!(e)`, `Failure(e)`."""
+WRITTEN_DOWN = REPORTS - {"record"}
+"""`fail_with_record!` means the row."""
 
 
 def left_by_return(code: Code) -> Iterator[tuple[Return, Call]]:
@@ -57,10 +59,20 @@ def tells_failure(code: Code, end: Return) -> bool:
     handler = enclosing(end.scope, Kind.HANDLER, Kind.FUNCTION)
     if handler is None or handler.kind is Kind.FUNCTION:
         return False
-    return any(
-        FAILS & set(words(call.method)) and not LOG_WORDS & set(words(call.name.rpartition(".")[0]))
-        for call in code.calls_in(handler)
-    )
+    return any(marks_failed(call) and reaches(call, end) and handed_on(call, end) for call in code.calls_in(handler))
+
+
+def marks_failed(call: Call) -> bool:
+    """`result.fail_with!(e)`, `Failure(e)`; not `record.invalid?`, `log_error(e)`, `Rollbar.error(e)`, which change nothing."""
+    return bool(FAILS & set(words(call.method))) and not call.method.endswith("?") and not WRITTEN_DOWN & set(words(call.name))
+
+
+def handed_on(call: Call, end: Return) -> bool:
+    """Whether the caller gets what was marked: by `return`, or as the service's own `result`."""
+    marked = dotted(call.receiver) if call.receiver is not None else ""
+    if marked in ("result", "self.result") or any(part is call for part in walk(end.value)):
+        return True
+    return bool(marked) and end.value is not None and dotted(end.value) == marked
 
 
 def version(text: str) -> tuple[int, ...]:

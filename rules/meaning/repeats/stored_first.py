@@ -1,10 +1,25 @@
 """Work that only the first of several runs comes to: the row stored before it is refused to all others."""
 
 from rules.code import Code
-from rules.facts import Branch, Handler, Kind, Literal, Scope, enclosing, name_of, walk, within
+from rules.facts import (
+    Branch,
+    Compare,
+    Expression,
+    Handler,
+    Kind,
+    Literal,
+    Raise,
+    Return,
+    Scope,
+    Unary,
+    enclosing,
+    name_of,
+    walk,
+    within,
+)
 from rules.meaning.flow import exclusive
-from rules.meaning.limits.limits import leaves
-from rules.meaning.outcomes import DUPLICATE, Outcome, catches_duplicate, outcome
+from rules.meaning.limits.limits import leaves, operands
+from rules.meaning.outcomes import DUPLICATE, Outcome, outcome
 from rules.meaning.repeats.claims import INSERTS
 from rules.meaning.vocabulary import words
 
@@ -35,15 +50,30 @@ def ends_for_duplicate(code: Code, handler: Scope) -> bool:
     """Whether the store's answer that a row is there ends the function, and every other failure leaves it as an error."""
     if outcome(code.facts, handler) is not Outcome.DUPLICATE_ONLY:
         return False
-    if catches_duplicate(handler):
-        return leaves(code.facts, handler)
-    return any(
-        isinstance(one.head, Branch) and within(one, handler) and says_duplicate(one.head) and leaves(code.facts, one)
+    return never_passed(code, handler) or any(
+        isinstance(one.head, Branch) and within(one, handler) and takes_duplicate(one.head) and leaves(code.facts, one)
         for one in code.facts.scopes
     )
 
 
-def says_duplicate(head: Branch) -> bool:
-    """`error.code === "23505"`, `isUniqueViolation(error)`; not its `else`."""
-    said = (str(part.value) if isinstance(part, Literal) else name_of(part) for part in walk(head.test))
-    return head.arm != "else" and any(DUPLICATE & {text.lower(), *words(text)} for text in said)
+def never_passed(code: Code, handler: Scope) -> bool:
+    """Whether no path goes on after the handler: its own last words leave, whatever was tested before them."""
+    around = (Kind.BRANCH, Kind.LOOP, Kind.TRY, Kind.HANDLER, Kind.FUNCTION)
+    ends: tuple[Return | Raise, ...] = (*code.facts.returns, *code.facts.raises)
+    return any(enclosing(one.scope, *around) is handler for one in ends)
+
+
+def takes_duplicate(head: Branch) -> bool:
+    """`if (error.code === "23505")`, `if (isUniqueViolation(error))`, and the `else` of their opposites."""
+    tested = operands(head.test) if head.test is not None else ()
+    return any(says_duplicate(one) and denies(one) is (head.arm == "else") for one in tested)
+
+
+def says_duplicate(operand: Expression) -> bool:
+    said = (str(part.value) if isinstance(part, Literal) else name_of(part) for part in walk(operand))
+    return any(DUPLICATE & {text.lower(), *words(text)} for text in said)
+
+
+def denies(operand: Expression) -> bool:
+    """`error.code !== "23505"`, `not is_duplicate(error)`: what holds for every failure but the duplicate."""
+    return isinstance(operand, Unary | Compare) and operand.operator in ("not", "!=", "not in")
