@@ -33,7 +33,7 @@ def is_new(code: Code, row: Name, scope: Scope, at: int, hops: int) -> bool:
     """Whether all that a variable may hold at byte `at` was made and stored on the way there; nothing at all is no row."""
     known = [
         one for one in definitions_at(code.values, row.text, scope, at)
-        if not is_none(one.value) and not exclusive(one.scope, scope)
+        if not answers_none(one.value) and not exclusive(one.scope, scope)
     ]  # fmt: skip
     return bool(known) and all(
         one.how == "assign"
@@ -45,7 +45,7 @@ def is_new(code: Code, row: Name, scope: Scope, at: int, hops: int) -> bool:
     )
 
 
-def is_none(value: Expression | None) -> bool:
+def answers_none(value: Expression | None) -> bool:
     return isinstance(value, Literal) and value.value is None
 
 
@@ -95,7 +95,7 @@ def answers_new(code: Code, call: Call, hops: int) -> bool:
 def stores_and_answers(code: Code, function: Scope, hops: int) -> bool:
     given = [
         one for one in code.facts.returns
-        if enclosing(one.scope, Kind.FUNCTION) is function and one.value is not None and not is_none(one.value)
+        if enclosing(one.scope, Kind.FUNCTION) is function and one.value is not None and not answers_none(one.value)
     ]  # fmt: skip
     return bool(given) and all(
         isinstance(one.value, Name) and is_new(code, one.value, one.scope, one.span.start, hops) for one in given

@@ -89,17 +89,17 @@ def cast_to_whole(code: Code) -> Iterator[Finding]:
     """A number that customers send in JSON, compared or summed as a whole one."""
     if not code.billing:
         return
-    for span, scope, text, chosen, column in whole_casts(code):
-        if code.context(scope) in (Context.TEST, Context.SCRIPT) or only_whole(code, column):
+    for cast in whole_casts(code):
+        if code.context(cast.scope) in (Context.TEST, Context.SCRIPT) or only_whole(code, cast.column):
             continue
-        if metered(code, scope):
+        if metered(code, cast.scope):
             yield Finding(
-                span=span,
-                description=f"`{text}` takes a number out of JSON for a whole one: with 0.5 the query fails or the event is "
-                "left out or cut off, and that usage is not billed.",
+                span=cast.span,
+                description=f"`{cast.text}` takes a number out of JSON for a whole one: with 0.5 the query fails or the event "
+                "is left out or cut off, and that usage is not billed.",
                 remediation="Cast to a decimal (`::numeric`, `as_numeric`, `JSONExtractFloat`), and round the sum.",
                 # A property that the program names itself may be one that it only ever fills with whole numbers.
-                confidence=Confidence.LIKELY if chosen else Confidence.POSSIBLE,
+                confidence=Confidence.LIKELY if cast.chosen else Confidence.POSSIBLE,
             )
 
 

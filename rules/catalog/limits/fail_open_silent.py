@@ -66,15 +66,15 @@ Ends = tuple[tuple[Code, Scope], ...]
 def check(code: Code) -> Iterator[Finding]:
     if not code.billing:
         return
-    asked = {call: ends_behind(code, call) for call in gates.asked(code) if of_use(code, call)}
+    checks = {call: ends_behind(code, call) for call in gates.asked(code) if of_use(code, call)}
     for scope in code.facts.scopes:
         if scope.kind is Kind.HANDLER and isinstance(scope.head, Handler) and not unjudged(code, scope):
             if is_of_absence(scope.head) or is_of_form(code, scope.head):
                 continue
-            what = checked_under(code, scope, scope.head, asked)
+            what = checked_under(code, scope, scope.head, checks)
             if what is not None and lets_pass(code, scope, what):
                 yield finding(code, scope, what)
-    yield from never_heard(code, asked)
+    yield from never_heard(code, checks)
     for test in code.facts.tests:
         limit = missed(code, test)
         if limit is not None and not unjudged(code, test.scope):
@@ -146,9 +146,9 @@ def unjudged(code: Code, scope: Scope) -> bool:
     return code.context(scope) in (Context.TEST, Context.BROWSER, Context.SCRIPT)
 
 
-def checked_under(code: Code, scope: Scope, head: Handler, asked: Mapping[Call, Ends]) -> str | None:
+def checked_under(code: Code, scope: Scope, head: Handler, checks: Mapping[Call, Ends]) -> str | None:
     """The name of the check whose failure a handler takes: a helper's, or the function's own where that is a check."""
-    for call, ends in asked.items():
+    for call, ends in checks.items():
         if guards(head, call) and not ends:
             return call.method
     function = enclosing(scope, Kind.FUNCTION)
@@ -157,10 +157,10 @@ def checked_under(code: Code, scope: Scope, head: Handler, asked: Mapping[Call, 
     return function.head.name or "the check" if is_check(code, function, head) else None
 
 
-def never_heard(code: Code, asked: Mapping[Call, Ends]) -> Iterator[Finding]:
+def never_heard(code: Code, checks: Mapping[Call, Ends]) -> Iterator[Finding]:
     """The first of the handlers around a check of another file that ends its own failures with no answer: none gets here."""
     said: set[str] = set()
-    for call, ends in asked.items():
+    for call, ends in checks.items():
         handler = next(iter(handlers_of(code, call, call)), None)
         if handler is None or call.method in said or unjudged(code, handler):
             continue
@@ -181,11 +181,12 @@ def end_of_all(code: Code, function: Scope) -> Scope | None:
     calls = [one for one in code.calls_in(function) if not logs(one)]
     raised = [one for one in code.facts.raises if enclosing(one.scope, Kind.FUNCTION) is function]
     failing = any(leaves_process(code, one) for one in calls) or bool(raised)
+    scopes = [*(one.scope for one in calls), *(one.scope for one in raised)]
     for one in code.facts.scopes if failing else ():
         tried = one.head.guards if isinstance(one.head, Handler) else None
         if enclosing(one, Kind.FUNCTION) is not function or not isinstance(tried, Scope):
             continue
-        inside = all(within(each.scope, tried) for each in (*calls, *raised))
+        inside = all(within(scope, tried) for scope in scopes)
         if inside and outcome(code.facts, one) is not Outcome.RETHROWN:
             return one
     return None
