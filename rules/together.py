@@ -17,6 +17,8 @@ from rules.rule import Confidence
 
 NAMED = re.compile(r"`[^`]*`")
 PLACES: tuple[Place, ...] = ("changed_line", "changed_file", "elsewhere")
+Pair = tuple[Said, Reported]
+"""What a rule says, and how it is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,6 @@ def together(said: Sequence[Said], findings: Sequence[Reported], code: Code | No
         for _, finding in pairs
         if finding.fingerprint in alone or finding.fingerprint in first
     )
-
-
-Pair = tuple[Said, Reported]
 
 
 def once(pairs: list[Pair]) -> list[Pair]:

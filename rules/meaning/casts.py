@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from rules.code import Code
 from rules.facts import Call, Expression, Index, Literal, Name, Scope, Span, Template, fold, name_of, walk
@@ -23,25 +24,38 @@ WHOLE_THINGS = frozenset(
 """What is counted in whole ones anyway; a property that the customer names can be anything."""
 
 
-def whole_casts(code: Code) -> Iterator[tuple[Span, Scope, str, bool, str]]:
-    """Each cast, with the text that a message shows, whether the customer says which property it is, and the column."""
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """A number out of JSON that is taken for a whole one."""
+
+    span: Span
+    scope: Scope
+    text: str
+    """How messages show it."""
+    chosen: bool
+    """Whether the customer says which property it is."""
+    column: str
+    """The column of the JSON, where it is known."""
+
+
+def whole_casts(code: Code) -> Iterator[Cast]:
     seen: set[int] = set()
     for whole, scope in code.expressions:
         for part in walk(whole):
             found = cast_in(code, part, scope) if part.span.start not in seen else None
             if found is not None:
                 seen.add(part.span.start)
-                yield part.span, scope, *found
+                yield found
 
 
-def cast_in(code: Code, part: Expression, scope: Scope) -> tuple[str, bool, str] | None:
+def cast_in(code: Code, part: Expression, scope: Scope) -> Cast | None:
     if isinstance(part, Literal | Template):
         text = statement_text(part)
         found = next((hit for pattern in SQL_CASTS if (hit := pattern.search(text)) is not None), None)
         key = next((key for key in found.groupdict().values() if key), "") if found is not None else ""
-        return (found.group(0), not key, "") if found is not None and not counted(key) else None
+        return Cast(part.span, scope, found.group(0), not key, "") if found is not None and not counted(key) else None
     if isinstance(part, Call) and fold(part.method) in ACCESSORS and not part.arguments and from_json(code, part):
-        return code.facts.text(part.span), not names_property(code, part), column_of(code, part)
+        return Cast(part.span, scope, code.facts.text(part.span), not names_property(code, part), column_of(code, part))
     return None
 
 

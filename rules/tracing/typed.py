@@ -7,7 +7,7 @@ from rules.facts import Assign, Kind, Literal, Name, walk
 
 NAMES = re.compile(r"[A-Za-z_]\w*")
 MARKS = re.compile(r"\w+\([^()]*\)")
-"""What a type is annotated with besides: `StringConstraints(max_length=40)`."""
+"""What a type is annotated with besides: `StringConstraints(max_length=28)`."""
 STORED = re.compile(r"\bMapped\b|\bColumn\b")
 WHOLE = frozenset(
     "dict mapping annotated optional union literal typing str int bool none list strictint strictstr strictbool positiveint "

@@ -301,6 +301,99 @@ export async function reportUsage(job: Job) {
         },
     ),
     Example(
+        "typescript",
+        """
+import { reportUsage } from "./report";
+import { sweepDrafts } from "./sweep";
+
+export async function startBillingJobs(queue: Queue) {
+  await queue.add("report-usage", {}, { repeat: { pattern: "5 * * * *" } });
+  await queue.add("report-usage", {}, { removeOnComplete: true });  // <- finding
+}
+
+export const takeBillingJob = async (job: Job) => {
+  if (job.name === "report-usage") {
+    await sweepDrafts(job);
+    await reportUsage(job);
+  }
+};
+""",
+        path="src/billing/queue.ts",
+        context={
+            "src/billing/report.ts": """
+export async function reportUsage(job: Job) {
+  const schedule = await db.schedule.findUnique({ where: { name: "report-usage" } });
+  await meters.report(await usageSince(schedule.nextRun));
+  await db.schedule.update({ where: { name: "report-usage" }, data: { nextRun: anHourAfter(schedule.nextRun) } });
+}
+""",
+            "src/billing/sweep.ts": """
+export async function sweepDrafts(job: Job) {
+  const schedule = await db.schedule.findUnique({ where: { name: "sweep-drafts" } });
+  if (schedule.nextRun.getTime() > Date.now()) return;
+  await db.draft.deleteMany({ where: { stale: true } });
+  await db.schedule.update({ where: { name: "sweep-drafts" }, data: { nextRun: anHourAfter(schedule.nextRun) } });
+}
+""",
+        },
+    ),
+    Example(
+        "typescript",
+        """
+import { reportUsage } from "./report";
+
+export async function startBillingJobs(queue: Queue) {
+  await queue.add("report-usage", {}, { repeat: { pattern: "5 * * * *" } });
+  await queue.add("report-usage", {}, { removeOnComplete: true });  // <- finding
+}
+
+export const takeBillingJob = async (job: Job) => {
+  if (job.name === "report-usage") {
+    await reportUsage(job);
+  }
+};
+""",
+        path="src/billing/queue.ts",
+        context={
+            "src/billing/report.ts": """
+export async function reportUsage(job: Job) {
+  const schedule = await db.schedule.findUnique({ where: { name: "report-usage" } });
+  if (schedule.nextRun.getTime() > Date.now()) return;
+  await meters.report(await usageSince(schedule.nextRun));
+  logger.info("usage is reported", { nextRun: anHourAfter(schedule.nextRun) });
+}
+""",
+        },
+    ),
+    Example(
+        "typescript",
+        """
+import { reportUsage } from "./report";
+
+export async function startBillingJobs(queue: Queue) {
+  await queue.add("report-usage", {}, { repeat: { pattern: "5 * * * *" } });
+  await queue.add("report-usage", {}, { removeOnComplete: true });  // <- finding
+}
+
+export const takeBillingJob = async (job: Job) => {
+  if (job.name === "report-usage") {
+    await reportUsage(job);
+  }
+};
+""",
+        path="src/billing/queue.ts",
+        context={
+            "src/billing/report.ts": """
+export async function reportUsage(job: Job) {
+  const schedule = await db.schedule.findUnique({ where: { name: "report-usage" } });
+  if (schedule.runUntil.getTime() < Date.now()) return;
+  await meters.report(await usageSince(schedule.runUntil));
+  await db.schedule.update({ where: { name: "report-usage" }, data: { runUntil: aDayAfter(schedule.runUntil) } });
+}
+""",
+        },
+    ),
+    Example(
         "python",
         """
 def start(engine):

@@ -697,6 +697,19 @@ async def release(session, hold):
         },
     ),
     Example(
+        "python",
+        """
+async def render_first(session, user, clips):
+    wallet = Wallet(user_id=user.id, credits=WELCOME_CREDITS)
+    session.add(wallet)
+    await session.commit()
+    await render_all(clips)
+    wallet.credits -= len(clips) * CREDITS_PER_CLIP  # <- finding
+    await session.commit()
+""",
+        path="app/rendering.py",
+    ),
+    Example(
         "typescript",
         """
 export async function spendCredits(userId: string, cost: number) {

@@ -89,17 +89,17 @@ def cast_to_whole(code: Code) -> Iterator[Finding]:
     """A number that customers send in JSON, compared or summed as a whole one."""
     if not code.billing:
         return
-    for span, scope, text, chosen, column in whole_casts(code):
-        if code.context(scope) in (Context.TEST, Context.SCRIPT) or only_whole(code, column):
+    for cast in whole_casts(code):
+        if code.context(cast.scope) in (Context.TEST, Context.SCRIPT) or only_whole(code, cast.column):
             continue
-        if metered(code, scope):
+        if metered(code, cast.scope):
             yield Finding(
-                span=span,
-                description=f"`{text}` takes a number out of JSON for a whole one: with 0.5 the query fails or the event is "
-                "left out or cut off, and that usage is not billed.",
+                span=cast.span,
+                description=f"`{cast.text}` takes a number out of JSON for a whole one: with 0.5 the query fails or the event "
+                "is left out or cut off, and that usage is not billed.",
                 remediation="Cast to a decimal (`::numeric`, `as_numeric`, `JSONExtractFloat`), and round the sum.",
                 # A property that the program names itself may be one that it only ever fills with whole numbers.
-                confidence=Confidence.LIKELY if chosen else Confidence.POSSIBLE,
+                confidence=Confidence.LIKELY if cast.chosen else Confidence.POSSIBLE,
             )
 
 
@@ -444,8 +444,8 @@ def billed_usage(model, name):
 from typing import Annotated
 from pydantic import BaseModel, Field
 
-Value = Annotated[str, Field(max_length=500)] | int | bool
-Data = Annotated[dict[str, Value], Field(max_length=50)]
+Value = Annotated[str, Field(max_length=240)] | int | bool
+Data = Annotated[dict[str, Value], Field(max_length=32)]
 
 class EventIn(BaseModel):
     data: Data = Field(default_factory=dict, serialization_alias="event_data")
@@ -473,25 +473,49 @@ class EventIn(BaseModel):
         """
 package quota
 
-func chargeForModel(ctx context.Context, user int, tokens int, modelRatio float64) error {
-	quota := int(float64(tokens) * modelRatio)
-	if quota < 1 {
-		quota = 1
+func chargeForPages(ctx context.Context, team int, pages int, creditRate float64) error {
+	credits := int(float64(pages) * creditRate)
+	if credits < 1 {
+		credits = 1
 	}
-	return store.ConsumeQuota(ctx, user, quota)
+	return store.ConsumeCredits(ctx, team, credits)
 }
 
-func chargeUpFront(ctx context.Context, user int, tokens int, modelRatio float64) error {
-	cost := float64(tokens) * modelRatio
+func chargeUpFront(ctx context.Context, team int, pages int, creditRate float64) error {
+	cost := float64(pages) * creditRate
 	if cost <= 0 {
 		cost = 1
 	}
-	quota := int(cost)  // <- finding
-	return store.ConsumeQuota(ctx, user, quota)
+	credits := int(cost)  // <- finding
+	return store.ConsumeCredits(ctx, team, credits)
+}
+
+func chargeAtMost(ctx context.Context, team int, pages int, creditRate float64) error {
+	credits := int(float64(pages) * creditRate)  // <- finding
+	if credits < 0 {
+		credits = 1
+	}
+	return store.ConsumeCredits(ctx, team, credits)
 }
 """,
         path="quota/charge.go",
-        context={"settings/units.go": "package settings\n\nvar QuotaPerUnit = 500 * 1000.0\n"},
+        context={"settings/units.go": "package settings\n\nvar CreditsPerDollar = 250 * 800.0\n"},
+    ),
+    Example(
+        "go",
+        """
+package quota
+
+func chargeForPages(ctx context.Context, team int, pages int, creditRate float64) error {
+	cost := int(float64(pages) * creditRate)  // <- finding
+	if cost < 1 {
+		cost = 1
+	}
+	return store.ConsumeCredits(ctx, team, cost)
+}
+""",
+        path="quota/charge.go",
+        context={"settings/prices.go": "package settings\n\nvar CostPerUnit = 320_000\n"},
     ),
     Example(
         "typescript",

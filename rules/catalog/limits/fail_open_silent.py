@@ -6,7 +6,7 @@ local cap, a metric and an alert, and a comment that says so.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rules.code import Code
 from rules.facts import (
@@ -34,7 +34,7 @@ from rules.meaning.limits import gates
 from rules.meaning.limits.limits import Limit, leaves
 from rules.meaning.limits.mixups import stale_tests
 from rules.meaning.limits.unheld import goes_on_unheld, skipped_blocks
-from rules.meaning.outcomes import LOST, Outcome, outcome
+from rules.meaning.outcomes import LOST, Outcome, logs, outcome
 from rules.meaning.usage.takings import takings
 from rules.meaning.vocabulary import NOT_OF_A_PLAN, checks_limit, consumes, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Step
@@ -59,18 +59,22 @@ PARSING = frozenset("loads parse parseint parsefloat int float decimal number un
 UNENFORCED = re.compile(r"(won.t|will not|not) be (enforced|limited|checked)|unenforced|fail(ing|s|ed)?[ -]open|allowing", re.I)
 STATED = re.compile(r"fail.?open|best.?effort|availab|degrad|block|allow|on purpose|intention|deliberate|graceful", re.I)
 
+Ends = tuple[tuple[Code, Scope], ...]
+"""Handlers of other files, each with its file."""
+
 
 def check(code: Code) -> Iterator[Finding]:
     if not code.billing:
         return
+    checks = {call: ends_behind(code, call) for call in gates.asked(code) if of_use(code, call)}
     for scope in code.facts.scopes:
         if scope.kind is Kind.HANDLER and isinstance(scope.head, Handler) and not unjudged(code, scope):
             if is_of_absence(scope.head) or is_of_form(code, scope.head):
                 continue
-            what = checked_under(code, scope, scope.head)
+            what = checked_under(code, scope, scope.head, checks)
             if what is not None and lets_pass(code, scope, what):
                 yield finding(code, scope, what)
-    yield from never_heard(code)
+    yield from never_heard(code, checks)
     for test in code.facts.tests:
         limit = missed(code, test)
         if limit is not None and not unjudged(code, test.scope):
@@ -142,10 +146,10 @@ def unjudged(code: Code, scope: Scope) -> bool:
     return code.context(scope) in (Context.TEST, Context.BROWSER, Context.SCRIPT)
 
 
-def checked_under(code: Code, scope: Scope, head: Handler) -> str | None:
+def checked_under(code: Code, scope: Scope, head: Handler, checks: Mapping[Call, Ends]) -> str | None:
     """The name of the check whose failure a handler takes: a helper's, or the function's own where that is a check."""
-    for call in gates.asked(code):
-        if guards(head, call) and of_use(code, call) and not ends_behind(code, call):
+    for call, ends in checks.items():
+        if guards(head, call) and not ends:
             return call.method
     function = enclosing(scope, Kind.FUNCTION)
     if function is None or not isinstance(function.head, Function):
@@ -153,20 +157,19 @@ def checked_under(code: Code, scope: Scope, head: Handler) -> str | None:
     return function.head.name or "the check" if is_check(code, function, head) else None
 
 
-def never_heard(code: Code) -> Iterator[Finding]:
+def never_heard(code: Code, checks: Mapping[Call, Ends]) -> Iterator[Finding]:
     """The first of the handlers around a check of another file that ends its own failures with no answer: none gets here."""
     said: set[str] = set()
-    for call in gates.asked(code):
+    for call, ends in checks.items():
         handler = next(iter(handlers_of(code, call, call)), None)
-        if handler is None or call.method in said or not of_use(code, call) or unjudged(code, handler):
+        if handler is None or call.method in said or unjudged(code, handler):
             continue
-        ends = ends_behind(code, call)
         if ends and all(outcome(other.facts, end) in LOST for other, end in ends) and lets_pass(code, handler, call.method):
             said.add(call.method)
             yield unheard(code, call, handler, *ends[0])
 
 
-def ends_behind(code: Code, call: Call) -> tuple[tuple[Code, Scope], ...]:
+def ends_behind(code: Code, call: Call) -> Ends:
     """Where the functions of other files that a call leads to end every failure of their own; empty where one lets some out."""
     found = tuple(functions_behind(code, call))
     ends = tuple((other, end) for other, function in found if (end := end_of_all(other, function)) is not None)
@@ -174,16 +177,17 @@ def ends_behind(code: Code, call: Call) -> tuple[tuple[Code, Scope], ...]:
 
 
 def end_of_all(code: Code, function: Scope) -> Scope | None:
-    """The handler of a try around all that can fail in a function."""
-    failing = [
-        *(one.scope for one in code.calls_in(function) if leaves_process(code, one)),
-        *(one.scope for one in code.facts.raises if enclosing(one.scope, Kind.FUNCTION) is function),
-    ]
-    for one in code.facts.scopes:
+    """The handler of a try around all that can fail in a function, which is every call but one for a log."""
+    calls = [one for one in code.calls_in(function) if not logs(one)]
+    raised = [one for one in code.facts.raises if enclosing(one.scope, Kind.FUNCTION) is function]
+    failing = any(leaves_process(code, one) for one in calls) or bool(raised)
+    scopes = [*(one.scope for one in calls), *(one.scope for one in raised)]
+    for one in code.facts.scopes if failing else ():
         tried = one.head.guards if isinstance(one.head, Handler) else None
         if enclosing(one, Kind.FUNCTION) is not function or not isinstance(tried, Scope):
             continue
-        if all(within(scope, tried) for scope in failing) and outcome(code.facts, one) is not Outcome.RETHROWN:
+        inside = all(within(scope, tried) for scope in scopes)
+        if inside and outcome(code.facts, one) is not Outcome.RETHROWN:
             return one
     return None
 
@@ -376,8 +380,8 @@ def unheard(code: Code, call: Call, handler: Scope, other: Code, end: Scope) -> 
     return Finding(
         span=handler.span,
         cause=call.span,
-        description=f"`{call.method}` ends its own failures and answers nothing, so nothing ever gets here: when it cannot "
-        "check, the request goes on as if there were room.",
+        description=f"`{call.method}` ends its own failures and answers nothing, so no failure ever reaches this handler: when "
+        "it cannot check, the request goes on as if there were room.",
         remediation=f"Let `{call.method}` {code.facts.idioms.rethrow}, and refuse here.",
         confidence=Confidence.LIKELY
         if is_paid(code, handler, call.method) and not stated(code, handler)
@@ -740,6 +744,35 @@ export async function isQuotaExceeded(teamId: string) {
     return team.used >= team.quota;
   } catch (error) {
     return true;
+  }
+}
+"""
+        },
+    ),
+    Example(
+        "typescript",
+        """
+import { checkQuotaUsage } from "./usage-quotas";
+
+export async function answer(team: Team, prompt: string) {
+  try {
+    await checkQuotaUsage(team.id);
+  } catch (error) {  // <- finding
+    metrics.skipped += 1;
+  }
+  return complete(prompt);
+}
+""",
+        path="src/answer.ts",
+        context={
+            "src/usage-quotas.ts": """
+export async function checkQuotaUsage(teamId: string) {
+  const used = sumOfUse(teamId);
+  if (used >= quotaOf(teamId)) refuse(teamId);
+  try {
+    cache.put(teamId, used);
+  } catch (error) {
+    return false;
   }
 }
 """

@@ -12,7 +12,9 @@ PER_CURRENCY = re.compile(
     r"[ \t]*[\d._e]+(?:[ \t]*\*[ \t]*[\d._e]+)*)",
     re.I,
 )
-"""How many of the project's units make one of the currency: `QuotaPerUnit = 500 * 1000.0`."""
+"""How many of the project's units make one of the currency: `CreditsPerDollar = 250 * 800.0`."""
+PRICES = frozenset("cost costs price prices amount amounts rate rates fee fees charge charges tariff".split())
+"""What stands before `per` in a price, which says what one thing is worth and not how fine a unit is."""
 FINE = 100_000
 """So many to one of the currency that a whole one is a thousandth of a cent at most."""
 
@@ -27,7 +29,8 @@ def is_fine_unit(code: Code, name: str) -> bool:
     """By a constant whose name begins with what the amount's ends in: `creditsPerDollar` for `usedCredits`."""
     for constant in code.elsewhere.found(PER_CURRENCY):
         said, _, worth = constant.partition("=")
-        if words(said)[:1] == words(name)[-1:] and number(worth) >= FINE:
+        unit = words(said)[: words(said).index("per")] if "per" in words(said) else ()
+        if unit and unit[:1] == words(name)[-1:] and not PRICES & set(unit) and number(worth) >= FINE:
             return True
     return False
 
@@ -54,14 +57,17 @@ def has_minimum(code: Code, name: str, cut: Call) -> bool:
     )
 
 
+NONE_LEFT = frozenset({("<=", 0), ("==", 0), ("<", 1)})
+
+
 def asks_for_none(branch: Scope, name: str) -> bool:
+    """`< 0` asks for less than none, and leaves a nothing as it is."""
     test = branch.head.test if isinstance(branch.head, Branch) and branch.head.arm == "then" else None
     return any(
         isinstance(part, Compare)
-        and part.operator in ("<", "<=", "==")
         and isinstance(part.left, Name)
         and part.left.text == name
         and isinstance(part.right, Literal)
-        and part.right.value in (0, 1)
+        and (part.operator, part.right.value) in NONE_LEFT
         for part in walk(test)
     )
