@@ -12,6 +12,9 @@ FIELD = re.compile(
     r"(?:(?:private|protected|public|final|lateinit|override|internal|transient)\s+)*"
     r"(?:(?:va[lr])\s+(?P<kotlin>\w+)\s*:\s*(?P<kind>[\w.<>?]+)|(?P<type>[\w.<>,\[\]]+)\s+(?P<java>\w+)\s*[;=])"
 )
+# No part gives back what it took: with four annotations in a row, that was a matter of minutes.
+METHOD = re.compile(r"\n\s*+(?:@\w[^\n]*+\n\s*+)*+[\w<>\[\]][\w<>\[\], ]*+\(([^;{]{0,4000}+)\{")
+PARAMETERS_END = re.compile(r"\)\s*(?:throws [\w, ]+)?\Z")
 KEYS = re.compile(r"@(?:field:|get:|property:)?(?:Id|EmbeddedId|MongoId)\b|unique\s*=\s*true")
 GROUPS = re.compile(r"@?UniqueConstraint\s*\([^()]*?columnNames\s*=\s*[{\[]?([^}\])]*)")
 INDEXES = re.compile(r"@?Index\s*\(([^()]*)\)")
@@ -43,10 +46,7 @@ def fields(text: str) -> tuple[dict[str, str], set[frozenset[str]]]:
     """Folded columns with their types, and the ones that are unique alone."""
     found: dict[str, str] = {}
     unique: set[frozenset[str]] = set()
-    end = re.search(
-        r"\n\s*(?:@\w+[^\n]*\n\s*)*(?:public |protected |private )?[\w<>\[\], ]+\([^;{]*\)\s*(?:throws [\w, ]+)?\{", text
-    )
-    for one in FIELD.finditer(text[: end.start()] if end else text):
+    for one in FIELD.finditer(text[: first_method(text)]):
         name, kind = one["kotlin"] or one["java"], one["kind"] or one["type"]
         if kind in ("return", "package", "import", "class", "throw", "new", "static") or "static" in one[0]:
             continue
@@ -56,6 +56,12 @@ def fields(text: str) -> tuple[dict[str, str], set[frozenset[str]]]:
         if KEYS.search(one[1]):
             unique.add(frozenset({column}))
     return found, unique
+
+
+def first_method(text: str) -> int | None:
+    """Where the annotations of the first method with a body begin: there the columns end."""
+    opened = (one for one in METHOD.finditer(text) if PARAMETERS_END.search(one[1]))
+    return next((one.start() for one in opened), None)
 
 
 def exposed(text: str) -> Iterator[Table]:

@@ -221,6 +221,16 @@ def test_a_unique_column_of_an_entity_is_a_key_of_its_own() -> None:
     assert not schema.is_unique("receipts", ["n"])
 
 
+def test_a_model_with_many_annotations_and_no_method_is_read_to_its_end() -> None:
+    """Each annotation more made an earlier reader ten times slower."""
+    marks = "".join(f"    @Annotation{number}(value = true)\n" for number in range(20))
+    fields = "".join(f"{marks}    val amount{number}: Long,\n" for number in range(20))
+    table = schema_of({"Charge.kt": f"@Entity\ndata class Charge(\n{fields}    val receipt: String\n)\n"}).table("charge")
+
+    assert table is not None
+    assert {"amount0": "long", "amount19": "long", "receipt": "string"}.items() <= table.columns.items()
+
+
 def test_the_columns_of_an_annotated_model_and_of_an_entity_are_read() -> None:
     model = schema_of({"a.rb": SOURCES["app/models/usage_event.rb"]}).table("usage_event")
     entity = schema_of({"a.php": SOURCES["src/Entity/UsageEvent.php"]}).table("usage_events")
