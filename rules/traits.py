@@ -42,6 +42,8 @@ class Traits:
     dates: Dates | None = None
     months_run_over: bool = False
     """A month after January 31 is in March."""
+    enums_by_cast: bool = False
+    """A model says in a list of casts which attributes are enums, and an enum equals no string."""
     promises: bool = False
     """What takes time answers a promise at once, and other work runs only while something is awaited."""
     synchronous: bool = False

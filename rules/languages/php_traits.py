@@ -9,6 +9,7 @@ TRAITS = Traits(
     rounded_moments=True,
     inexact_products=True,
     months_run_over=True,
+    enums_by_cast=True,
     synchronous=True,
     console_commands=True,
 )

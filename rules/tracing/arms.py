@@ -15,7 +15,7 @@ ENUM = r"\benum\s+({0})\b|\buse\s+[\w\\]*\\Enums\\({0})\s*;"
 
 def never_matches(code: Code, scope: Scope) -> bool:
     """Whether a branch around asks such an attribute for a string."""
-    if code.facts.language != "php":
+    if not code.facts.traits.enums_by_cast:
         return False
     tests = [one.head.test for one in chain(scope) if isinstance(one.head, Branch) and one.head.arm in ("case", "then")]
     return any(test is not None and always_false(code, test, scope) for test in tests)
