@@ -23,10 +23,9 @@ from rules.facts import (
     within,
 )
 from rules.meaning.outcomes import Outcome, outcome
-from rules.meaning.usage.emissions import is_local
 from rules.meaning.values import definitions_at
 from rules.meaning.vocabulary import words
-from rules.tracing.spared import STORES, functions_behind, runs_by_itself
+from rules.tracing.spared import STORES, functions_behind, functions_meant, runs_by_itself
 from rules.tracing.standing import graph_of, scope_of
 
 NAMED_RESULT = re.compile(r"\w\s+error\b")
@@ -143,7 +142,5 @@ def of_nobody(code: Code, call: Call) -> bool:
 
 def declares_no_error(code: Code, call: Call) -> bool:
     """Whether the functions that a call may mean say what they answer, and none of it is an error: `bool`."""
-    own = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
-    found = own or tuple(function for _, function in functions_behind(code, call))
-    heads = [one.head for one in found if isinstance(one.head, Function)]
+    heads = [one.head for _, one in functions_meant(code, call) if isinstance(one.head, Function)]
     return bool(heads) and not any("err" in fold(one.returns) for one in heads)

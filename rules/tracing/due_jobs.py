@@ -24,10 +24,9 @@ from rules.meaning.outcomes import logs
 from rules.meaning.repeats.presence import LOOKS
 from rules.meaning.repeats.startups import job_of
 from rules.meaning.usage.counters import WRITES, written_fields
-from rules.meaning.usage.emissions import is_local
 from rules.meaning.values import resolved, root_of
 from rules.meaning.vocabulary import emits, words
-from rules.tracing.spared import functions_behind
+from rules.tracing.spared import functions_meant
 
 OBTAINS = frozenset((*LOOKS, "upsert", "retrieve", "ensure", "read"))
 """How a method begins that answers with a row, one that it makes where there is none included."""
@@ -57,12 +56,6 @@ def calls_on(code: Code, names: frozenset[str]) -> Iterator[Call]:
             yield call
 
 
-def meant(code: Code, call: Call) -> tuple[tuple[Code, Scope], ...]:
-    """The functions of the project that a call leads to."""
-    own = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
-    return tuple((code, one) for one in own) or tuple(functions_behind(code, call))
-
-
 def acts(code: Code, call: Call, hops: int) -> bool:
     """Whether a call writes or reports, itself or in what it leads to."""
     if logs(call):
@@ -70,12 +63,12 @@ def acts(code: Code, call: Call, hops: int) -> bool:
     if fold(call.method) in WRITES or emits(call.method) or any(one.call is call for one in code.emissions):
         return True
     return hops > 0 and any(
-        acts(there, inner, hops - 1) for there, function in meant(code, call) for inner in there.calls_in(function)
+        acts(there, inner, hops - 1) for there, function in functions_meant(code, call) for inner in there.calls_in(function)
     )
 
 
 def leaves_first(code: Code, call: Call) -> bool:
-    found = meant(code, call)
+    found = functions_meant(code, call)
     return bool(found) and all(leaves_until_due(there, function) for there, function in found)
 
 

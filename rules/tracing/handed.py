@@ -31,11 +31,11 @@ from rules.facts import (
 from rules.meaning.limits.limits import leaves
 from rules.meaning.outcomes import Outcome, outcome
 from rules.meaning.promises import is_async, started_beside
-from rules.meaning.usage.emissions import is_local
+from rules.meaning.usage.emissions import own_functions
 from rules.meaning.usage.losses import keeps_failures
 from rules.meaning.vocabulary import consumes, emits
 from rules.tracing.absorbed import leaves_process
-from rules.tracing.spared import functions_behind
+from rules.tracing.spared import functions_meant
 
 HOPS = 3
 """Through how many helpers the work is followed."""
@@ -60,8 +60,7 @@ def keeps_work(code: Code, call: Call) -> bool:
     """Whether no failure of what a call leads to can come back to it, however far in it happens."""
     if fold(call.method) in DISPATCHES:
         return task_keeps(code, call)
-    own = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
-    found = tuple((code, one) for one in own) or tuple(functions_behind(code, call))
+    found = functions_meant(code, call)
     return bool(found) and all(keeps_all(other, function) for other, function in found)
 
 
@@ -87,7 +86,7 @@ def kept_steps(code: Code, function: Scope, hops: int) -> Iterator[bool]:
 
 
 def kept_by(code: Code, call: Call, held: bool, hops: int) -> Iterator[bool]:
-    own = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
+    own = own_functions(call, code.values)
     if runs_beside(code, call):
         yield True
     elif fold(call.method) in DISPATCHES:

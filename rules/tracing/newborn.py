@@ -11,10 +11,9 @@ from rules.facts import Call, Expression, Kind, Literal, Name, Object, Scope, Un
 from rules.meaning.flow import exclusive, same_function
 from rules.meaning.repeats.claims import INSERTS
 from rules.meaning.usage.counters import Counter
-from rules.meaning.usage.emissions import is_local
 from rules.meaning.values import definitions_at, root_of
 from rules.meaning.vocabulary import words
-from rules.tracing.spared import functions_behind
+from rules.tracing.spared import functions_meant
 
 STORING = INSERTS | {"persist"}
 OPERATIONS = frozenset("hold task job reservation run operation execution attempt".split())
@@ -87,8 +86,7 @@ def handed_names(call: Call) -> Iterator[str]:
 
 def answers_new(code: Code, call: Call, hops: int) -> bool:
     """Whether every function that a call may mean answers with a row that it has just stored, or with nothing."""
-    own = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
-    found = tuple((code, one) for one in own) or tuple(functions_behind(code, call))
+    found = functions_meant(code, call)
     return bool(found) and all(stores_and_answers(other, function, hops) for other, function in found)
 
 

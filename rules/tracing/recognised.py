@@ -8,7 +8,7 @@ from rules.meaning.limits.limits import leaves
 from rules.meaning.repeats.presence import LOOKS
 from rules.meaning.repeats.recognition import tells_repeats
 from rules.meaning.repeats.redelivery import Delivery
-from rules.meaning.usage.emissions import is_local
+from rules.meaning.usage.emissions import own_functions
 from rules.meaning.values import root_of
 from rules.tracing.standing import meant, scope_of, standing
 
@@ -29,7 +29,7 @@ def recognised_inside(code: Code, delivery: Delivery, call: Call) -> bool:
 
 def callees(code: Code, call: Call) -> Iterator[tuple[Code, Scope]]:
     """The functions that a call means, in this file or where another one that is at hand has them."""
-    functions = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
+    functions = own_functions(call, code.values)
     if functions:
         yield from ((code, one) for one in functions[:1] if len(functions) == 1)
         return

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 from rules.code import Code
 from rules.facts import Call, Function, Scope, dotted, within
-from rules.meaning.usage.emissions import is_local
 from rules.meaning.usage.requests import outermost
-from rules.tracing.spared import functions_behind
+from rules.tracing.spared import functions_meant
 
 HEADER = re.compile(r"[\"'`](?:HTTP_)?[\w-]*signature[\w-]*[\"'`]", re.I)
 CHECKS = re.compile(
@@ -33,10 +32,7 @@ def asked(code: Code, function: Scope) -> Iterator[tuple[Code, Scope]]:
     for call in code.calls_in(function):
         if not SAYS.search(call.method):
             continue
-        own = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
-        yield from ((code, one) for one in own)
-        if not own:
-            yield from functions_behind(code, call)
+        yield from functions_meant(code, call)
 
 
 def checks_signature(code: Code, function: Scope) -> bool:

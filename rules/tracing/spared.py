@@ -9,7 +9,7 @@ from rules.facts import Kind as Block
 from rules.meaning.contexts import REDELIVERED
 from rules.meaning.outcomes import logs
 from rules.meaning.usage.counters import Change, Counter
-from rules.meaning.usage.emissions import Emission, is_local
+from rules.meaning.usage.emissions import Emission, is_local, own_functions
 from rules.meaning.usage.losses import keeps_failures
 from rules.meaning.values import resolved
 from rules.meaning.vocabulary import words
@@ -69,9 +69,14 @@ def parked(code: Code, call: Call) -> bool:
 
 def everywhere_behind(code: Code, call: Call, does: Callable[[Call], bool]) -> bool:
     """Whether every function that a call may mean has a call of a kind in it."""
-    own = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
-    found = tuple((code, one) for one in own) or tuple(functions_behind(code, call))
+    found = functions_meant(code, call)
     return bool(found) and all(any(map(does, other.calls_in(function))) for other, function in found)
+
+
+def functions_meant(code: Code, call: Call) -> tuple[tuple[Code, Scope], ...]:
+    """The functions that a call leads to: the file's own, else those of other files."""
+    own = own_functions(call, code.values)
+    return tuple((code, one) for one in own) or tuple(functions_behind(code, call))
 
 
 def functions_behind(code: Code, call: Call) -> Iterator[tuple[Code, Scope]]:
@@ -99,8 +104,7 @@ def only_in_memory(code: Code, call: Call) -> bool:
 
 def only_logs(code: Code, call: Call) -> bool:
     """Whether a recorder is still to be written: all that it calls writes a line for people."""
-    own = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
-    found = tuple((code, one) for one in own) or tuple(functions_behind(code, call))
+    found = functions_meant(code, call)
     return bool(found) and all(
         bool(inside := tuple(other.calls_in(function))) and all(logs(one) or fold(one.method) in SPEAKS for one in inside)
         for other, function in found
@@ -125,7 +129,7 @@ def stays(code: Code, call: Call, hops: int) -> bool:
         return True
     if STORES & set(words(before)) or (call.constructs and fold(call.method) not in IN_MEMORY | {"map", "set", "date"}):
         return False
-    own = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
+    own = own_functions(call, code.values)
     if own:
         return hops > 0 and all(is_small(code, one) or fills_memory(code, one, hops - 1) for one in own)
     return fold(call.method) in IN_MEMORY

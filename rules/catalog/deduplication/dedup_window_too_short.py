@@ -40,7 +40,7 @@ from rules.meaning.repeats.segments import Part, segments_of
 from rules.meaning.subjects import BILLED
 from rules.meaning.times.durations import horizon, seconds, spoken
 from rules.meaning.usage.duties import works
-from rules.meaning.usage.emissions import is_local
+from rules.meaning.usage.emissions import own_functions
 from rules.meaning.vocabulary import BILLING_NOUNS, words
 from rules.rule import About, Classification, Confidence, Example, Finding, Severity, Variant
 from rules.tracing.graph import downwards, upwards
@@ -317,7 +317,7 @@ def locked_in_memory(code: Code) -> Iterator[Finding]:
     for delivery in deliveries(code):
         function = delivery.path[-1]
         for call in code.calls_in(function):
-            locks = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
+            locks = own_functions(call, code.values)
             if len(locks) != 1 or "lock" not in words(call.method) or {"unlock", "distributed"} & set(words(call.method)):
                 continue
             holder = lock_map(code, locks[0])

@@ -22,7 +22,7 @@ from rules.meaning.promises import (
     promises,
 )
 from rules.meaning.tasks import beside
-from rules.meaning.usage.emissions import Emission, is_local, shown
+from rules.meaning.usage.emissions import Emission, own_functions, shown
 from rules.meaning.usage.losses import cannot_fail, gives_back
 from rules.meaning.usage.snapshots import drains
 from rules.meaning.usage.writes import UsageWrite, failing_writes
@@ -261,7 +261,7 @@ def runs_for_ever(code: Code, call: Call) -> bool:
     if around is None or goes_round(code, around):
         return around is not None
     starts = call.start is Start.DETACHED
-    own = code.values.functions.get(call.method, ()) if starts and is_local(call, code.values) else ()
+    own = own_functions(call, code.values) if starts else ()
     blocking = around if starts else launcher
     text = code.facts.text(blocking.span) if blocking is not None else ""
     return any(goes_round(code, one) for one in own) or BLOCKS.search(text) is not None

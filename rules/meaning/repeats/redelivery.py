@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rules.code import Code
 from rules.facts import Call, Kind, Scope, enclosing
 from rules.meaning.contexts import Context
-from rules.meaning.usage.emissions import is_local
+from rules.meaning.usage.emissions import own_functions
 
 HOPS = 3
 """Through how many of the file's own functions a delivery is followed."""
@@ -70,7 +70,7 @@ def paths(code: Code, entry: Scope) -> Iterator[tuple[tuple[Scope, ...], tuple[C
         if len(path) > HOPS:
             continue
         for call in code.calls_in(path[-1]):
-            functions = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
+            functions = own_functions(call, code.values)
             if len(functions) == 1 and functions[0] not in seen:
                 seen.add(functions[0])
                 waiting.append(((*path, functions[0]), (*calls, call)))

@@ -3,7 +3,7 @@
 from rules.code import Code
 from rules.facts import Call, Function, Name, Scope, fold, walk, within
 from rules.meaning.outcomes import logs
-from rules.meaning.usage.emissions import is_local
+from rules.meaning.usage.emissions import own_functions
 
 HOPS = 3
 """Through how many of the file's own functions a value is followed."""
@@ -19,7 +19,7 @@ def told_only(code: Code, value: Call, hops: int = HOPS) -> bool:
 
 
 def tells(code: Code, call: Call, at: int, hops: int) -> bool:
-    own = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
+    own = own_functions(call, code.values)
     head = own[0].head if len(own) == 1 else None
     if not isinstance(head, Function) or at >= len(head.parameters) or call.arguments[at].name is not None or hops == 0:
         return False

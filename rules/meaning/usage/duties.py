@@ -9,7 +9,7 @@ from rules.meaning.flow import precedes
 from rules.meaning.outcomes import LOST, Outcome, outcome
 from rules.meaning.repeats.marks import Mark
 from rules.meaning.usage.counters import Change
-from rules.meaning.usage.emissions import command, is_local
+from rules.meaning.usage.emissions import command, is_local, own_functions
 from rules.meaning.vocabulary import words
 
 GRANTS = frozenset("increase add grant credit topup increment fulfill apply give deposit settle refund".split())
@@ -42,7 +42,7 @@ def works(code: Code, handed_on: bool = True) -> Iterator[Work]:
         said = words(command(call) or call.method)
         if grants(call):
             yield call.span, call.scope, f"`{call.name}`"
-        functions = code.values.functions.get(call.method, ()) if is_local(call, code.values) else ()
+        functions = own_functions(call, code.values)
         if any(function in doing for function in functions) or (handed_on and is_handed(code, call, said)):
             yield call.span, call.scope, f"`{call.name}`"
 

@@ -252,6 +252,11 @@ def is_local(call: Call, values: Values) -> bool:
     )
 
 
+def own_functions(call: Call, values: Values) -> tuple[Scope, ...]:
+    """The file's own functions that a call may mean."""
+    return values.functions.get(call.method, ()) if is_local(call, values) else ()
+
+
 def is_receiver(head: Function, name: str) -> bool:
     """Go methods name their receiver first; callers in the file mostly use the same letter."""
     return bool(head.parameters) and head.parameters[0].name == name
