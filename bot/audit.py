@@ -28,11 +28,12 @@ def audit_change(paths: Iterable[Path], root: Path, excluded: Excluded, tick: Ti
     heads = {file.path: file.head for file in files if file.head is not None}
     partial = not any(top.is_relative_to(path.resolve()) for path in named)
     asks = needs_context(heads)
-    rest = naming_below(top, below(top, files_below(top)), heads, excluded) if partial and asks else Found()
+    there = dict(below(top, files_below(top) if partial else code_below(top))) if asks else {}
+    rest = naming_below(top, there, heads, excluded) if partial and asks else Found()
     change = Change(
         mode="audit",
         files=files,
-        context=context_of(dict(below(top, code_below(top))), heads) if asks else {},
+        context=context_of({path: file for path, file in there.items() if is_code(path)}, heads) if asks else {},
         partial=partial,
         rest=rest.texts,
         sought=rest.sought,

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from bot.local_files import FILE_BYTES, UnreadableError, is_code, read_file, text_of
@@ -53,16 +52,13 @@ class Names:
         return (self.plain & words).union(joined)
 
 
-def naming_below(top: Path, below: Iterable[tuple[str, Path]], heads: Mapping[str, str], excluded: Excluded) -> Found:
-    """`below` are all files under the root by path, `heads` the texts of those that are audited."""
+def naming_below(top: Path, there: Mapping[str, Path], heads: Mapping[str, str], excluded: Excluded) -> Found:
+    """`there` are all files under the root by path, `heads` the texts of those that are audited."""
     names = Names.of(defined_in(heads))
-    if not names.all or len(names.all) > NAMES or is_inside_repository(top):
-        return Found()
-    there = [*islice(below, SEARCHED + 1)]
-    if len(there) > SEARCHED:
+    if not names.all or len(names.all) > NAMES or len(there) > SEARCHED or is_inside_repository(top):
         return Found()
     try:
-        return searched(names, ((path, file) for path, file in there if is_searched(path, excluded)), heads, excluded)
+        return searched(names, ((path, file) for path, file in there.items() if is_searched(path, excluded)), heads, excluded)
     except UnreadableError:
         # The one that cannot be read may have any of the names.
         return Found()

@@ -1,7 +1,7 @@
 """What a delivery carries of its own, and helpers of a file that answer whether a row of it is there already."""
 
 from rules.code import Code
-from rules.facts import Call, Compare, Expression, Function, Index, Literal, Member, Name, Scope, fold, walk
+from rules.facts import Call, Compare, Expression, Function, Index, Literal, Member, Name, Scope, fold, walk, within
 from rules.meaning.flow import exclusive
 from rules.meaning.limits.limits import leaves
 from rules.meaning.vocabulary import words
@@ -43,12 +43,12 @@ def leaves_if_there(code: Code, function: Scope, place: Scope) -> bool:
     for test in code.facts.tests:
         if (
             test.then is None
-            or not inside(test.scope, function)
-            or inside(place, test.then)
+            or not within(test.scope, function)
+            or within(place, test.then)
             or not leaves(code.facts, test.then)
         ):
             continue
-        if exclusive(test.then, place) and not inside(place, test.scope):
+        if exclusive(test.then, place) and not within(place, test.scope):
             continue
         call = test.value
         if (
@@ -95,10 +95,3 @@ def is_delivered(part: Expression) -> bool:
     owner = part.object if isinstance(part, Member) else None
     name = owner.text if isinstance(owner, Name) else owner.name if isinstance(owner, Member) else ""
     return bool(set(words(name)) & (WHOLE | HAPPENINGS))
-
-
-def inside(scope: Scope, function: Scope) -> bool:
-    current: Scope | None = scope
-    while current is not None and current is not function:
-        current = current.parent
-    return current is not None

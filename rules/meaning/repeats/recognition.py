@@ -18,11 +18,12 @@ from rules.facts import (
     Span,
     fold,
     walk,
+    within,
 )
 from rules.meaning.flow import exclusive
 from rules.meaning.outcomes import logs
 from rules.meaning.repeats.identity import identifies
-from rules.meaning.repeats.presence import HAPPENINGS, LOOKS, WHOLE, inside, is_delivered, is_own_id, leaves_if_there
+from rules.meaning.repeats.presence import HAPPENINGS, LOOKS, WHOLE, is_delivered, is_own_id, leaves_if_there
 from rules.meaning.repeats.redelivery import Delivery
 from rules.meaning.usage.counters import texts
 from rules.meaning.values import resolved, root_of
@@ -68,8 +69,8 @@ def elsewhere(code: Code, function: Scope, place: Scope) -> list[Span]:
         one.span
         for one in code.facts.scopes
         if isinstance(one.head, Branch)
-        and inside(one, function)
-        and not inside(place, one)
+        and within(one, function)
+        and not within(place, one)
         and (exclusive(one, place) or by_kind(one.head))
     ]
 
@@ -107,7 +108,7 @@ def text_without(code: Code, scope: Scope, gone: list[Span]) -> str:
 def reads_state(code: Code, function: Scope) -> bool:
     """A test of the state of something that was loaded, which keeps a second delivery from going on."""
     for test in code.facts.tests:
-        if not inside(test.scope, function):
+        if not within(test.scope, function):
             continue
         for part in walk(test.value):
             if isinstance(part, Member) and STATES & set(words(part.name)) and is_loaded(code, part, test.scope):
@@ -142,7 +143,7 @@ def is_lookup(call: Call) -> bool:
 
 def looks_up_happening(code: Code, function: Scope) -> bool:
     """A question for the row of this payment, invoice or event, whose answer is tested."""
-    tested = [part for test in code.facts.tests if inside(test.scope, function) for part in walk(test.value)]
+    tested = [part for test in code.facts.tests if within(test.scope, function) for part in walk(test.value)]
     names = {part.text for part in tested if isinstance(part, Name)}
     for call in code.calls_in(function):
         if not is_lookup(call) or not asks_for_happening(call):

@@ -41,11 +41,11 @@ def customers_zone(code: Code) -> str | None:
 
 def days_of_moments(code: Code) -> Iterator[tuple[Call, Expression]]:
     """Each day that is taken from a moment of a billing period, in a function that speaks of no zone, and the moment."""
-    found = list(taken(code))
-    stored = {code.facts.text(call.span) for call, _ in found if not looked_up_by(code, call)}
-    for call, moment in found:
+    found = [(call, moment, looked_up_by(code, call)) for call, moment in taken(code)]
+    stored = {code.facts.text(call.span) for call, _, looked_up in found if not looked_up}
+    for call, moment, looked_up in found:
         # What a row is found again by is right or wrong with what was stored in it.
-        if not looked_up_by(code, call) or code.facts.text(call.span) not in stored:
+        if not looked_up or code.facts.text(call.span) not in stored:
             yield call, moment
 
 
